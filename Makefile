@@ -1,0 +1,47 @@
+# Each target sets up what it needs, from a bare checkout with Python 3.10+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install dev run test lint bench lock golden clean
+
+help:            ## Show the targets
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+install: .venv/.installed  ## Install the command .venv/bin/onrecord, exactly as locked
+dev: .venv/.dev            ## The same with what tests and linters need
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v < (3, 15) else \
+	  f"Python 3.10 to 3.14 is needed and {sys.executable} is {v[0]}.{v[1]}: make PYTHON=/path/to/python3.12")'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.installed: .venv/.python requirements.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: install     ## Serve the demo news site on loopback and run the pipeline over it
+	$(BIN)/python -m tests.site $(BIN)/onrecord run configs/demo.yaml --run-id demo --replace
+
+test: dev        ## Run the tests
+	$(BIN)/pytest -n 2
+
+lint: dev        ## Check formatting, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: dev       ## Print the figures that the README quotes
+	$(BIN)/python -m benchmarks.seed
+
+lock: dev        ## Pin the newest versions that pyproject.toml allows, with hashes, for all supported Pythons
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --upgrade --quiet pyproject.toml --group build -o requirements.txt
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+clean:           ## Remove the environment and the demo's lake
+	rm -rf .venv lake

@@ -1,0 +1,96 @@
+"""Onrecord: article URLs in, Parquet tables out.
+
+Plain functions on plain values, and the Beam transforms made of them. Importing this package is cheap and imports no
+Beam: each name is loaded when it is first used.
+
+    >>> from onrecord import annotate
+    >>> [quote.speaker_name for quote in annotate('"It will rain," said Rosa Tiller.').quotes]
+    ['Rosa Tiller']
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transforms.annotate import AnnotateConfig, annotate, resolve_pronouns
+    from transforms.annotate.transform import Annotate
+    from transforms.extract import ExtractConfig, extract_article
+    from transforms.extract.transform import ExtractArticles
+    from transforms.fetch import FetchConfig, fetch_pages
+    from transforms.fetch.transform import FetchPages
+    from transforms.records import (
+        Annotation,
+        Article,
+        Entity,
+        Failure,
+        Fetch,
+        Page,
+        Quote,
+        Reason,
+        Rejected,
+        UrlRequest,
+    )
+    from transforms.sources import FeedsSource, UrlsSource, parse_feed
+    from transforms.sources.transform import ListFeeds, ListUrls, ParseFeeds
+
+__version__ = version("onrecord")
+
+_HOMES = {
+    "transforms.annotate": ("AnnotateConfig", "annotate", "resolve_pronouns"),
+    "transforms.annotate.transform": ("Annotate",),
+    "transforms.extract": ("ExtractConfig", "extract_article"),
+    "transforms.extract.transform": ("ExtractArticles",),
+    "transforms.fetch": ("FetchConfig", "fetch_pages"),
+    "transforms.fetch.transform": ("FetchPages",),
+    "transforms.records": (
+        "Annotation",
+        "Article",
+        "Entity",
+        "Failure",
+        "Fetch",
+        "Page",
+        "Quote",
+        "Reason",
+        "Rejected",
+        "UrlRequest",
+    ),
+    "transforms.sources": ("FeedsSource", "UrlsSource", "parse_feed"),
+    "transforms.sources.transform": ("ListFeeds", "ListUrls", "ParseFeeds"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - in the order that data meets them
+    "ListUrls",
+    "ListFeeds",
+    "ParseFeeds",
+    "FetchPages",
+    "ExtractArticles",
+    "Annotate",
+    "UrlsSource",
+    "FeedsSource",
+    "FetchConfig",
+    "ExtractConfig",
+    "AnnotateConfig",
+    "parse_feed",
+    "fetch_pages",
+    "extract_article",
+    "annotate",
+    "resolve_pronouns",
+    "UrlRequest",
+    "Page",
+    "Fetch",
+    "Article",
+    "Annotation",
+    "Entity",
+    "Quote",
+    "Failure",
+    "Reason",
+    "Rejected",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"onrecord has no {name!r}; its names are {', '.join(__all__)}")
+    return getattr(import_module(_HOME_OF[name]), name)

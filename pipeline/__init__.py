@@ -1,0 +1,1 @@
+"""What a run is: its command line, configuration, graph, lake and report."""

@@ -1,0 +1,270 @@
+"""The command line. Thin: it parses, calls and prints; Beam is imported by `run` alone."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    import duckdb
+    from rich.console import Console
+
+app = typer.Typer(
+    name="onrecord",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Article URLs in, Parquet tables out: clean text, true metadata, entities and who said what.",
+)
+
+EXIT_ALL_FAILED, EXIT_REFUSED, EXIT_NOT_COMMITTED, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+ConfigArgument = Annotated[str, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
+LakeOption = Annotated[
+    str | None, typer.Option("--lake", help="The lake: a folder or gs://bucket/prefix, in place of the configured one.")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Overrides one option, such as fetch.shards=8.")
+]
+InArgument = Annotated[str, typer.Argument(metavar="IN.jsonl", help="JSON lines; - is standard input.")]
+OutArgument = Annotated[str, typer.Argument(metavar="OUT.jsonl", help="JSON lines; - is standard output.")]
+
+
+class QueryFormat(str, Enum):
+    """How `query` prints rows."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
+@app.command()
+def run(
+    config: ConfigArgument,
+    beam_options: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- BEAM OPTIONS]", help="Options for Beam, such as --runner=...")
+    ] = None,
+    date: Annotated[
+        str | None, typer.Option("--date", help="Logical time, YYYY-MM-DD or YYYY-MM-DDTHH:MM in UTC; else now.")
+    ] = None,
+    run_id: Annotated[str | None, typer.Option("--run-id", help="The run's id, else configuration and time.")] = None,
+    lake: LakeOption = None,
+    set_: SetOption = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Make a committed run's rows anew, and swap them in at once."),
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Beam's own log.")] = False,
+) -> None:
+    """Fetch, extract, annotate and write, as CONFIG says.
+
+    A run is its configuration's name and logical time. One that is committed is not made again; one that died leaves
+    nothing that a reader sees, and the same command makes it whole. Exit code: 0; 1 when all that was tried failed;
+    2 when the configuration is refused; 3 when the run could not commit.
+    """
+    from pipeline.config import ConfigError, check_reachable, load_config
+
+    logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL)
+    try:
+        loaded = load_config(config, set_ or [], lake)
+        moment = _logical_time(date)
+        check_reachable(loaded)
+    except ConfigError as error:
+        _refuse(str(error))
+
+    from pipeline.execute import execute, run_id_of, runner_of
+    from pipeline.lake import CommitError, RunLockedError
+    from pipeline.report import all_failed, print_report
+    from transforms.store import open_store
+
+    console = _console()
+    identity = run_id or run_id_of(loaded.name, moment)
+    console.print(f"Run {identity} on {runner_of(beam_options or [])}, lake {loaded.lake}", highlight=False)
+    try:
+        done = execute(loaded, identity, moment, replace=replace, beam_options=beam_options or [])
+    except RunLockedError as error:
+        _refuse(str(error))
+    except CommitError as error:
+        _fail(str(error), EXIT_NOT_COMMITTED)
+    except KeyboardInterrupt:
+        _fail(f"stopped; nothing of run {identity} is visible, the same command makes it", EXIT_INTERRUPTED)
+    if done.was_committed:
+        console.print(f"Run {identity} is committed already: nothing to do. --replace makes it anew.", highlight=False)
+        return
+    store = open_store(loaded.lake)
+    print_report(console, store, done.manifest)
+    if all_failed(store, done.manifest):
+        _fail('all that was tried failed; `onrecord query "from failures"` says why', EXIT_ALL_FAILED)
+
+
+@app.command()
+def check(config: ConfigArgument, lake: LakeOption = None, set_: SetOption = None) -> None:
+    """Validate CONFIG, and print it whole with what would be read and written."""
+    import yaml
+
+    from pipeline.config import ConfigError, check_reachable, load_config
+
+    try:
+        loaded = load_config(config, set_ or [], lake)
+        files = check_reachable(loaded)
+    except ConfigError as error:
+        _refuse(str(error))
+    typer.echo(yaml.safe_dump(loaded.model_dump(mode="json"), sort_keys=False, allow_unicode=True), nl=False)
+    typer.echo("# reads:")
+    for line in [*files, *(url for source in loaded.feeds for url in source.urls)]:
+        typer.echo(f"#   {line}")
+    typer.echo(f"# writes: {loaded.lake}")
+
+
+@app.command()
+def extract(source: InArgument, target: OutArgument) -> None:
+    """Pages to articles: {id, url, html} a line becomes {id, text, title, authors, published, language, ...}.
+
+    {body_base64, content_type} may stand in place of html. A page that is no article keeps its line, with an empty
+    text and the reason.
+    """
+    from transforms.extract import extract_line
+
+    _map_lines(source, target, extract_line)
+
+
+@app.command()
+def annotate(source: InArgument, target: OutArgument) -> None:
+    """Texts to names and quotes: {id, text} a line becomes {id, entities, quotes}; offsets are code points."""
+    from transforms.annotate import annotate_line
+
+    _map_lines(source, target, annotate_line)
+
+
+@app.command()
+def show(
+    page: Annotated[str, typer.Argument(metavar="URL|FILE", help="An address, an HTML or text file, or -.")],
+) -> None:
+    """Print one article with its names and quotes in colour."""
+    from pipeline.show import ShowError, load_article, print_article
+
+    try:
+        article = load_article(page)
+    except ShowError as error:
+        _fail(str(error), EXIT_ALL_FAILED)
+    print_article(_console(), article)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="Over the tables articles, entities, quotes, ...")],
+    lake: Annotated[
+        str, typer.Option("--lake", envvar="ONRECORD_LAKE", help="A folder or gs://bucket/prefix.")
+    ] = "lake",
+    format_: Annotated[QueryFormat, typer.Option("--format", help="How rows are printed.")] = QueryFormat.TABLE,
+) -> None:
+    """Ask the lake in SQL (DuckDB's); only committed runs are seen."""
+    import duckdb
+
+    from pipeline.lake import manifests
+    from pipeline.query import open_lake
+    from transforms.store import StoreError, open_store
+
+    try:
+        store = open_store(lake)
+        if not manifests(store):
+            _refuse(f"--lake {lake}: no committed run lies there; `onrecord run` makes one")
+        with open_lake(store) as database:
+            _print_rows(database.execute(sql), format_)
+    except (StoreError, duckdb.Error) as error:
+        _refuse(str(error))
+
+
+@app.command()
+def schema() -> None:
+    """Print every table's columns, their types and what they mean."""
+    from rich.table import Table
+
+    from transforms.tables import TABLES
+
+    console = _console()
+    for table in TABLES.values():
+        shown = Table(title=f"{table.name}: {table.meaning}", title_justify="left")
+        for heading in ("column", "type", "null", "meaning"):
+            shown.add_column(heading, overflow="fold")
+        for column in table.columns:
+            shown.add_row(column.name, str(column.type), "yes" if column.nullable else "no", column.meaning)
+        console.print(shown, markup=False)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    # A pipe or a file has no width: nothing is cut there.
+    return Console(width=None if sys.stdout.isatty() else 10_000)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"onrecord: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def _refuse(message: str) -> NoReturn:
+    _fail(message, EXIT_REFUSED)
+
+
+def _logical_time(date: str | None) -> datetime:
+    from pipeline.config import ConfigError
+
+    if date is None:
+        return datetime.now(timezone.utc)
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError as error:
+        raise ConfigError(f"--date {date}: YYYY-MM-DD or YYYY-MM-DDTHH:MM is expected, such as 2026-01-31") from error
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+
+
+def _map_lines(source: str, target: str, function: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    with ExitStack() as stack:
+        try:
+            lines = sys.stdin if source == "-" else stack.enter_context(Path(source).open(encoding="utf-8"))
+            out = sys.stdout if target == "-" else stack.enter_context(Path(target).open("w", encoding="utf-8"))
+        except OSError as error:
+            _refuse(f"{error.filename} cannot be opened: {error.strerror}")
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+                result = function(record)
+            except (ValueError, KeyError, TypeError) as error:
+                _refuse(f"{source}, line {number}: {error}")
+            out.write(json.dumps(result, ensure_ascii=False) + "\n")
+            out.flush()
+
+
+def _print_rows(result: "duckdb.DuckDBPyConnection", format_: QueryFormat) -> None:
+    names = [column[0] for column in result.description or []]
+    if format_ is QueryFormat.JSONL:
+        while batch := result.fetchmany(1_000):
+            for row in batch:
+                typer.echo(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str))
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table()
+    for name in names:
+        table.add_column(escape(name), overflow="fold")
+    for row in result.fetchall():
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    _console().print(table)
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,191 @@
+"""The configuration of a run: one YAML file, checked whole before anything runs.
+
+``${NAME}`` and ``${NAME:-default}`` in a value stand for environment variables, so that secrets and addresses need not
+stand in the file. Every option is a field of a frozen model here or in its stage, with its type, default and meaning.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from transforms.annotate.config import AnnotateConfig
+from transforms.extract.config import ExtractConfig
+from transforms.fetch.config import FetchConfig
+from transforms.sources.config import FeedsSource, Source, UrlsSource
+from transforms.store import StoreError, list_files, open_store
+
+
+class ConfigError(Exception):
+    """The configuration is refused; the message is one sentence: which key, which value, what is allowed."""
+
+
+class RunConfig(BaseModel):
+    """A whole configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = Field(
+        description="Name of the configuration; run ids begin with it. Lower-case letters, digits, - and _."
+    )
+    lake: str = Field(min_length=1, description="Where the tables go: a folder, or gs://bucket/prefix.")
+    sources: tuple[Source, ...] = Field(min_length=1, description="Where URLs come from; at least one.")
+    fetch: FetchConfig = Field(default_factory=FetchConfig, description="How pages are asked for.")
+    extract: ExtractConfig = Field(default_factory=ExtractConfig, description="How a page becomes an article.")
+    annotate: AnnotateConfig = Field(default_factory=AnnotateConfig, description="How names and quotes are found.")
+
+    @property
+    def urls(self) -> tuple[UrlsSource, ...]:
+        """The sources that are lists of URLs."""
+        return tuple(s for s in self.sources if isinstance(s, UrlsSource))
+
+    @property
+    def feeds(self) -> tuple[FeedsSource, ...]:
+        """The sources that are feeds."""
+        return tuple(s for s in self.sources if isinstance(s, FeedsSource))
+
+
+def load_config(path: str, overrides: Sequence[str] = (), lake: str | None = None) -> RunConfig:
+    """Reads and validates a configuration.
+
+    Args:
+        path: the YAML file.
+        overrides: ``key=value`` with a dotted key, such as ``fetch.delay_seconds=2``; the value is read as YAML.
+        lake: replaces the file's `lake`.
+
+    Raises:
+        ConfigError: the file cannot be read, is no YAML mapping, or a key or value is not allowed.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    data = _parse(path, text)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} is no configuration: a mapping of keys is expected, such as `name: daily`")
+    for override in overrides:
+        _override(data, override)
+    if lake is not None:
+        data["lake"] = lake
+    try:
+        return RunConfig.model_validate(_expand(data, path, ""))
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_sentence(error.errors()[0])}") from error
+
+
+def check_reachable(config: RunConfig) -> list[str]:
+    """Checks that what the configuration names is there, before anything runs.
+
+    Returns:
+        The files that would be read.
+
+    Raises:
+        ConfigError: a source's file is missing, or the lake cannot be written to.
+    """
+    found: list[str] = []
+    try:
+        for index, source in enumerate(config.sources):
+            for pattern in source.patterns:
+                files = list_files(pattern)
+                if not files:
+                    raise ConfigError(
+                        f"sources.{index}.path: there is no file {pattern} (from the folder {Path.cwd()}); "
+                        "allowed are a path, a glob and gs://bucket/name"
+                    )
+                found += files
+        open_store(config.lake).check()
+    except StoreError as error:
+        raise ConfigError(f"lake: {error}" if str(config.lake) in str(error) else str(error)) from error
+    return found
+
+
+def _parse(path: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"{path} is no valid YAML{where}: {getattr(error, 'problem', None) or error}") from error
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    dotted, equals, value = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {override}: key=value is expected, such as fetch.delay_seconds=2")
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        inner = data.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {override}: {parent} is no mapping, so nothing below it can be set")
+        data = inner
+    data[last] = _parse(f"--set {override}", value)
+
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def _expand(value: Any, path: str, key: str) -> Any:
+    """Puts environment variables into every string of the configuration."""
+    if isinstance(value, dict):
+        return {k: _expand(v, path, f"{key}.{k}".lstrip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_expand(v, path, f"{key}.{i}") for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1], match[2])
+        if found is None:
+            raise ConfigError(
+                f"{path}: {key}: the environment variable {match[1]} is not set; "
+                f"set it, or give a default with ${{{match[1]}:-value}}"
+            )
+        return found
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """One sentence for one of pydantic's errors: the key, the value and what is allowed."""
+    key, allowed = _place(error["loc"])
+    if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(error["loc"][-1]), allowed, n=1)
+        meant = f", did you mean {close[0]}" if close else ""
+        return f"{key}: there is no such key{meant}; allowed here are {', '.join(allowed)}"
+    if error["type"] == "missing":
+        return f"{key}: this key is required"
+    if error["type"] == "union_tag_not_found":
+        return f"{key}: the key type is required, which says what kind this is"
+    message = error["msg"][0].lower() + error["msg"][1:]
+    return f"{key}: {error['input']!r} is not allowed, {message}"
+
+
+def _place(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """The dotted key of an error's place, and the keys allowed beside it.
+
+    pydantic puts a union's tag into the place (``sources.0.urls.path``); a user never wrote it there, so it goes.
+    """
+    root = RunConfig.model_json_schema()
+    schema: dict[str, Any] = root
+    siblings: list[str] = []
+    key: list[str] = []
+    for part in loc:
+        if isinstance(part, str) and part in (tags := schema.get("discriminator", {}).get("mapping", {})):
+            schema = _resolved(root, {"$ref": tags[part]})
+            continue
+        key.append(str(part))
+        siblings = sorted(schema.get("properties", {}))
+        inner = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
+        schema = _resolved(root, inner or {})
+    return ".".join(key), siblings
+
+
+def _resolved(root: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    return root["$defs"][reference.rsplit("/", 1)[1]] if reference else schema

@@ -1,0 +1,74 @@
+"""Makes one run: takes the lake's lock, runs the graph, and says what was committed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+from pipeline.config import RunConfig
+from pipeline.graph import build
+from pipeline.lake import CommitError, Manifest, exclusive, new_attempt, read_manifest
+from transforms.store import open_store
+
+LOCAL_RUNNER = "FnApiRunner"
+"""Beam's in-memory runner, by name: `DirectRunner` would be a switch that may download another engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What `execute` did: the run's manifest, and whether it had been committed before."""
+
+    manifest: Manifest
+    was_committed: bool
+
+
+def run_id_of(name: str, logical_time: datetime) -> str:
+    """The id of a run: the configuration's name and its logical time to the minute, in UTC."""
+    return f"{name}-{logical_time:%Y%m%dT%H%M}"
+
+
+def runner_of(beam_options: Sequence[str]) -> str:
+    """The runner that these Beam options choose."""
+    return PipelineOptions(list(beam_options)).view_as(StandardOptions).runner or LOCAL_RUNNER
+
+
+def execute(
+    config: RunConfig, run_id: str, logical_time: datetime, *, replace: bool = False, beam_options: Sequence[str] = ()
+) -> Executed:
+    """Runs the graph and waits for its commit.
+
+    Args:
+        config: the checked configuration.
+        run_id: the run's id; a committed run of this id is left as it is.
+        logical_time: its date is the partition of all rows.
+        replace: make a committed run's rows anew and swap them in.
+        beam_options: Beam's own command line options.
+
+    Raises:
+        RunLockedError: another process makes the same run.
+        CommitError: the graph failed before its commit; the lake is as it was.
+    """
+    store = open_store(config.lake)
+    with exclusive(store, run_id):
+        committed = read_manifest(store, run_id)
+        if committed is not None and not replace:
+            return Executed(committed, was_committed=True)
+        run = new_attempt(run_id, logical_time.date(), store.root)
+        options = PipelineOptions(list(beam_options), runner=runner_of(beam_options))
+        try:
+            with beam.Pipeline(options=options) as pipeline:
+                build(pipeline, config, run)
+        except Exception as error:
+            raise CommitError(f"run {run_id} was not committed, the lake is as it was: {_cause(error)}") from error
+        manifest = read_manifest(store, run_id)
+        if manifest is None or manifest.attempt != run.attempt:
+            raise CommitError(f"run {run_id} ended without a commit; the lake is as it was")
+        return Executed(manifest, was_committed=False)
+
+
+def _cause(error: Exception) -> str:
+    """Beam's errors repeat the traceback in their message: their last line says what happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

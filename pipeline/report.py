@@ -1,0 +1,76 @@
+"""A run's report for the terminal: what became of the URLs, who spoke most, and where the tables lie."""
+
+import duckdb
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.lake import Manifest
+from pipeline.query import open_lake
+from transforms.store import Store
+
+SAMPLES = 6
+"""How many quotes and speakers are shown."""
+
+_OUTCOMES = """
+    SELECT outcome, coalesce(reason, ''), count(*), min(url) FROM fetches
+    GROUP BY ALL ORDER BY outcome <> 'ok', count(*) DESC, 1, 2
+"""
+_SPEAKERS = """
+    SELECT speaker_name, coalesce(mode(speaker_role), ''), count(*), count(DISTINCT version_id)
+    FROM quotes WHERE speaker_name IS NOT NULL GROUP BY speaker_name ORDER BY 3 DESC, 4 DESC, 1 LIMIT ?
+"""
+_QUOTES = """
+    SELECT speaker_name, q.text, q.domain FROM quotes q WHERE speaker_name IS NOT NULL AND kind = 'direct'
+    AND length(q.text) BETWEEN 40 AND 160
+    QUALIFY row_number() OVER (PARTITION BY q.domain ORDER BY confidence DESC, quote_id) <= 2
+    ORDER BY quote_id LIMIT ?
+"""
+
+
+def print_report(console: Console, store: Store, manifest: Manifest) -> None:
+    """Prints what a committed run brought.
+
+    Args:
+        console: where to.
+        store: the lake.
+        manifest: the run's.
+    """
+    with open_lake(store, manifest.run_id) as database:
+        _print(console, "What became of the URLs", ("outcome", "reason", "#URLs", "for example"), database, _OUTCOMES)
+        _print(console, "Most quoted", ("speaker", "role", "#quotes", "#articles"), database, _SPEAKERS, SAMPLES)
+        _print(console, "Quotes", ("speaker", "words", "site"), database, _QUOTES, SAMPLES)
+    lake = Table(title="Tables", title_justify="left")
+    for heading in ("table", "rows", "bytes", "files"):
+        lake.add_column(heading, justify="left" if heading in ("table", "files") else "right")
+    for name, files in manifest.files.items():
+        size = f"{sum(f.bytes for f in files):,}"
+        lake.add_row(name, f"{manifest.rows(name):,}", size, "\n".join(escape(store.uri(f.path)) for f in files))
+    console.print(lake)
+    console.print(f"Books balance: {manifest.urls} URLs in, {manifest.rows('fetches')} rows in fetches.")
+
+
+def all_failed(store: Store, manifest: Manifest) -> bool:
+    """Whether the run tried something and every bit of it failed."""
+    with open_lake(store, manifest.run_id) as database:
+        row = database.execute("SELECT count(*), count(*) FILTER (outcome = 'failed') FROM fetches").fetchone()
+    tried, failed = row or (0, 0)
+    return bool(tried) and tried == failed
+
+
+def _print(
+    console: Console,
+    title: str,
+    headings: tuple[str, ...],
+    database: duckdb.DuckDBPyConnection,
+    sql: str,
+    limit: int | None = None,
+) -> None:
+    """Prints a query's rows as a table; a heading with # is a right-aligned number."""
+    rows = database.execute(sql, [limit] if limit is not None else []).fetchall()
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading.lstrip("#"), justify="right" if heading.startswith("#") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row))
+    console.print(table if rows else f"{title}: none.")
