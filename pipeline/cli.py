@@ -268,3 +268,7 @@ def _print_rows(result: "duckdb.DuckDBPyConnection", format_: QueryFormat) -> No
 def main() -> None:
     """The console script."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -62,7 +62,7 @@ def test_a_file_that_lost_rows_is_noticed(run: Run, monkeypatch: pytest.MonkeyPa
     class Footer:
         num_rows = 1
 
-    monkeypatch.setattr(transforms.write.pq, "read_metadata", lambda _: Footer)
+    monkeypatch.setattr(pq, "read_metadata", lambda _: Footer)
     with pytest.raises(OSError, match="holds 1 rows where 2 were written"):
         write_rows(run, "fetches", [make_fetch(1), make_fetch(2)], "f.parquet")
 

@@ -1,0 +1,192 @@
+"""`onrecord run` whole: the demo site over HTTP, golden tables, balanced books, kills, reruns and exit codes."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.lake import manifests
+from pipeline.query import open_lake
+from tests.golden import ONRECORD, ROOT, command, environment, read_golden, stable_rows
+from tests.site.server import Site
+from transforms.store import open_store
+
+Run = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with Site() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def lake(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "lake"
+
+
+@pytest.fixture(scope="module")
+def first(site: Site, lake: Path) -> Run:
+    return onrecord(site, *command(lake)[3:])
+
+
+def onrecord(site: Site, *arguments: str) -> Run:
+    return subprocess.run(
+        [*ONRECORD, *arguments],
+        cwd=ROOT,
+        env=environment(site),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def visible(lake: Path) -> list[str]:
+    """What a reader who globs for tables sees."""
+    return sorted(p.relative_to(lake).as_posix() for p in lake.glob("[!_]*/**/*.parquet"))
+
+
+def test_the_tables_are_the_golden_ones(first: Run, lake: Path) -> None:
+    assert first.returncode == 0, first.stderr
+    assert stable_rows(lake) == read_golden()
+
+
+def test_every_url_has_exactly_one_row_with_its_outcome(first: Run, lake: Path, site: Site) -> None:
+    with open_lake(open_store(str(lake))) as database:
+        rows = database.execute("SELECT url, outcome, reason FROM fetches ORDER BY ALL").fetchall()
+    assert rows == sorted(site.expected())
+    assert f"Books balance: {len(rows)} URLs in, {len(rows)} rows in fetches." in first.stdout
+
+
+def test_every_entity_and_quote_hangs_on_an_article_and_its_offsets_hold(first: Run, lake: Path) -> None:
+    with open_lake(open_store(str(lake))) as database:
+        texts = dict(database.execute("SELECT version_id, text FROM articles").fetchall())
+        mentions = database.execute("SELECT version_id, unnest(mentions) FROM entities").fetchall()
+        quotes = database.execute("SELECT version_id, text, spans, speaker, speaker_spans FROM quotes").fetchall()
+    assert len(mentions) > 100
+    for version_id, mention in mentions:
+        assert texts[version_id][mention["start"] : mention["end"]] == mention["text"]
+    assert len(quotes) > 50
+    for version_id, text, spans, speaker, speaker_spans in quotes:
+        assert " ".join(texts[version_id][s["start"] : s["end"]] for s in spans) == text
+        if speaker_spans:
+            assert " ".join(texts[version_id][s["start"] : s["end"]] for s in speaker_spans) == speaker
+
+
+def test_the_site_was_asked_politely(first: Run, site: Site) -> None:
+    assert first.returncode == 0
+    asked = [(entry.host, entry.path) for entry in site.log]
+    assert ("www.harbour-gazette.example", "/members/briefing") not in asked
+    for host in {host for host, _ in asked}:
+        assert asked.count((host, "/robots.txt")) >= 1
+
+
+def test_the_report_names_what_happened_and_where(first: Run, lake: Path) -> None:
+    for expected in (
+        "What became of the URLs",
+        "http_gone",
+        "Most quoted",
+        "Quotes",
+        f"{lake}/quotes/dt=2025-03-12/part-",
+    ):
+        assert expected in first.stdout
+    assert "Run demo on FnApiRunner" in first.stdout
+
+
+def test_a_committed_run_is_not_made_again(first: Run, lake: Path, site: Site) -> None:
+    before, asked = visible(lake), len(site.log)
+    again = onrecord(site, *command(lake)[3:])
+    assert (again.returncode, visible(lake), len(site.log)) == (0, before, asked)
+    assert "committed already: nothing to do" in again.stdout
+
+
+def test_replace_makes_the_rows_anew(first: Run, site: Site, tmp_path: Path) -> None:
+    for more in ((), ("--replace",)):
+        assert onrecord(site, *command(tmp_path / "lake", *more)[3:]).returncode == 0
+    assert stable_rows(tmp_path / "lake") == read_golden()
+    assert len(visible(tmp_path / "lake")) == 6
+
+
+def staged_rows(lake: Path) -> bool:
+    return any(lake.glob("_staging/*/*/rows/*/*.parquet"))
+
+
+def publishing(lake: Path) -> bool:
+    return any(lake.glob("_staging/*/*/publish/*/*/*.parquet"))
+
+
+def locked(lake: Path) -> bool:
+    return any(lake.glob("_runs/*.lock"))
+
+
+@pytest.mark.parametrize("moment", [locked, staged_rows, publishing])
+def test_killed_in_the_middle_nothing_is_seen_and_the_same_command_completes(
+    moment: Callable[[Path], bool], site: Site, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    process = subprocess.Popen(command(lake), cwd=ROOT, env=environment(site), stdout=subprocess.DEVNULL)
+    while not moment(lake) and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    if not manifests(open_store(str(lake))):
+        assert visible(lake) == []
+    completed = onrecord(site, *command(lake)[3:])
+    assert completed.returncode == 0, completed.stderr
+    assert stable_rows(lake) == read_golden()
+    assert open_store(str(lake)).files("_staging") == []
+
+
+def config_of(tmp_path: Path, urls: list[str], **fetch: object) -> str:
+    (tmp_path / "urls.txt").write_text("\n".join(urls))
+    options = {"allow_private_hosts": ["*.example"], "delay_seconds": 0, "max_attempts": 1, **fetch}
+    config = {
+        "name": "own",
+        "lake": str(tmp_path / "lake"),
+        "sources": [{"type": "urls", "path": str(tmp_path / "urls.txt")}],
+        "fetch": options,
+    }
+    (tmp_path / "own.yaml").write_text(json.dumps(config))
+    return str(tmp_path / "own.yaml")
+
+
+def test_when_all_that_was_tried_failed_the_exit_code_is_1(site: Site, tmp_path: Path) -> None:
+    config = config_of(
+        tmp_path, ["http://wire.example/nothing-here", "no address"], resolve={"*.example": site.address}
+    )
+    run = onrecord(site, "run", config)
+    assert run.returncode == 1
+    assert "all that was tried failed" in run.stderr
+    with open_lake(open_store(str(tmp_path / "lake"))) as database:
+        assert database.execute("SELECT reason FROM failures ORDER BY 1").fetchall() == [
+            ("http_gone",),
+            ("invalid_url",),
+        ]
+
+
+def test_with_nothing_to_do_the_exit_code_is_0(site: Site, tmp_path: Path) -> None:
+    run = onrecord(site, "run", config_of(tmp_path, ["# nothing today"]))
+    assert run.returncode == 0
+    assert "Books balance: 0 URLs in, 0 rows in fetches." in run.stdout
+
+
+def test_a_refused_configuration_asks_nothing_and_the_exit_code_is_2(site: Site, tmp_path: Path) -> None:
+    run = onrecord(site, "run", config_of(tmp_path, [], delay_secs=1))
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "fetch.delay_secs: there is no such key, did you mean delay_seconds" in run.stderr
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_run_that_cannot_be_written_exits_with_3_and_shows_nothing(site: Site, tmp_path: Path) -> None:
+    config = config_of(tmp_path, ["http://wire.example/2025/mayor-race"], resolve={"*.example": site.address})
+    (tmp_path / "lake/_staging").mkdir(parents=True)
+    (tmp_path / "lake/_staging/blocked").write_text("a file where the run needs a folder")
+    run = onrecord(site, "run", config, "--run-id", "blocked")
+    assert run.returncode == 3
+    assert "run blocked was not committed, the lake is as it was" in run.stderr
+    assert visible(tmp_path / "lake") == []
