@@ -1,8 +1,12 @@
 """Makes one run: takes the lake's lock, runs the graph, and says what was committed."""
 
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from types import FrameType
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -49,6 +53,7 @@ def execute(
     Raises:
         RunLockedError: another process makes the same run.
         CommitError: the graph failed before its commit; the lake is as it was.
+        KeyboardInterrupt: SIGINT or SIGTERM came first; the lake is as it was.
     """
     store = open_store(config.lake)
     with exclusive(store, run_id):
@@ -57,15 +62,34 @@ def execute(
             return Executed(committed, was_committed=True)
         run = new_attempt(run_id, logical_time.date(), store.root)
         options = PipelineOptions(list(beam_options), runner=runner_of(beam_options))
+        stopped = threading.Event()
         try:
-            with beam.Pipeline(options=options) as pipeline:
+            with _stop_signals(stopped), beam.Pipeline(options=options) as pipeline:
                 build(pipeline, config, run)
         except Exception as error:
+            if stopped.is_set():
+                raise KeyboardInterrupt from error
             raise CommitError(f"run {run_id} was not committed, the lake is as it was: {_cause(error)}") from error
         manifest = read_manifest(store, run_id)
         if manifest is None or manifest.attempt != run.attempt:
             raise CommitError(f"run {run_id} ended without a commit; the lake is as it was")
         return Executed(manifest, was_committed=False)
+
+
+@contextmanager
+def _stop_signals(stopped: threading.Event) -> Iterator[None]:
+    """Both stop signals raise KeyboardInterrupt, and leave a mark: Beam wraps what is raised inside a stage."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _cause(error: Exception) -> str:

@@ -58,7 +58,7 @@ def stable_rows(lake: Path) -> dict[str, list[dict[str, Any]]]:
     tables = {}
     with open_lake(open_store(str(lake))) as database:
         for table, columns in COLUMNS.items():
-            result = database.execute(f"SELECT {columns} FROM {table}")  # noqa: S608 - names of ours
+            result = database.execute(f"SELECT {columns} FROM {table}")
             names = [c[0] for c in result.description or []]
             rows = [
                 json.loads(json.dumps(dict(zip(names, row, strict=True)), default=str)) for row in result.fetchall()
@@ -79,7 +79,7 @@ def main() -> None:
     """Runs the demo and writes the golden files."""
     FOLDER.mkdir(exist_ok=True)
     with Site() as site, tempfile.TemporaryDirectory() as folder:
-        subprocess.run(command(Path(folder, "lake")), cwd=ROOT, env=environment(site), check=True)  # noqa: S603
+        subprocess.run(command(Path(folder, "lake")), cwd=ROOT, env=environment(site), check=True)
         for table, rows in stable_rows(Path(folder, "lake")).items():
             lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             (FOLDER / f"{table}.jsonl").write_text(lines, encoding="utf-8")

@@ -142,6 +142,24 @@ def test_killed_in_the_middle_nothing_is_seen_and_the_same_command_completes(
     assert open_store(str(lake)).files("_staging") == []
 
 
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_by_a_signal_it_leaves_at_once_and_says_how_to_go_on(
+    stop: signal.Signals, site: Site, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    process = subprocess.Popen(
+        command(lake), cwd=ROOT, env=environment(site), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not locked(lake):
+        time.sleep(0.002)
+    time.sleep(1)
+    process.send_signal(stop)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "onrecord: stopped; nothing of run demo is visible, the same command makes it\n"
+    assert visible(lake) == []
+
+
 def config_of(tmp_path: Path, urls: list[str], **fetch: object) -> str:
     (tmp_path / "urls.txt").write_text("\n".join(urls))
     options = {"allow_private_hosts": ["*.example"], "delay_seconds": 0, "max_attempts": 1, **fetch}
