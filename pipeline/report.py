@@ -14,7 +14,7 @@ SAMPLES = 6
 
 _OUTCOMES = """
     SELECT outcome, coalesce(reason, ''), count(*), min(url) FROM fetches
-    GROUP BY ALL ORDER BY outcome <> 'ok', count(*) DESC, 1, 2
+    GROUP BY outcome, reason ORDER BY outcome <> 'ok', count(*) DESC, outcome, reason
 """
 _SPEAKERS = """
     SELECT speaker_name, coalesce(mode(speaker_role), ''), count(*), count(DISTINCT version_id)

@@ -59,6 +59,8 @@ class Reason(str, Enum):
     """The site reserves its text (X-Robots-Tag, tdm-reservation) and the configuration obeys that."""
     PRIVATE_ADDRESS = "private_address"
     """The name leads to an address that is not public, and the configuration does not open it."""
+    PORT_NOT_ALLOWED = "port_not_allowed"
+    """The URL or a redirect names a port that the configuration does not allow."""
     DNS = "dns"
     """The host's name has no address."""
     CONNECT = "connect"

@@ -1,0 +1,190 @@
+"""One answer: what each kind of good and bad one becomes, on real sockets."""
+
+import gzip
+import zlib
+
+import pytest
+
+from tests.transforms.fetch.conftest import Fetch
+from tests.transforms.fetch.server import PAGE, Behaviour, Server, answer, endless, raw, slow
+from transforms.fetch import FEED_TYPES, Missed
+from transforms.records import Page, content_hash
+
+GZIP = {"Content-Encoding": "gzip"}
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+
+
+def _deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+BAD: list[tuple[str, Behaviour, str, bool]] = [
+    ("closes before headers", raw(), "connect", True),
+    ("resets before headers", raw(abort=True), "connect", True),
+    ("no HTTP", raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "protocol", True),
+    ("bad status", raw(b"HTTP/1.1 abc OK\r\n\r\n"), "protocol", True),
+    ("short body", raw(OK + b"Content-Length: 50000\r\n\r\n" + b"x" * 20000), "truncated", True),
+    (
+        "reset in the body",
+        raw(OK + b"Content-Length: 50000\r\n\r\n" + b"x" * 2000, pause=0.05, abort=True),
+        "truncated",
+        True,
+    ),
+    ("chunks cut off", raw(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), "truncated", True),
+    ("chunks malformed", raw(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"), "protocol", True),
+    ("gzip cut off", answer(body=gzip.compress(PAGE * 9)[:-20], headers=GZIP), "truncated", True),
+    ("gzip damaged", answer(body=b"\x1f\x8b\x08\x00junkjunkjunk", headers=GZIP), "protocol", True),
+    ("brotli unasked", answer(body=b"\x0b\x02\x80", headers={"Content-Encoding": "br"}), "unsupported_type", False),
+    ("stalls", slow(5), "timeout", True),
+    ("stalls in the body", raw(OK + b"Content-Length: 500\r\n\r\nhello", b"", pause=5), "timeout", True),
+    ("drips", raw(OK + b"Content-Length: 500\r\n\r\n", *[b"x"] * 400, pause=0.1), "timeout", True),
+    ("10,000 headers", raw(OK + b"X-A: 1\r\n" * 10_000 + b"\r\n"), "too_large", False),
+    ("a long header", raw(OK + b"X-A: " + b"1" * 100_000 + b"\r\n\r\n"), "too_large", False),
+    ("1 GB declared", answer(headers={"Content-Length": str(2**30)}), "too_large", False),
+    ("no bytes", answer(body=b""), "empty_body", False),
+    ("204", answer(204, b"", {"Content-Length": "-"}), "http_unexpected", False),
+    ("206", answer(206), "http_unexpected", False),
+    ("304 unasked", answer(304, b""), "http_unexpected", False),
+    ("300 without an address", answer(300), "http_unexpected", False),
+    ("302 without an address", answer(302), "http_unexpected", False),
+    ("400", answer(400), "http_4xx", False),
+    ("403", answer(403), "http_4xx", False),
+    ("404", answer(404), "http_gone", False),
+    ("410", answer(410), "http_gone", False),
+    ("429", answer(429), "http_429", True),
+    ("500", answer(500), "http_5xx", True),
+    ("503", answer(503), "http_5xx", True),
+    ("PDF", answer(body=b"%PDF-1.7", headers={"Content-Type": "application/pdf"}), "unsupported_type", False),
+    ("picture", answer(headers={"Content-Type": "IMAGE/JPEG; q=1"}), "unsupported_type", False),
+    ("PDF of no type", answer(body=b"%PDF-1.7 \0", headers={"Content-Type": "-"}), "unsupported_type", False),
+    ("XML for an article", answer(headers={"Content-Type": "application/xml"}), "unsupported_type", False),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "reason", "retriable"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
+def test_bad_answers(server: Server, fetch: Fetch, behaviour: Behaviour, reason: str, retriable: bool) -> None:
+    server.on("/a", behaviour)
+    limits = {"connect_timeout": 1, "first_byte_timeout": 0.4, "read_timeout": 0.3, "total_timeout": 1}
+    (result,) = fetch("/a", max_attempts=1, **limits)
+    assert isinstance(result, Missed)
+    assert (result.fetch.outcome, result.fetch.reason) == ("failed", reason)
+    assert result.fetch.retriable == retriable
+    assert result.fetch.attempts == 1
+    assert result.failure is not None
+    assert result.failure.message.endswith(".")
+    assert (result.failure.reason, result.failure.stage) == (reason, "fetch")
+
+
+GOOD: list[tuple[str, Behaviour]] = [
+    ("plain", answer()),
+    ("gzip", answer(body=gzip.compress(PAGE), headers=GZIP)),
+    ("x-gzip", answer(body=gzip.compress(PAGE), headers={"Content-Encoding": "X-GZip"})),
+    ("two members", answer(body=gzip.compress(PAGE[:9]) + gzip.compress(PAGE[9:]), headers=GZIP)),
+    ("padded gzip", answer(body=gzip.compress(PAGE) + b"\0" * 64, headers=GZIP)),
+    ("said gzip, is plain", answer(headers=GZIP)),
+    ("zlib", answer(body=zlib.compress(PAGE), headers={"Content-Encoding": "deflate"})),
+    ("bare deflate", answer(body=_deflated(PAGE), headers={"Content-Encoding": "deflate"})),
+    ("identity", answer(headers={"Content-Encoding": "identity"})),
+    ("XHTML", answer(headers={"Content-Type": "application/xhtml+xml;charset=utf-8"})),
+    ("odd type", answer(headers={"Content-Type": "text/html, text/html"})),
+    ("no type", answer(headers={"Content-Type": "-"})),
+    ("203", answer(203)),
+    ("HTTP/1.0, ends with the connection", raw(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n" + PAGE)),
+    ("chunks", raw(OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(PAGE), PAGE))),
+    ("slow pieces", raw(OK + b"Content-Length: %d\r\n\r\n" % len(PAGE), PAGE[:9], PAGE[9:], pause=0.2)),
+]
+
+
+@pytest.mark.parametrize("behaviour", [b[1] for b in GOOD], ids=[b[0] for b in GOOD])
+def test_good_answers(server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
+    server.on("/a", behaviour)
+    (result,) = fetch("/a", max_attempts=1, read_timeout=0.5)
+    assert isinstance(result, Page)
+    assert result.body == PAGE
+    row = result.fetch
+    assert (row.outcome, row.reason, row.attempts, row.bytes) == ("ok", None, 1, len(PAGE))
+    assert (row.url, row.final_url, row.domain) == ("http://news.example/a", "http://news.example/a", "news.example")
+    assert row.body_hash == content_hash(PAGE)
+
+
+def test_feed_types(server: Server, fetch: Fetch) -> None:
+    server.on("/feed", answer(headers={"Content-Type": "application/rss+xml; charset=utf-8"}))
+    (article,), (feed,) = fetch("/feed"), fetch("/feed", accept=FEED_TYPES)
+    assert article.fetch.reason == "unsupported_type"
+    assert isinstance(feed, Page)
+    assert feed.content_type == "application/rss+xml; charset=utf-8"
+
+
+def test_a_body_without_end_is_cut_off_soon(server: Server, fetch: Fetch) -> None:
+    behaviour, sent = endless(OK + b"Connection: close\r\n\r\n", b"x" * 65536)
+    server.on("/a", behaviour)
+    (result,) = fetch("/a", max_body_bytes=2**20)
+    assert result.fetch.reason == "too_large"
+    assert sent[0] < 16 * 2**20  # what the sockets of both sides hold
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_bombs(server: Server, fetch: Fetch, coding: str) -> None:
+    bomb = zlib.compressobj(wbits=31 if coding == "gzip" else 15)
+    body = b"".join(bomb.compress(bytes(2**20)) for _ in range(300)) + bomb.flush()
+    server.on("/a", answer(body=body, headers={"Content-Encoding": coding}))
+    (by_ratio,), (by_size,) = fetch("/a"), fetch("/a", max_unpack_ratio=10**6)
+    assert isinstance(by_ratio, Missed) and isinstance(by_size, Missed)
+    assert by_ratio.failure and "max_unpack_ratio" in by_ratio.failure.message
+    assert by_size.failure and "max_body_bytes" in by_size.failure.message
+    assert by_ratio.fetch.reason == by_size.fetch.reason == "too_large"
+
+
+def test_a_page_that_packs_well_is_no_bomb(server: Server, fetch: Fetch) -> None:
+    rows = b"".join(b"<tr><td>%d</td><td>%d</td></tr>" % (n, n * n) for n in range(60_000))
+    server.on("/a", answer(body=gzip.compress(rows), headers=GZIP))
+    (result,) = fetch("/a")
+    assert isinstance(result, Page)
+    assert result.body == rows
+
+
+def test_no_server(fetch: Fetch) -> None:
+    (result,) = fetch("/a", resolve={"*": "127.0.0.1:1"})
+    assert result.fetch.reason == "connect"
+
+
+def test_no_tls(server: Server, fetch: Fetch) -> None:
+    server.on("/a", answer())
+    (result,) = fetch("https://news.example/a", max_attempts=1)
+    assert result.fetch.reason == "tls"
+
+
+def test_unknown_name(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    def unknown(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("transforms.fetch.guard.socket.getaddrinfo", unknown)
+    (result,) = fetch("http://nowhere.test/a")
+    assert (result.fetch.outcome, result.fetch.reason) == ("failed", "dns")
+
+
+def test_what_is_sent(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1/")
+    server.on("/a", answer(302, b"", {"Location": "http://other.example/b", "Set-Cookie": "a=1; Domain=example"}))
+    secret = {"news.*": {"X-Key": "secret"}}
+    (result,) = fetch("/a", user_agent="Onrecord-Test/1.0 (+https://example.org/bot)", headers=secret)
+    assert isinstance(result, Page)
+    assert result.fetch.final_url == "http://other.example/b"
+    by_path = {(r.host, r.path): r.headers for r in server.log}
+    assert len(by_path) == 4
+    for headers in by_path.values():
+        assert headers["user-agent"] == "Onrecord-Test/1.0 (+https://example.org/bot)"
+        assert headers["accept-encoding"] == "gzip, deflate"
+        assert "cookie" not in headers
+    assert by_path["news.example", "/robots.txt"]["x-key"] == by_path["news.example", "/a"]["x-key"] == "secret"
+    assert "x-key" not in by_path["other.example", "/b"]
+    assert by_path["news.example", "/a"]["accept"].startswith("application/xhtml+xml, text/html, text/plain")
+
+
+def test_validators_are_kept(server: Server, fetch: Fetch) -> None:
+    server.on("/a", answer(headers={"ETag": '"x1"', "Last-Modified": "Tue, 24 Jan 2017 05:35:45 GMT"}))
+    (result,) = fetch("/a")
+    assert (result.fetch.etag, result.fetch.last_modified) == ('"x1"', "Tue, 24 Jan 2017 05:35:45 GMT")

@@ -1,0 +1,360 @@
+"""Pace, robots, redirects and retries: who is asked when, and what a URL's row says in the end."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.conftest import load_cases
+from tests.transforms.fetch.conftest import Fetch
+from tests.transforms.fetch.server import PAGE, Behaviour, Server, answer, endless, raw, slow
+from transforms.fetch import FetchConfig, Missed, fetch_pages
+from transforms.fetch.fetcher import distinct
+from transforms.records import Page
+from transforms.urls import request_of
+
+FORBIDS = answer(body=b"User-agent: *\nDisallow: /news", headers={"Content-Type": "text/plain"})
+TOWARDS = {"Location": "/a"}
+
+
+def _robots(text: str) -> Behaviour:
+    return answer(body=text.encode(), headers={"Content-Type": "text/plain"})
+
+
+class TestPace:
+    def test_one_host_is_never_asked_faster_than_its_delay(self, server: Server, fetch: Fetch) -> None:
+        results = fetch(*(f"/{n}" for n in range(16)), delay_seconds=0.2)
+        assert all(isinstance(result, Page) for result in results)
+        times = [r.at for r in server.log]
+        assert len(times) == 17  # robots.txt is a request too
+        assert min(later - sooner for sooner, later in pairwise(times)) >= 0.199
+        assert server.most_at_once == {"news.example": 1}
+
+    def test_the_delay_counts_from_the_end_of_a_request(self, server: Server, fetch: Fetch) -> None:
+        server.on("/a", slow(0.3))
+        fetch("/a", "/b", delay_seconds=0.2, obey_robots=False)
+        assert server.log[1].at - server.log[0].at >= 0.5
+
+    def test_redirects_wait_their_turn(self, server: Server, fetch: Fetch) -> None:
+        server.on("/old", answer(301, b"", TOWARDS))
+        server.on("/there", answer(302, b"", {"Location": "http://news.example/b"}), host="other.example")
+        fetch("/old", "http://other.example/there", delay_seconds=0.2)
+        times = [r.at for r in server.log if r.host == "news.example"]
+        assert len(times) == 4
+        assert min(later - sooner for sooner, later in pairwise(times)) >= 0.199
+
+    @pytest.mark.parametrize("line", ["Crawl-delay: 0.3", "Request-rate: 4/1s"])
+    def test_the_site_s_own_delay(self, server: Server, fetch: Fetch, line: str) -> None:
+        server.on("/robots.txt", _robots(f"User-agent: *\n{line}\nDisallow:\n"))
+        fetch("/a", "/b", "/c")
+        times = [r.at for r in server.log]
+        assert min(later - sooner for sooner, later in pairwise(times)) >= 0.249
+
+    def test_a_wait_that_nobody_can_wait(self, server: Server, fetch: Fetch) -> None:
+        server.on("/robots.txt", _robots("User-agent: *\nCrawl-delay: 99999999\n"))
+        (result,) = fetch("/a")
+        assert (result.fetch.outcome, result.fetch.reason) == ("skipped", "host_budget")
+        assert result.fetch.retriable
+        assert isinstance(result, Missed)
+        assert result.failure is None
+
+    def test_a_waiting_host_holds_no_slot(self, server: Server, fetch: Fetch) -> None:
+        began = time.monotonic()
+        fetch(*(f"http://{host}.example/{n}" for host in "abcdef" for n in range(3)), concurrency=1, delay_seconds=0.2)
+        # Six hosts, three waits each: 3.6 s one after another.
+        assert time.monotonic() - began < 2.0
+
+    def test_jitter(self, server: Server, fetch: Fetch) -> None:
+        fetch(*(f"/{n}" for n in range(6)), delay_seconds=0.1, jitter=1.0, obey_robots=False)
+        gaps = [later - sooner for sooner, later in pairwise(r.at for r in server.log)]
+        assert min(gaps) >= 0.099
+        assert max(gaps) - min(gaps) > 0.01
+
+
+class TestRobots:
+    def test_disallowed_urls_are_not_asked_for(self, server: Server, fetch: Fetch) -> None:
+        server.on("/robots.txt", FORBIDS)
+        skipped, page = sorted(fetch("/news/1", "/other"), key=lambda r: r.fetch.url)
+        assert (skipped.fetch.outcome, skipped.fetch.reason, skipped.fetch.retriable) == ("skipped", "robots", False)
+        assert isinstance(page, Page)
+        assert server.paths() == ["/robots.txt", "/other"]
+
+    def test_turned_off(self, server: Server, fetch: Fetch) -> None:
+        server.on("/robots.txt", FORBIDS)
+        (page,) = fetch("/news/1", obey_robots=False)
+        assert isinstance(page, Page)
+        assert server.paths() == ["/news/1"]
+
+    @pytest.mark.parametrize(
+        "behaviour",
+        [
+            answer(500),
+            answer(503),
+            answer(429),
+            slow(3),
+            raw(b"junk\r\n\r\n"),
+            answer(headers={"Content-Length": "999"}),
+        ],
+    )
+    def test_unreachable_means_nothing_for_now(self, server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
+        server.on("/robots.txt", behaviour)
+        limits = {"first_byte_timeout": 0.2, "read_timeout": 0.2}
+        results = fetch("/a", "/b", max_attempts=2, **limits)
+        assert {(r.fetch.outcome, r.fetch.reason, r.fetch.retriable) for r in results} == {
+            ("skipped", "robots_unreachable", True)
+        }
+        assert server.paths() == ["/robots.txt"] * 2
+
+    @pytest.mark.parametrize("behaviour", [answer(404), answer(403), answer(302, b""), answer(200, b"")])
+    def test_none_means_all(self, server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
+        server.on("/robots.txt", behaviour)
+        (page,) = fetch("/a")
+        assert isinstance(page, Page)
+
+    def test_its_redirects_are_followed(self, server: Server, fetch: Fetch) -> None:
+        for n in range(5):
+            server.on("/robots.txt" if n == 0 else f"/r{n}", answer(301, b"", {"Location": f"/r{n + 1}"}))
+        server.on("/r5", FORBIDS)
+        (result,) = fetch("/news/1")
+        assert result.fetch.reason == "robots"
+        server.on("/r5", answer(301, b"", {"Location": "/r6"}))
+        (page,) = fetch("/news/1")
+        assert isinstance(page, Page)
+
+    def test_10_mb_of_it(self, server: Server, fetch: Fetch) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nUser-agent: *\nDisallow: /news\n"
+        behaviour, sent = endless(head, b"# nothing\n" * 1000)
+        server.on("/robots.txt", behaviour)
+        (result,) = fetch("/news/1")
+        assert result.fetch.reason == "robots"
+        assert sent[0] < 10 * 2**20
+
+    def test_a_redirect_s_target_has_its_own(self, server: Server, fetch: Fetch) -> None:
+        server.on("/robots.txt", FORBIDS, host="other.example")
+        server.on("/a", answer(302, b"", {"Location": "http://other.example/news/1"}))
+        (result,) = fetch("/a")
+        assert (result.fetch.outcome, result.fetch.reason, result.fetch.attempts) == ("skipped", "robots", 1)
+        assert server.paths("other.example") == ["/robots.txt"]
+
+
+class TestRedirects:
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_followed(self, server: Server, fetch: Fetch, status: int) -> None:
+        server.on("/old/x", answer(status, b"", {"Location": "../new?utm_source=a#top"}))
+        (page,) = fetch("/old/x")
+        assert isinstance(page, Page)
+        assert page.fetch.url == "http://news.example/old/x"
+        assert page.fetch.final_url == "http://news.example/new?utm_source=a"
+        assert page.fetch.attempts == 1
+
+    @pytest.mark.parametrize(
+        "location", ["file:///etc/passwd", "javascript:alert(1)", "http://u:p@news.example/", "http://"]
+    )
+    def test_to_no_page(self, server: Server, fetch: Fetch, location: str) -> None:
+        server.on("/a", answer(302, b"", {"Location": location}))
+        (result,) = fetch("/a")
+        assert (result.fetch.outcome, result.fetch.reason) == ("failed", "invalid_url")
+
+    def test_to_a_closed_port(self, server: Server, fetch: Fetch) -> None:
+        server.on("/a", answer(302, b"", {"Location": "http://public.test:22/"}))
+        (result,) = fetch("/a")
+        assert result.fetch.reason == "port_not_allowed"
+
+    def test_chain(self, server: Server, fetch: Fetch) -> None:
+        for n in range(9):
+            server.on(f"/{n}", answer(302, b"", {"Location": f"/{n + 1}"}))
+        (page,), (result,) = fetch("/0", max_redirects=9), fetch("/0", max_redirects=8)
+        assert isinstance(page, Page)
+        assert result.fetch.reason == "too_many_redirects"
+
+    def test_round(self, server: Server, fetch: Fetch) -> None:
+        server.on("/a", answer(302, b"", {"Location": "/b"}))
+        server.on("/b", answer(302, b"", TOWARDS))
+        (result,) = fetch("/a")
+        assert (result.fetch.reason, result.fetch.retriable) == ("redirect_loop", False)
+
+    def test_bytes_in_an_address(self, server: Server, fetch: Fetch) -> None:
+        head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /caf\xe9/\xc3\xa9\r\n\r\n"
+        server.on("/a", raw(head))
+        (page,) = fetch("/a")
+        assert page.fetch.final_url == "http://news.example/caf%E9/%C3%A9"
+
+
+class TestRetries:
+    @pytest.mark.parametrize("bad", [answer(503), answer(500), answer(429), raw(abort=True), raw(b"junk\r\n\r\n")])
+    def test_until_it_works(self, server: Server, fetch: Fetch, bad: Behaviour) -> None:
+        server.on("/a", bad, bad, answer())
+        (page,) = fetch("/a")
+        assert isinstance(page, Page)
+        assert page.fetch.attempts == 3
+
+    def test_to_the_last_attempt(self, server: Server, fetch: Fetch) -> None:
+        server.on("/a", answer(503))
+        (result,) = fetch("/a", max_attempts=4)
+        assert (result.fetch.reason, result.fetch.attempts, result.fetch.http_status) == ("http_5xx", 4, 503)
+        assert server.paths() == ["/robots.txt", *["/a"] * 4]
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
+    def test_never(self, server: Server, fetch: Fetch, status: int) -> None:
+        server.on("/a", answer(status))
+        (result,) = fetch("/a")
+        assert result.fetch.attempts == 1
+        assert server.paths() == ["/robots.txt", "/a"]
+
+    def test_backoff_grows_inside_the_url_s_time(self, server: Server, fetch: Fetch, monkeypatch: Any) -> None:
+        monkeypatch.setattr("transforms.fetch.fetcher.random.uniform", lambda low, high: high)
+        server.on("/a", answer(503))
+        limits = {"backoff_seconds": 0.1, "max_backoff_seconds": 0.3, "url_budget_seconds": 0.9, "max_attempts": 20}
+        (result,) = fetch("/a", obey_robots=False, **limits)
+        gaps = [later - sooner for sooner, later in pairwise(r.at for r in server.log)]
+        assert [round(gap, 1) for gap in gaps] == [0.1, 0.2, 0.3]
+        assert result.fetch.reason == "http_5xx"
+
+    def test_retry_after_as_a_date(self, server: Server, fetch: Fetch) -> None:
+        when = datetime.now(timezone.utc) + timedelta(seconds=2)
+        server.on("/a", answer(503, b"", {"Retry-After": format_datetime(when, usegmt=True)}), answer())
+        (page,) = fetch("/a")
+        assert isinstance(page, Page)
+        assert server.log[2].at - server.log[1].at >= 0.9  # the date has whole seconds only
+
+    @pytest.mark.parametrize(
+        "value", ["soon", "-5", "1e9", "Wed, 99 Foo 2020 00:00:00 GMT", "Tue, 24 Jan 2017 05:35:45 GMT"]
+    )
+    def test_retry_after_that_says_nothing(self, server: Server, fetch: Fetch, value: str) -> None:
+        server.on("/a", answer(429, b"", {"Retry-After": value}), answer())
+        (page,) = fetch("/a")
+        assert isinstance(page, Page)
+
+    def test_retry_after_holds_for_the_host(self, server: Server, fetch: Fetch) -> None:
+        server.on("/a", answer(429, b"", {"Retry-After": "1"}))
+        fetch("/a", "/b", max_attempts=1)
+        assert server.log[2].at - server.log[1].at >= 1.0
+
+    def test_retry_after_beyond_all_patience(self, server: Server, fetch: Fetch) -> None:
+        server.on("/a", answer(429, b"", {"Retry-After": "999999999999999999"}))
+        rows = {r.fetch.url[-2:]: r.fetch for r in fetch("/a", "/b")}
+        assert (rows["/a"].reason, rows["/a"].attempts, rows["/a"].retriable) == ("http_429", 1, True)
+        assert (rows["/b"].outcome, rows["/b"].reason, rows["/b"].retriable) == ("skipped", "host_budget", True)
+
+    def test_a_row_tells_of_its_last_attempt(self, server: Server, fetch: Fetch) -> None:
+        server.on("/a", answer(503), slow(2))
+        (result,) = fetch("/a", max_attempts=2, first_byte_timeout=0.2)
+        assert (result.fetch.reason, result.fetch.http_status) == ("timeout", None)
+
+
+def test_every_input_has_its_row(server: Server, fetch: Fetch) -> None:
+    server.on("/b", answer(404))
+    results = fetch("/a", "/b", "/c", "no address", "ftp://news.example/a", "http://user@news.example/a")
+    assert len(results) == 6
+    reasons = {r.fetch.url.removeprefix("http://news.example"): r.fetch.reason for r in results}
+    assert reasons["/b"] == "http_gone"
+    assert reasons["/a"] is reasons["/c"] is None
+    assert list(reasons.values()).count("invalid_url") == 3
+
+
+def test_a_fault_of_ours_costs_one_url(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transforms.fetch import fetcher
+
+    real = fetcher._page
+
+    def faulty(request: Any, *rest: Any) -> Page:
+        if request.url.endswith("/b"):
+            raise ZeroDivisionError("division by zero")
+        return real(request, *rest)
+
+    monkeypatch.setattr(fetcher, "_page", faulty)
+    rows = {r.fetch.url[-2:]: r for r in fetch("/a", "/b", "/c")}
+    assert isinstance(rows["/b"], Missed)
+    assert rows["/b"].failure is not None
+    assert rows["/b"].failure.reason == "internal_error"
+    assert rows["/b"].failure.message == "ZeroDivisionError: division by zero"
+    assert isinstance(rows["/a"], Page)
+    assert isinstance(rows["/c"], Page)
+
+
+def test_twins_are_one_request(server: Server, fetch: Fetch) -> None:
+    results = fetch("/a?x=1&y=2", "http://www.news.example/a?y=2&x=1#top", "/a?utm_source=f&x=1&y=2")
+    assert len(results) == 1
+    assert len(server.log) == 2
+
+
+def test_the_twin_that_knows_more_is_kept() -> None:
+    when = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    told = request_of("http://news.example/a", "feed", "Ferry cut", when)
+    plain = request_of("https://news.example/a", "urls")
+    named = request_of("https://www.news.example/a", "feed", "Ferry")
+    for order in ([told, plain, named], [named, plain, told]):
+        assert distinct(order) == [told]
+    assert distinct([request_of("http://news.example/a", "urls"), plain]) == [plain]
+
+
+def test_throughput(server: Server, config: Callable[..., FetchConfig]) -> None:
+    """200 hosts that each take 300 ms: one after another is 60 s, and twice that with robots.txt."""
+    urls = [f"http://h{n}.example/a" for n in range(200)]
+    for n in range(200):
+        server.on("/a", slow(0.3), host=f"h{n}.example")
+    began = time.monotonic()
+    results = list(fetch_pages([request_of(url, "urls") for url in urls], config(obey_robots=False)))
+    took = time.monotonic() - began
+    assert sum(isinstance(result, Page) for result in results) == 200
+    print(f"200 pages in {took:.2f} s, {60 / took:.0f} times as fast as one after another")  # noqa: T201
+    assert took < 6
+
+
+def _middle_missing(server: Server) -> None:
+    server.on("/b", answer(404))
+
+
+# How each public case is set up, which URLs are asked for, and with which settings; waits are shortened.
+CASES: dict[str, tuple[Callable[[Server], None], list[str], dict[str, Any]]] = {
+    "fetch-001": (lambda s: s.on("/a", answer(429, b"", {"Retry-After": "1"}), answer()), ["/a"], {}),
+    "fetch-003": (lambda s: s.on("/a", answer(302, b"", TOWARDS)), ["/a"], {}),
+    "fetch-009": (lambda s: s.on("/a", answer(headers={"Content-Length": "3221225472"})), ["/a"], {}),
+    "fetch-011": (lambda s: s.on("/a", answer(body=bytes(20000), headers={"Content-Length": "50000"})), ["/a"], {}),
+    "fetch-013": (lambda s: s.on("/a", answer(403, b"Access denied")), ["/a"], {}),
+    "fetch-014": (lambda s: s.on("/a", answer(404)), ["/a"], {}),
+    "fetch-015": (_middle_missing, ["/a", "/b", "/c"], {}),
+    "fetch-018": (lambda s: s.on("/robots.txt", answer(503), FORBIDS), ["/news/1"], {}),
+    "fetch-019": (lambda s: s.on("/robots.txt", FORBIDS), ["/news/1"], {"user_agent": "onrecord/2"}),
+}
+LEFT = {
+    "fetch-008": "no brotli decoder is a dependency, so br is not asked for, and unasked it is unsupported_type",
+    "fetch-017": "meta refresh: the fetch stage does not read HTML",
+    "fetch-021": "WARC files are no source yet",
+    "fetch-022": "WARC files are no source yet",
+    "fetch-023": "WARC files are no source yet",
+}
+REASONS = {"http_4xx": {"http_4xx", "http_gone"}}
+
+
+@pytest.mark.parametrize("case", load_cases("fetch"), ids=lambda case: str(case["id"]))
+def test_case(case: dict[str, Any], server: Server, fetch: Fetch) -> None:
+    if case["id"] in LEFT:
+        pytest.skip(LEFT[case["id"]])
+    set_up, urls, settings = CASES[case["id"]]
+    set_up(server)
+    results = fetch(*urls, **settings)
+    expected = case["expected"]
+    if "rows" in expected:
+        outcomes = [r.fetch.outcome for r in results]
+        assert [len(results), outcomes.count("ok"), outcomes.count("failed")] == [3, 2, 1]
+        return
+    ((row, *_),) = results if isinstance(results[0], Missed) else [(results[0].fetch,)]
+    assert row.outcome == expected["outcome"]
+    if "reason_class" in expected:
+        assert row.reason in REASONS.get(expected["reason_class"], {expected["reason_class"]})
+    if "retry" in expected:
+        assert row.retriable == expected["retry"]
+    if "attempts" in expected:
+        assert row.attempts == expected["attempts"]
+    if "wait_at_least_s" in expected:
+        assert server.log[2].at - server.log[1].at >= 1
+    assert len(server.log) <= expected.get("requests_at_most", 30)
+    assert not set(expected.get("must_not_request", ())) & set(server.paths())
+    if "same_user_agent" in expected:
+        assert {r.headers["user-agent"] for r in server.log} == {settings["user_agent"]}
+    assert sum(len(PAGE) for _ in server.log) <= expected.get("bytes_read_at_most", 2**20)

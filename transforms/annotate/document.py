@@ -1,0 +1,94 @@
+"""A whole text, from words to entities and attributed quotations."""
+
+from typing import Any
+
+from transforms.annotate.entities import find_entities
+from transforms.annotate.quotes import find_quotes
+from transforms.annotate.reading import read
+from transforms.records import Annotation
+
+LEAST_WORDS = 5
+"""Of fewer words no language can be told; such a text counts as English."""
+
+
+def annotate(text: str, *, language: str | None = None, title: str | None = None, version_id: str = "") -> Annotation:
+    """Read a text for names and quotations.
+
+    Args:
+        text: an article's text; a line is a paragraph.
+        language: its ISO 639-1 code (``en``, ``en-GB``); None to detect it.
+        title: the headline, to know it where it stands in the text.
+        version_id: what the ids of entities and quotes hang on.
+
+    Returns:
+        Entities and quotes in order. A text that is not English has none of either: nothing is invented.
+    """
+    code = language or detect_language(text)
+    if code.split("-")[0].split("_")[0].lower() != "en":
+        return Annotation()
+    reading = read(text)
+    entities = find_entities(text, version_id=version_id, reading=reading)
+    quotes = find_quotes(text, entities, title=title, version_id=version_id, reading=reading)
+    return Annotation(tuple(entities), tuple(quotes))
+
+
+def detect_language(text: str) -> str:
+    """The ISO 639-1 code of the language that a text is most likely written in; ``en`` below `LEAST_WORDS` words."""
+    sample = text[:4000]
+    if len(sample.split()) < LEAST_WORDS:
+        return "en"
+    from py3langid import langid  # its model takes a tenth of a second to load
+
+    code: str = langid.classify(sample)[0]
+    return code
+
+
+def annotate_line(record: dict[str, Any]) -> dict[str, Any]:
+    """Annotate one line of ``onrecord annotate``.
+
+    Args:
+        record: ``{"id", "text"}`` and, where known, ``"language"`` and ``"title"``.
+
+    Returns:
+        ``{"id", "language", "entities", "quotes"}``; spans are ``[start, end]``, code points into the text.
+    """
+    text = record.get("text") or ""
+    language = record.get("language") or detect_language(text)
+    found = annotate(text, language=language, title=record.get("title"), version_id=str(record.get("id", "")))
+    return {
+        "id": record.get("id"),
+        "language": language,
+        "entities": [
+            {
+                "entity_id": entity.entity_id,
+                "name": entity.name,
+                "type": entity.type,
+                "aliases": list(entity.aliases),
+                "mentions": [[mention.start, mention.end] for mention in entity.mentions],
+                "role": entity.role,
+                "salience": entity.salience,
+            }
+            for entity in found.entities
+        ],
+        "quotes": [
+            {
+                "quote_id": quote.quote_id,
+                "kind": quote.kind,
+                "spans": [list(span) for span in quote.spans],
+                "content": [list(span) for span in quote.spans],
+                "cue": [list(span) for span in quote.cue_spans],
+                "source": [list(span) for span in quote.speaker_spans],
+                "speaker_name": quote.speaker_name,
+                "speaker_method": quote.speaker_method,
+                "speaker_type": quote.speaker_type,
+                "speaker_role": quote.speaker_role,
+                "confidence": quote.confidence,
+                "text": quote.text,
+                "verbatim_text": list(quote.verbatim_text),
+                "cue_class": quote.cue_class,
+                "paragraph": quote.paragraph,
+                "in_headline": quote.in_headline,
+            }
+            for quote in found.quotes
+        ],
+    }

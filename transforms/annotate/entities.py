@@ -1,0 +1,189 @@
+"""From mentions of names to entities of a document: one entity a person, place or organisation, however it is named."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from transforms.annotate.lexicon import lexicon
+from transforms.annotate.names import Gender, Name, find_names
+from transforms.annotate.reading import Reading, read
+from transforms.annotate.roles import role_of
+from transforms.records import Entity, EntityType, Mention, stable_id
+
+MODEL_VERSION = "rules-1"
+
+
+@dataclass(slots=True)
+class Cluster:
+    """The mentions of one entity."""
+
+    names: list[Name] = field(default_factory=list)
+
+    @property
+    def fullest(self) -> Name:
+        """The mention with most words; the first of equals."""
+        return max(self.names, key=lambda name: (len(name.words), -name.start))
+
+    @property
+    def type(self) -> EntityType:
+        """The majority's type; the most certain mentions alone count."""
+        most = max(name.certainty for name in self.names)
+        sure = [name for name in self.names if name.certainty == most]
+        return Counter(name.type for name in sure).most_common(1)[0][0]
+
+    @property
+    def gender(self) -> Gender | None:
+        """What first name or title tell."""
+        return next((name.gender for name in self.names if name.gender), None)
+
+
+def find_entities(text: str, *, version_id: str = "", reading: Reading | None = None) -> list[Entity]:
+    """The entities of a text: names found and clustered over the whole document.
+
+    Salience is ``0.6 * mentions / mentions of the most-named entity + 0.4 * (1 - first_start / length of the text)``,
+    rounded to three digits.
+
+    Args:
+        text: an article's text, English.
+        version_id: what the entities' ids hang on.
+        reading: the text taken apart, when the caller has it already.
+
+    Returns:
+        Entities in order of first mention. Mentions leave out titles, ``the`` and the possessive;
+        ``text[start:end]`` is the mention.
+    """
+    reading = reading or read(text)
+    clusters = cluster_names(find_names(reading))
+    most = max((len(cluster.names) for cluster in clusters), default=1)
+    return [_entity(reading, cluster, version_id, most) for cluster in clusters]
+
+
+def _entity(reading: Reading, cluster: Cluster, version_id: str, most: int) -> Entity:
+    text = reading.text
+    fullest = cluster.fullest
+    name = " ".join(fullest.words)
+    mentions = tuple(Mention(name.start, name.end, text[name.start : name.end]) for name in cluster.names)
+    first = mentions[0].start
+    forms = dict.fromkeys(" ".join(mention.words) for mention in cluster.names)
+    return Entity(
+        entity_id=stable_id(version_id, cluster.type, name),
+        name=name,
+        type=cluster.type,
+        aliases=tuple(form for form in forms if form != name),
+        mentions=mentions,
+        mention_count=len(mentions),
+        first_start=first,
+        salience=round(0.6 * len(mentions) / most + 0.4 * (1 - first / max(1, len(text))), 3),
+        role=next((role for mention in cluster.names if (role := role_of(reading, mention))), None)
+        if cluster.type == "PERSON"
+        else None,
+        model_version=MODEL_VERSION,
+    )
+
+
+def cluster_names(names: list[Name]) -> list[Cluster]:
+    """Join the mentions of one entity.
+
+    Equal names are one; a surname or first name alone joins the person named in full; where two persons share it, title and
+    then recency decide; an acronym joins its expansion; a short form joins the organisation that begins with it.
+
+    Args:
+        names: mentions in order.
+
+    Returns:
+        Clusters in order of first mention, each with its mentions in order.
+    """
+    clusters: dict[tuple[str, ...], Cluster] = {}
+    full = _persons_in_full(names)
+    shorts = _by_part(full)
+    for name in names:
+        key = full.get(_key(name)) or _short_for(name, shorts, clusters) or _place_key(name)
+        clusters.setdefault(key, Cluster()).names.append(name)
+    _join_organisations(clusters)
+    kept = [cluster for cluster in clusters.values() if _is_sure(cluster)]
+    for cluster in kept:
+        cluster.names.sort(key=lambda name: name.start)
+    return sorted(kept, key=lambda cluster: cluster.names[0].start)
+
+
+def _is_sure(cluster: Cluster) -> bool:
+    """A lone guess is dropped: a word that only its capital makes a name, seen once."""
+    return len(cluster.names) > 1 or any(name.certainty for name in cluster.names)
+
+
+def _key(name: Name) -> tuple[str, ...]:
+    return tuple(word.casefold().replace("’", "'").strip(".") for word in name.words)
+
+
+def _place_key(name: Name) -> tuple[str, ...]:
+    """Names of equal words are one whatever the type guessed; only a person's and a certain place's stay apart."""
+    key = tuple(word.replace(".", "") for word in _key(name))
+    return ("", *key) if name.type == "LOC" and name.certainty == 2 else key
+
+
+def _persons_in_full(names: list[Name]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Key of each full name -> key of the fullest form of the same person (middle names and initials left out or not)."""
+    keys = sorted(
+        {_key(name) for name in names if name.type == "PERSON" and len(name.words) > 1}, key=len, reverse=True
+    )
+    fullest: dict[tuple[str, str], tuple[str, ...]] = {}
+    full: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for key in keys:
+        if key[0] in lexicon().particles:
+            continue
+        bare = [word for word in key if word not in lexicon().suffixes]
+        ends = (bare[0], bare[-1])
+        known = fullest.setdefault(ends, key)
+        full[key] = known if set(key) <= set(known) or len(key) == 2 else key
+    return full
+
+
+def _by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    """Surname, surname with particles, or first word -> the full names that it can stand for."""
+    parts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for key in dict.fromkeys(full.values()):
+        bare = tuple(word for word in key if word not in lexicon().suffixes)
+        for part in {bare[cut:] for cut in range(1, len(bare))} | {bare[:1]}:
+            parts.setdefault(part, []).append(key)
+    return parts
+
+
+def _short_for(
+    name: Name, shorts: dict[tuple[str, ...], list[tuple[str, ...]]], seen: dict[tuple[str, ...], Cluster]
+) -> tuple[str, ...] | None:
+    """The full name that this shorter mention stands for, if any."""
+    if name.type in ("LOC", "NORP", "ORG") and name.certainty == 2:
+        return None
+    candidates = shorts.get(_key(name), [])
+    surnames = [key for key in candidates if key[0] != _key(name)[0]]
+    candidates = surnames or candidates
+    if name.gender and len(candidates) > 1:
+        fitting = [key for key in candidates if _gender_of(key) in (name.gender, None)]
+        candidates = fitting or candidates
+    if len(candidates) > 1:
+        named = [key for key in candidates if key in seen]
+        candidates = sorted(named, key=lambda key: seen[key].names[-1].start)[-1:] or candidates[:1]
+    return candidates[0] if candidates else None
+
+
+def _gender_of(key: tuple[str, ...]) -> Gender | None:
+    male, female = key[0] in lexicon().male, key[0] in lexicon().female
+    return None if male == female else "m" if male else "f"
+
+
+def _join_organisations(clusters: dict[tuple[str, ...], Cluster]) -> None:
+    """Move acronyms and short forms of an organisation into its cluster."""
+    longer = [key for key, cluster in clusters.items() if len(key) > 1 and cluster.type == "ORG"]
+    targets: dict[str, tuple[str, ...]] = {}
+    for key in longer:
+        letters = "".join(word[0] for word in key if word not in ("of", "the", "and", "for", "&"))
+        targets.setdefault(letters, key)
+        if key[-1] in lexicon().org_heads and key[0] not in lexicon().org_heads:
+            targets.setdefault(key[0], key)
+    for key, cluster in clusters.items():
+        word = re.sub(r"[.'’]", "", key[0])
+        into = targets.get(word) if len(key) == 1 and len(word) > 1 else None
+        unsure = cluster.type == "ORG" or not any(name.certainty == 2 for name in cluster.names)
+        if into is not None and unsure and clusters[into].type == "ORG":
+            clusters[into].names.extend(cluster.names)
+            cluster.names = []

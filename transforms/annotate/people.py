@@ -1,0 +1,118 @@
+"""The persons of a text as candidates for a pronoun: gender, where they are named, how prominent they are."""
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from transforms.annotate.lexicon import lexicon
+from transforms.annotate.marks import Run
+from transforms.annotate.names import Gender
+from transforms.annotate.reading import Reading
+from transforms.records import Entity
+
+# Weights of the pronoun rule, chosen on GUM's pronouns from a coarse grid: how often a person was named so far (as a
+# logarithm), sentences since then, being the first person of a sentence, a first name that fits, having spoken last.
+FREQUENCY, DISTANCE, SUBJECT, GENDER, SAME_SPEAKER = 1.0, 0.5, 0.5, 0.5, 2.0
+
+
+@dataclass(slots=True)
+class Person:
+    """One person and the places where the text, outside quote marks or not, names them."""
+
+    index: int
+    gender: Gender | None
+    starts: list[int]
+    sentences: list[int]
+    subjects: list[bool]
+    """For each mention whether it is the first person of its sentence."""
+
+
+def people_of(reading: Reading, entities: list[Entity]) -> list[Person]:
+    """The persons among the entities, with what pronouns need to know of them."""
+    sentence_starts = [sentence.start for sentence in reading.sentences]
+    firsts: dict[int, int] = {}
+    people = []
+    for index, entity in enumerate(entities):
+        if entity.type != "PERSON":
+            continue
+        starts = [mention.start for mention in entity.mentions]
+        sentences = [bisect_left(sentence_starts, start + 1) - 1 for start in starts]
+        for start, sentence in zip(starts, sentences, strict=True):
+            firsts[sentence] = min(start, firsts.get(sentence, start))
+        people.append(Person(index, gender_of(reading.text, entity), starts, sentences, []))
+    for person in people:
+        person.subjects = [firsts[s] == start for start, s in zip(person.starts, person.sentences, strict=True)]
+    return people
+
+
+def gender_of(text: str, entity: Entity) -> Gender | None:
+    """What titles and the first name tell of a person's pronoun."""
+    lists = lexicon()
+    for mention in entity.mentions:
+        title = text[max(0, mention.start - 16) : mention.start].lower().split()
+        word = title[-1].rstrip(".") if title else ""
+        if word in lists.male_words:
+            return "m"
+        if word in lists.female_words:
+            return "f"
+    first = entity.name.split()[0].lower().split("-")[0]
+    male, female = first in lists.male, first in lists.female
+    return None if male == female else "m" if male else "f"
+
+
+def antecedent(
+    people: list[Person], at: int, sentence: int, gender: Gender, speaker: int | None = None
+) -> Person | None:
+    """The person that ``he`` or ``she`` at an offset stands for, or None when nobody fits.
+
+    Args:
+        people: from `people_of`.
+        at: the pronoun's offset, code points.
+        sentence: the number of its sentence.
+        gender: the pronoun's.
+        speaker: index of the entity that spoke last, when it spoke just before.
+
+    Returns:
+        The best of the persons named before ``at`` whose gender is the same or unknown.
+    """
+    best, most = None, -math.inf
+    for person in people:
+        before = bisect_left(person.starts, at)
+        if not before or person.gender not in (gender, None):
+            continue
+        distance = min(sentence - person.sentences[before - 1], 12)
+        score = FREQUENCY * math.log(before) - DISTANCE * distance + SUBJECT * person.subjects[before - 1]
+        score += SAME_SPEAKER * (person.index == speaker) + GENDER * (person.gender == gender)
+        if score > most:
+            best, most = person, score
+    return best
+
+
+def add_mention(person: Person, at: int, sentence: int, subject: bool) -> None:
+    """Count a resolved pronoun as one more mention of its person."""
+    place = bisect_left(person.starts, at)
+    person.starts.insert(place, at)
+    person.sentences.insert(place, sentence)
+    person.subjects.insert(place, subject)
+
+
+def outside(runs: list[Run], people: list[Person]) -> list[Person]:
+    """The same persons with their mentions inside quote marks left out: they don't speak there, they are spoken of."""
+    starts = [run.outer_start for run in runs]
+    kept = []
+    for person in people:
+        keep = []
+        for place, start in enumerate(person.starts):
+            index = bisect_left(starts, start) - 1
+            if index < 0 or start >= runs[index].outer_end:
+                keep.append(place)
+        kept.append(
+            Person(
+                person.index,
+                person.gender,
+                [person.starts[place] for place in keep],
+                [person.sentences[place] for place in keep],
+                [person.subjects[place] for place in keep],
+            )
+        )
+    return kept

@@ -1,0 +1,161 @@
+"""From the words that name a source to the entity that speaks."""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from transforms.annotate.frames import Frame
+from transforms.annotate.lexicon import lexicon
+from transforms.annotate.names import Gender
+from transforms.annotate.people import add_mention, antecedent, outside, people_of
+from transforms.annotate.reading import Reading
+from transforms.annotate.roles import is_role
+from transforms.annotate.sources import Source
+from transforms.records import Entity, Span, SpeakerMethod
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who speaks, as written and as resolved. ``entity`` is an index into the entities; None when no name is known."""
+
+    span: Span | None = None
+    entity: int | None = None
+    method: SpeakerMethod = "none"
+    role: str | None = None
+
+
+class Resolver:
+    """Finds the entity behind a source. It remembers who spoke last, so give it the sources in the text's order."""
+
+    def __init__(self, reading: Reading, entities: list[Entity], frames: list[Frame]) -> None:
+        self._text = reading.text
+        self._entities = entities
+        self._frames = frames
+        self._people = outside(reading.runs, people_of(reading, entities))
+        self._roles = [set((entity.role or "").lower().replace("-", " ").split()) for entity in entities]
+        self._last: int | None = None
+        self._last_paragraph = -9
+
+    def speaks(self, speaker: Speaker, paragraph: int) -> None:
+        """Remember a speaker."""
+        if speaker.entity is not None:
+            self._last, self._last_paragraph = speaker.entity, paragraph
+
+    def resolve(self, number: int, source: Source) -> Speaker:
+        """The speaker that a source in frame ``number`` stands for."""
+        frame = self._frames[number]
+        span = (frame.tokens[source.start].start, frame.tokens[source.stop - 1].end)
+        head = source.head
+        person = self._named(frame, source)
+        if person is not None:
+            return self._entity(span, person, frame, head)
+        low = frame.low(head)
+        if low in lexicon().pronouns or low in ("him", "her", "them"):
+            return Speaker(span, self._pronoun(number, head), "pronoun")
+        role = self._text[span[0] : span[1]]
+        holder = self._holder(number, source)
+        return Speaker(span, holder, "role", role)
+
+    def _entity(self, span: Span, index: int, frame: Frame, head: int) -> Speaker:
+        entity = self._entities[index]
+        words = sum(owner == index for owner in frame.entity[max(0, head - 6) : head + 8])
+        method: SpeakerMethod = "surname" if entity.type == "PERSON" and words == 1 and " " in entity.name else "named"
+        return Speaker(span, index, method, entity.role)
+
+    def _named(self, frame: Frame, source: Source) -> int | None:
+        """The entity at the source's head, or the name right beside a role: `its director, Anna Pruss`."""
+        owner = frame.entity[source.head]
+        if owner >= 0 and frame.low(source.head + 1) != "'s":
+            return owner if self._entities[owner].type != "NORP" else None
+        for index in range(source.head + 1, source.stop):
+            near = frame.entity[index]
+            if near >= 0 and self._entities[near].type == "PERSON":
+                between = [token for token in frame.tokens[source.head + 1 : index] if frame.entity[index] >= 0]
+                plain = all(token.low in (",", ".") or is_role(token) for token in between)
+                if plain:
+                    return near
+                break
+        return None
+
+    def _pronoun(self, number: int, head: int) -> int | None:
+        frame = self._frames[number]
+        low, at = frame.low(head), frame.tokens[head].start
+        near = frame.sentence.paragraph - self._last_paragraph <= 1
+        if low in ("they", "it", "them"):
+            last = self._last if near else None
+            return last if last is not None and self._entities[last].type == "ORG" else None
+        if low not in ("he", "she", "him", "her"):
+            return None
+        gender: Gender = "m" if low in ("he", "him") else "f"
+        person = antecedent(self._people, at, number, gender, self._last if near else None)
+        if person is None:
+            return self._named_next(number, gender)
+        add_mention(person, at, number, subject=True)
+        return person.index
+
+    def _named_next(self, number: int, gender: Gender) -> int | None:
+        """The person that the next sentence names: `"I signed it," he said. Marek Castellan was ...`"""
+        if number + 1 >= len(self._frames):
+            return None
+        following = self._frames[number + 1]
+        for person in self._people:
+            fits = person.gender in (gender, None)
+            if fits and following.tokens and person.starts and person.starts[0] == following.tokens[0].start:
+                return person.index
+        return None
+
+    def _holder(self, number: int, source: Source) -> int | None:
+        """The one person who is known to hold this role, or, for an office, the person just spoken of."""
+        frame = self._frames[number]
+        head = frame.tokens[source.head]
+        definite = frame.low(source.start) == "the" or (source.start == source.head and frame.sentence.paragraph == 0)
+        if not definite or not is_role(head):
+            return None
+        word = head.low.rpartition("-")[2]
+        holders = [p for p in self._people if word in self._roles[p.index]]
+        if len(holders) == 1:
+            return holders[0].index
+        if holders or word not in lexicon().offices or number == 0:
+            return None
+        return self._only_subject(number - 1)
+
+    def _only_subject(self, number: int) -> int | None:
+        """The person whom a sentence begins with, when it names no other and no role of theirs is known."""
+        frame = self._frames[number]
+        inside = [
+            person
+            for person in self._people
+            if (at := bisect_left(person.starts, frame.sentence.start)) < len(person.starts)
+            and person.starts[at] < frame.sentence.end
+        ]
+        if len(inside) != 1 or self._roles[inside[0].index]:
+            return None
+        first = inside[0].starts[bisect_left(inside[0].starts, frame.sentence.start)]
+        return inside[0].index if self._is_subject(frame, first) else None
+
+    def _is_subject(self, frame: Frame, start: int) -> bool:
+        lead = [token for token in frame.tokens if token.start < start and token.is_word]
+        return len(lead) <= 2
+
+    def subject(self, number: int) -> Speaker | None:
+        """The person or group that a sentence is about, to whom unattributed marked words in it or behind it go."""
+        frame = self._frames[number]
+        for index, token in enumerate(frame.tokens):
+            if frame.is_run(index):
+                return None
+            owner = frame.entity[index]
+            if (
+                owner >= 0
+                and self._entities[owner].type in ("PERSON", "ORG")
+                and frame.low(index - 1) not in lexicon().prepositions
+            ):
+                stop = index
+                while stop < len(frame.tokens) and frame.entity[stop] == owner:
+                    stop += 1
+                if frame.low(stop) == "'s":
+                    return None
+                return Speaker((token.start, frame.tokens[stop - 1].end), owner, "named", self._entities[owner].role)
+            if token.low in ("he", "she"):
+                return Speaker((token.start, token.end), self._pronoun(number, index), "pronoun")
+            if index > 14:
+                break
+        return None

@@ -1,0 +1,111 @@
+"""The `Annotate` transform."""
+
+import traceback
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
+
+from transforms.annotate.config import AnnotateConfig
+from transforms.annotate.document import annotate
+from transforms.records import Annotation, Article, Entity, Failure, Quote, Reason, Rejected, stable_id
+
+
+class Annotated(NamedTuple):
+    """What the texts say of names and voices; an article that failed is in ``failures`` and in neither of the others."""
+
+    entities: "beam.PCollection[Entity]"
+    quotes: "beam.PCollection[Quote]"
+    failures: "beam.PCollection[Failure]"
+
+
+class Annotate(beam.PTransform):
+    """Reads articles for names and quotations: PCollection[Article] -> `Annotated`.
+
+    Articles in a language that is not configured, and all of them when the stage is off, give no rows and no failure.
+
+    Args:
+        config: the stage's settings.
+    """
+
+    def __init__(self, config: AnnotateConfig) -> None:
+        super().__init__()
+        self._config = config
+
+    def expand(self, articles: "beam.PCollection[Article]") -> Annotated:
+        annotated = articles | "Annotate" >> beam.ParDo(_Annotate(self._config)).with_outputs(
+            "quotes", "failures", main="entities"
+        )
+        annotated.entities.element_type = Entity
+        annotated.quotes.element_type = Quote
+        annotated.failures.element_type = Failure
+        return Annotated(annotated.entities, annotated.quotes, annotated.failures)
+
+
+class _Annotate(beam.DoFn):
+    def __init__(self, config: AnnotateConfig) -> None:
+        self._config = config
+
+    def process(self, article: Article) -> Iterator[Entity | TaggedOutput]:
+        if not self._config.enabled:
+            return
+        try:
+            found = _annotated(article)
+        except Rejected as refusal:
+            yield _failure(article, refusal.reason, refusal.message)
+            return
+        except Exception as error:  # noqa: BLE001 - one article must never end the run
+            last = traceback.format_exception_only(error)[-1].strip()
+            yield _failure(article, Reason.INTERNAL_ERROR, last)
+            return
+        Metrics.counter("annotate", "ok").inc()
+        Metrics.counter("annotate", "quotes").inc(len(found.quotes))
+        yield from found.entities
+        for quote in found.quotes:
+            yield TaggedOutput("quotes", quote)
+
+
+def _annotated(article: Article) -> Annotation:
+    found = annotate(article.text, language=article.language, title=article.title, version_id=article.version_id)
+    entities = tuple(
+        replace(
+            entity,
+            article_id=article.article_id,
+            version_id=article.version_id,
+            published_at=article.published_at,
+            domain=article.domain,
+        )
+        for entity in found.entities
+    )
+    quotes = tuple(
+        replace(
+            quote,
+            article_id=article.article_id,
+            version_id=article.version_id,
+            published_at=article.published_at,
+            domain=article.domain,
+        )
+        for quote in found.quotes
+    )
+    return Annotation(entities, quotes)
+
+
+def _failure(article: Article, reason: Reason, message: str) -> TaggedOutput:
+    Metrics.counter("annotate", reason.value).inc()
+    failure = Failure(
+        failure_id=stable_id(article.article_id, "annotate", reason.value),
+        url=article.url,
+        article_id=article.article_id,
+        domain=article.domain,
+        stage="annotate",
+        reason=reason.value,
+        message=message[:2000],
+        retriable=reason.retriable,
+        source="",
+        failed_at=datetime.now(timezone.utc),
+    )
+    return TaggedOutput("failures", failure)

@@ -1,0 +1,158 @@
+"""A page to an article: the stage's plain function."""
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from importlib.metadata import version
+
+from lxml.html import HtmlElement
+
+from transforms.extract.cleaning import clean_blocks
+from transforms.extract.config import DEFAULTS, ExtractConfig
+from transforms.extract.dates import Moment
+from transforms.extract.decode import clean_characters, decode_html
+from transforms.extract.guard import check_page
+from transforms.extract.language import detect_language
+from transforms.extract.metadata import Metadata, read_metadata
+from transforms.extract.prepare import parse_html, prepare
+from transforms.extract.text import MainText, count_words, join_blocks, main_text, script_texts
+from transforms.extract.walls import wall_of
+from transforms.records import Article, Page, Reason, Rejected, content_hash, stable_id
+from transforms.urls import canonical_url, domain_of, url_id
+
+RULES_VERSION = "1"
+"""Goes up with each change that gives another text for the same page."""
+EXTRACTOR_VERSION = f"onrecord-{RULES_VERSION}+trafilatura-{version('trafilatura')}"
+
+
+def extract_article(
+    html: bytes | str,
+    url: str,
+    *,
+    content_type: str = "",
+    config: ExtractConfig = DEFAULTS,
+    fetched_at: datetime | None = None,
+) -> Article:
+    """Extract the article of one page: its clean text and its metadata.
+
+    Args:
+        html: the page, as bytes (decoded here) or as text.
+        url: its address; empty or invalid for a page that has none: then the domain is empty, and the article's id is
+            that of the string.
+        content_type: the Content-Type header, for its charset.
+        config: the limits.
+        fetched_at: when the page was fetched, in UTC; becomes ``Article.fetched_at`` and bounds guessed dates.
+
+    Returns:
+        The article; ``text`` is paragraphs joined by a blank line, list items by a line break, without mark-up.
+
+    Raises:
+        Rejected: not_article, too_short, unparsable or too_large.
+    """
+    tree = parse_page(html, content_type, config)
+    return article_of(tree, read_metadata(tree, url, fetched_at), url, config=config, fetched_at=fetched_at)
+
+
+def extract_page(page: Page, config: ExtractConfig = DEFAULTS) -> Article:
+    """Extract the article of a fetched page.
+
+    Where the page names no title or no date, the feed's word on it stands (``page.request``).
+
+    Args:
+        page: a response body with its ledger row.
+        config: the limits.
+
+    Raises:
+        Rejected: as `extract_article`.
+    """
+    request, fetch = page.request, page.fetch
+    tree = parse_page(page.body, page.content_type, config)
+    metadata = read_metadata(tree, fetch.final_url or request.url, fetch.fetched_at)
+    if metadata.published is None and request.published_at is not None:
+        metadata = replace(metadata, published=Moment(request.published_at, "second"))
+    if metadata.title is None:
+        metadata = replace(metadata, title=request.title)
+    article = article_of(tree, metadata, request.url, config=config, fetched_at=fetch.fetched_at)
+    return replace(article, final_url=fetch.final_url)
+
+
+def parse_page(html: bytes | str, content_type: str = "", config: ExtractConfig = DEFAULTS) -> HtmlElement:
+    """Decode a page, check its size and shape, and parse it.
+
+    Raises:
+        Rejected: unparsable or too_large.
+    """
+    if len(html) > config.max_html_bytes:
+        raise Rejected(Reason.TOO_LARGE, f"the page is larger than {config.max_html_bytes:,} bytes (max_html_bytes)")
+    text = decode_html(html, content_type) if isinstance(html, bytes) else clean_characters(html)
+    if not text.strip():
+        raise Rejected(Reason.UNPARSABLE, "the page is empty")
+    check_page(text, config)
+    return parse_html(text)
+
+
+def article_of(
+    tree: HtmlElement,
+    metadata: Metadata,
+    url: str,
+    *,
+    config: ExtractConfig = DEFAULTS,
+    fetched_at: datetime | None = None,
+) -> Article:
+    """The article of a parsed page whose metadata is known. The tree is used up.
+
+    Raises:
+        Rejected: not_article or too_short.
+    """
+    if wall := wall_of(tree, metadata):
+        raise Rejected(Reason.NOT_ARTICLE, wall)
+    scripts = script_texts(tree)
+    prepare(tree)
+    main = main_text(tree, metadata.article_body, scripts)
+    main = MainText(tuple(clean_blocks(main.blocks, metadata.title or "", metadata.authors)), main.path)
+    text = clean_characters(join_blocks(main.blocks))
+    words = count_words(text)
+    if words < max(1, config.min_words):
+        raise Rejected(
+            Reason.TOO_SHORT, f"the page's text has {words} words; the least is {config.min_words} (min_words)"
+        )
+    address = _canonical_or_raw(url)
+    article_id, text_hash = url_id(address), content_hash(text)
+    published, modified = metadata.published, metadata.modified
+    return Article(
+        article_id=article_id,
+        version_id=stable_id(article_id, text_hash),
+        url=address,
+        canonical_url=metadata.canonical_url,
+        domain=domain_of(address),
+        site_name=_clean(metadata.site_name),
+        title=_clean(metadata.title),
+        description=_clean(metadata.description),
+        authors=metadata.authors,
+        published_at=published.at if published else None,
+        published_precision=published.precision if published else None,
+        modified_at=modified.at if modified else None,
+        language=detect_language(text) if config.detect_language else None,
+        section=_clean(metadata.section),
+        tags=metadata.tags,
+        image_url=metadata.image_url,
+        is_paywalled=metadata.is_paywalled,
+        is_live_blog=metadata.is_live_blog,
+        tdm_reserved=metadata.tdm_reserved,
+        text=text,
+        word_count=words,
+        text_hash=text_hash,
+        extractor=main.path,
+        extractor_version=EXTRACTOR_VERSION,
+        fetched_at=fetched_at.astimezone(timezone.utc) if fetched_at else None,
+    )
+
+
+def _canonical_or_raw(url: str) -> str:
+    try:
+        return canonical_url(url)
+    except Rejected:
+        return url
+
+
+def _clean(value: str | None) -> str | None:
+    return clean_characters(value) or None if value else None

@@ -1,0 +1,29 @@
+"""The settings of the extract stage."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ExtractConfig(BaseModel):
+    """How pages become articles, and which pages are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_words: int = Field(
+        default=20, ge=0, le=100_000, description="A page whose text has fewer words than this is refused as too short."
+    )
+    max_html_bytes: int = Field(
+        default=8_000_000, ge=1_000, le=9_500_000, description="A page larger than this, in bytes, is not parsed."
+    )
+    max_tags: int = Field(
+        default=60_000, ge=100, le=1_000_000, description="A page with more tags than this is not parsed."
+    )
+    max_depth: int = Field(
+        default=200, ge=10, le=250, description="A page whose elements are nested deeper than this is not parsed."
+    )
+    detect_language: bool = Field(
+        default=True, description="Detect the language of the text; when off, the column `language` stays empty."
+    )
+
+
+DEFAULTS = ExtractConfig()
+"""The settings of a call that gives none."""

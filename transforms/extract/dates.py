@@ -1,0 +1,173 @@
+"""Dates as pages write them."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+Precision = Literal["second", "minute", "day"]
+
+_EARLIEST = datetime(1990, 1, 1, tzinfo=timezone.utc)
+_LARGEST_OFFSET = timedelta(hours=14)
+_ISO = re.compile(
+    r"\s*(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})"
+    r"(?:(?:[T,]|\s|at\b)+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*(?:(Z|UTC|GMT)|([+-])(\d{2}):?(\d{2})?)?)?\s*",
+    re.IGNORECASE,
+)
+_COMPACT = re.compile(r"\s*(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})?Z?)?\s*")
+_EPOCH = re.compile(r"\s*(\d{10})(?:\d{3})?\s*")
+_NUMERIC = re.compile(r"(?<![\d./-])(\d{1,2})([./-])\s?(\d{1,2})\2\s?(\d{4})(?![\d/-])")
+_YEAR_FIRST = re.compile(r"(?<![\d./-])(\d{4})([./-])(\d{1,2})\2(\d{1,2})(?![\d/-])")
+_CJK = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]")
+_DAY_MONTH = re.compile(
+    r"(?<![\d:])(\d{1,2})(?:st|nd|rd|th|er|º|\.)?\s+(?:of\s+|de\s+|di\s+)?([^\W\d_]{3,12})\.?,?\s+(?:de\s+|del\s+)?(\d{4})\b"
+)
+_MONTH_DAY = re.compile(r"\b([^\W\d_]{3,12})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})\b")
+_MONTHS = (
+    "january jan januar jänner janvier enero ene janeiro gennaio gen januari styczeń stycznia tammikuuta ianuarie jaan",
+    "february feb februar février fevrier févr febrero fevereiro fev febbraio februari luty lutego helmikuuta"
+    " februarie",
+    "march mar märz mrz mars marzo março marco maart mrt marts marzec marca maaliskuuta martie",
+    "april apr avril avr abril abr aprile kwiecień kwietnia huhtikuuta aprilie",
+    "may mai mayo maio maggio mag mei maj maja toukokuuta",
+    "june jun juni juin junio junho giugno giu czerwiec czerwca kesäkuuta iunie",
+    "july jul juli juillet juil julio julho luglio lug lipiec lipca heinäkuuta iulie",
+    "august aug août aout agosto ago augustus augusti sierpień sierpnia elokuuta",
+    "september sep sept septembre septiembre setembro set settembre wrzesień września syyskuuta septembrie",
+    "october oct oktober okt octobre octubre outubro out ottobre ott październik października lokakuuta octombrie",
+    "november nov novembre noviembre novembro listopad listopada marraskuuta noiembrie",
+    "december dec dezember dez décembre decembre déc diciembre dic dezembro dicembre desember des grudzień grudnia"
+    " joulukuuta decembrie",
+)
+_MONTH = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time as a page names it."""
+
+    at: datetime
+    """In UTC; midnight when the precision is a day."""
+    precision: Precision
+    has_offset: bool = True
+    """False: the page named a time but no zone, and it was read as UTC."""
+
+
+def parse_moment(value: str) -> Moment | None:
+    """Read a machine's date: ISO 8601 and its loose kin, RFC 5322, seconds or milliseconds since 1970.
+
+    Args:
+        value: the attribute or field, nothing else in it.
+
+    Returns:
+        The moment in UTC, or None when it is no date, or one before 1990, or one more than ten years ahead.
+    """
+    moment = _iso(value) or _compact(value) or _epoch(value) or _mail(value)
+    return moment if moment and _is_plausible(moment.at) else None
+
+
+def parse_visible_date(text: str, *, month_first: bool = False) -> Moment | None:
+    """The first day that a line for readers names, such as ``12. März 2024`` or ``Published: 03/04/2024``.
+
+    Args:
+        text: the line.
+        month_first: whether 03/04/2024 is the 4th of March, as in American pages.
+
+    Returns:
+        The day, or None. A time of day is left out: readers' lines name no zone.
+    """
+    for pattern, order in (
+        (_YEAR_FIRST, (1, 3, 4)),
+        (_CJK, (1, 2, 3)),
+        (_DAY_MONTH, (3, 2, 1)),
+        (_MONTH_DAY, (3, 1, 2)),
+        (_NUMERIC, (4, 1, 3) if month_first else (4, 3, 1)),
+    ):
+        for match in pattern.finditer(text):
+            year, month, day = (match[group] for group in order)
+            number = int(month) if month.isdigit() else _MONTH.get(month.lower(), 0)
+            if pattern is _NUMERIC and match[2] == "/" and number > 12 >= int(day):
+                number, day = int(day), str(number)
+            moment = _day(int(year), number, int(day))
+            if moment and _is_plausible(moment.at):
+                return moment
+    return None
+
+
+def best_moment(moments: list[Moment]) -> Moment | None:
+    """The first moment, or one behind it that says the same more exactly: a time for its day, a zone for its time.
+
+    Args:
+        moments: what a page's fields say of one event, the surest first.
+    """
+    if not moments:
+        return None
+    first, *others = moments
+    timed = [other for other in others if other.precision != "day"]
+    if first.precision == "day":
+        return next((other for other in timed if other.at.date() == first.at.date()), first)
+    if not first.has_offset:
+        zoned = (other for other in timed if other.has_offset and abs(other.at - first.at) <= _LARGEST_OFFSET)
+        return next(zoned, first)
+    return first
+
+
+def _day(year: int, month: int, day: int) -> Moment | None:
+    try:
+        return Moment(datetime(year, month, day, tzinfo=timezone.utc), "day")
+    except ValueError:
+        return None
+
+
+def _iso(value: str) -> Moment | None:
+    match = _ISO.fullmatch(value)
+    if match is None:
+        return None
+    year, month, day = int(match[1]), int(match[2]), int(match[3])
+    if match[4] is None:
+        return _day(year, month, day)
+    zone = timezone.utc
+    try:
+        if match[8]:
+            minutes = int(match[9]) * 60 + int(match[10] or 0)
+            zone = timezone(timedelta(minutes=minutes if match[8] == "+" else -minutes))
+        local = datetime(year, month, day, int(match[4]), int(match[5]), int(match[6] or 0), tzinfo=zone)
+    except ValueError:
+        return None
+    return Moment(local.astimezone(timezone.utc), "second" if match[6] else "minute", bool(match[7] or match[8]))
+
+
+def _compact(value: str) -> Moment | None:
+    match = _COMPACT.fullmatch(value)
+    if match is None:
+        return None
+    if match[4] is None:
+        return _day(int(match[1]), int(match[2]), int(match[3]))
+    try:
+        year, month, day, hour, minute, second = (int(match[n] or 0) for n in range(1, 7))
+        at = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return Moment(at, "second" if match[6] else "minute", value.rstrip().endswith("Z"))
+
+
+def _epoch(value: str) -> Moment | None:
+    match = _EPOCH.fullmatch(value)
+    return Moment(datetime.fromtimestamp(int(match[1]), timezone.utc), "second") if match else None
+
+
+def _mail(value: str) -> Moment | None:
+    if "," not in value and ":" not in value:
+        return None
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    has_offset = at.tzinfo is not None
+    utc = at.astimezone(timezone.utc) if has_offset else at.replace(tzinfo=timezone.utc)
+    return Moment(utc, "second", has_offset)
+
+
+def _is_plausible(at: datetime) -> bool:
+    return _EARLIEST <= at <= datetime.now(timezone.utc) + timedelta(days=3650)

@@ -1,0 +1,74 @@
+"""A cheap look at a page before it is parsed: its size, its tags, its depth."""
+
+import re
+
+from transforms.extract.config import ExtractConfig
+from transforms.records import Reason, Rejected
+
+_TAG = re.compile(r"<(!--|/?[a-zA-Z][a-zA-Z0-9:-]{0,40})")
+_RAW = {
+    name: re.compile(rf"</{name}[\s/>]", re.IGNORECASE)
+    for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
+}
+# Elements without an end tag, or whose end tag may be left out: an open one says nothing about depth.
+_FLAT = frozenset(
+    "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th thead tbody tfoot"
+    " colgroup caption option optgroup rp rt html head body path circle ellipse line polygon polyline rect stop"
+    " use".split()  # noqa: SIM905 - one word a line would fill a screen
+)
+
+
+def check_page(html: str, config: ExtractConfig) -> None:
+    """Refuse a page that could cost more time or memory than an article is worth.
+
+    One pass over the tags; the contents of scripts, styles and comments are skipped, as a browser does.
+
+    Raises:
+        Rejected: too_large (bytes) or unparsable (tags, depth).
+    """
+    size = len(html) if html.isascii() else len(html.encode("utf-8", "replace"))
+    if size > config.max_html_bytes:
+        raise Rejected(
+            Reason.TOO_LARGE, f"the page has {size:,} bytes; the limit is {config.max_html_bytes:,} (max_html_bytes)"
+        )
+    tags = depth = deepest = at = 0
+    endless: set[str] = set()
+    while match := _TAG.search(html, at):
+        at = match.end()
+        name = match[1].lower()
+        if name == "!--":
+            at = _after(html, at, "-->", endless)
+            continue
+        tags += 1
+        if name in _RAW:
+            at = _after_raw(html, at, name, endless)
+        elif name[0] == "/":
+            depth -= depth > 0 and name[1:] not in _FLAT and name[1:] not in _RAW
+        elif name not in _FLAT:
+            depth += 1
+            deepest = max(deepest, depth)
+        if tags > config.max_tags:
+            raise Rejected(Reason.UNPARSABLE, f"the page has more than {config.max_tags:,} tags (max_tags)")
+        if deepest > config.max_depth:
+            raise Rejected(Reason.UNPARSABLE, f"elements are nested deeper than {config.max_depth} (max_depth)")
+
+
+def _after(html: str, at: int, end: str, endless: set[str]) -> int:
+    """Where the search goes on after ``end``. An end that is missing once is never looked for again: linear time."""
+    if end in endless:
+        return at
+    found = html.find(end, at)
+    if found < 0:
+        endless.add(end)
+        return at
+    return found + len(end)
+
+
+def _after_raw(html: str, at: int, name: str, endless: set[str]) -> int:
+    if name in endless:
+        return at
+    found = _RAW[name].search(html, at)
+    if found is None:
+        endless.add(name)
+        return at
+    return found.start() + 1

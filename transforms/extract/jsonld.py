@@ -1,0 +1,159 @@
+"""JSON-LD: what a page says of itself to machines."""
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from lxml.html import HtmlElement
+
+Node = dict[str, Any]
+
+ARTICLE_TYPES = frozenset(
+    {
+        "Article", "NewsArticle", "ReportageNewsArticle", "AnalysisNewsArticle", "OpinionNewsArticle",
+        "BackgroundNewsArticle", "AskPublicNewsArticle", "ReviewNewsArticle", "AdvertiserContentArticle",
+        "SatiricalArticle", "BlogPosting", "LiveBlogPosting", "SocialMediaPosting", "TechArticle",
+        "ScholarlyArticle", "MedicalScholarlyArticle", "Report", "DiscussionForumPosting",
+    }
+)  # fmt: skip
+_PAGE_TYPES = frozenset({"WebPage", "ItemPage"})
+_SITE_TYPES = frozenset({"WebSite"})
+_MAX_CHARS = 2_000_000
+_MAX_NODES = 5_000
+_COMMENTS = re.compile(
+    r"^\s*(?:<!--|//\s*<!\[CDATA\[|/\*\s*<!\[CDATA\[\s*\*/|<!\[CDATA\[)|(?:-->|//\s*\]\]>|/\*\s*\]\]>\s*\*/|\]\]>)\s*;?\s*$"
+)
+_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*"?)|,(?=\s*[}\]])', re.DOTALL)
+_NO_DESCENT = frozenset({"itemListElement", "relatedLink", "comment", "review", "breadcrumb", "potentialAction"})
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLd:
+    """The nodes of a page's JSON-LD."""
+
+    article: Node = field(default_factory=dict)
+    """The node of the page's own article; empty when there is none."""
+    page: Node = field(default_factory=dict)
+    site: Node = field(default_factory=dict)
+    by_id: dict[str, Node] = field(default_factory=dict)
+
+    def resolve(self, value: object) -> object:
+        """The node that ``{"@id": ...}`` stands for, or the value itself."""
+        if isinstance(value, dict) and set(value) <= {"@id", "@type", "name"} and "name" not in value:
+            return self.by_id.get(str(value.get("@id")), value)
+        return value
+
+    def items(self, value: object) -> Iterator[object]:
+        """The single values of a field that may be one value or lists in lists, references followed."""
+        if isinstance(value, list):
+            for each in value:
+                yield from self.items(each)
+        elif value is not None:
+            yield self.resolve(value)
+
+    def text(self, value: object, *keys: str) -> str:
+        """The first text in a field: a string, or a node's first of ``keys``. Empty when there is none."""
+        for each in self.items(value):
+            if isinstance(each, str) and each.strip():
+                return plain(each)
+            if isinstance(each, dict):
+                for key in keys:
+                    if found := self.text(each.get(key)):
+                        return found
+        return ""
+
+
+def read_jsonld(tree: HtmlElement, title: str = "", urls: frozenset[str] = frozenset()) -> JsonLd:
+    """Read all JSON-LD of a page and pick the node of its own article.
+
+    Args:
+        tree: the page.
+        title: the page's headline as it shows it, to tell its own article from teasers.
+        urls: the addresses that the page goes by.
+    """
+    nodes: list[Node] = []
+    for script in tree.iter("script"):
+        if "ld+json" in (script.get("type") or "").lower() and script.text:
+            for value in _parse(script.text[:_MAX_CHARS]):
+                nodes.extend(_walk(value))
+    by_id: dict[str, Node] = {}
+    for node in nodes:
+        identity = node.get("@id")
+        if isinstance(identity, str) and len(node) > len(by_id.get(identity, ())):
+            by_id[identity] = node
+    articles = [node for node in nodes if types_of(node) & ARTICLE_TYPES]
+    return JsonLd(
+        article=max(articles, key=lambda node: _fit(node, title, urls), default={}),
+        page=next((node for node in nodes if types_of(node) & _PAGE_TYPES), {}),
+        site=next((node for node in nodes if types_of(node) & _SITE_TYPES), {}),
+        by_id=by_id,
+    )
+
+
+def types_of(node: Node) -> set[str]:
+    """The node's types without the vocabulary's address."""
+    value = node.get("@type")
+    names = value if isinstance(value, list) else [value]
+    return {name.rstrip("/").rpartition("/")[2].rpartition(":")[2] for name in names if isinstance(name, str)}
+
+
+def plain(value: str) -> str:
+    """A field's text on one line: entities read (also those written twice), white space folded."""
+    text = html.unescape(html.unescape(value)) if "&" in value else value
+    return " ".join(text.split())
+
+
+def _fit(node: Node, title: str, urls: frozenset[str]) -> tuple[bool, bool, int]:
+    own = node.get("mainEntityOfPage")
+    links = [node.get("url"), node.get("@id"), own.get("@id") if isinstance(own, dict) else own]
+    same_url = any(isinstance(link, str) and link.partition("#")[0].rstrip("/") in urls for link in links)
+    headline = node.get("headline") or node.get("name")
+    same_title = isinstance(headline, str) and bool(title) and plain(headline).casefold() == title.casefold()
+    return same_title, same_url, sum(key in node for key in ("headline", "datePublished", "author", "articleBody"))
+
+
+def _is_node(value: object) -> TypeGuard[Node]:
+    return isinstance(value, dict)
+
+
+def _walk(value: object) -> Iterator[Node]:
+    """All nodes below a value, nearest first; lists of other pages are left alone."""
+    queue = [value]
+    for count, each in enumerate(queue):
+        if count > _MAX_NODES:
+            return
+        if isinstance(each, list):
+            queue.extend(each)
+        elif _is_node(each):
+            yield each
+            queue.extend(
+                inner for key, inner in each.items() if key not in _NO_DESCENT and isinstance(inner, (dict, list))
+            )
+
+
+def _parse(text: str) -> Iterator[object]:
+    """The JSON values of one script: more than one may follow each other. What cannot be read safely is left out."""
+    stripped = _COMMENTS.sub("", _COMMENTS.sub("", text)).strip().rstrip(";")
+    for candidate in (stripped, _TRAILING_COMMA.sub(lambda m: m[1] or "", stripped), html.unescape(stripped)):
+        try:
+            yield json.loads(candidate, strict=False)
+        except (ValueError, RecursionError):
+            continue
+        return
+    yield from _values(_TRAILING_COMMA.sub(lambda m: m[1] or "", stripped))
+
+
+def _values(text: str) -> Iterator[object]:
+    decoder = json.JSONDecoder(strict=False)
+    at = 0
+    while at < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return
+        yield value
+        while at < len(text) and text[at] in " \t\r\n,;":
+            at += 1

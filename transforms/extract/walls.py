@@ -1,0 +1,64 @@
+"""Pages sent in place of an article: consent walls, bot walls, error pages served as 200."""
+
+import re
+
+from lxml.html import HtmlElement
+
+from transforms.extract.metadata import Metadata
+from transforms.extract.page_facts import text_of
+
+_CONSENT_TITLE = re.compile(
+    r"\b(?:cookies?|consent|privacy (?:choices|settings|preferences)|before you continue|datenschutz\w*|einwilligung"
+    r"|consentement|confidentialit\w+|consentimiento|privacidad|consenso|toestemming|samtycke|samtykke)\b",
+    re.IGNORECASE,
+)
+_CONSENT_BUTTON = re.compile(
+    r"^(?:i )?(?:agree|accept)\b|^accept(?: all)?|^(?:alle )?(?:akzeptieren|zustimmen)|^(?:tout )?accepter|^j'accepte"
+    r"|^aceptar|^aceitar|^accetta|^akkoord|^accepteren|^godkänn|^godta|^akceptuj|^zgadzam",
+    re.IGNORECASE,
+)
+_BOT_WALL = re.compile(
+    r"\b(?:are you a (?:robot|human)|verify(?:ing)? (?:that )?you are (?:a )?human"
+    r"|access (?:to this page has been )?denied"
+    r"|pardon our interruption|attention required|just a moment|enable javascript(?: and cookies)? to continue)\b",
+    re.IGNORECASE,
+)
+_ERROR_TITLE = re.compile(
+    r"^(?:error )?(?:404|410|403|500|502|503)\b|\b(?:page|article|story) (?:was )?not found\b|\bseite nicht gefunden\b"
+    r"|\bpage (?:introuvable|non trouvée)\b|\bpágina no encontrada\b|\bpágina não encontrada\b|\bpagina non trovata\b"
+    r"|\bpagina niet gevonden\b|\bsidan (?:hittades inte|kunde inte hittas)\b|\bside ikke fundet\b",
+    re.IGNORECASE,
+)
+_MAX_WALL_CHARS = 2_500
+
+
+def wall_of(tree: HtmlElement, metadata: Metadata) -> str:
+    """Why a page is a wall and no article, in one sentence; empty when it is none.
+
+    Only short pages that do not call themselves an article are judged, so an article about cookies stays one.
+    """
+    if metadata.is_article or metadata.published is not None:
+        return ""
+    titles = " | ".join([metadata.title or "", *(text_of(title) for title in tree.iterfind(".//head/title"))])
+    text = _shown(tree)
+    if len(text) > _MAX_WALL_CHARS:
+        return ""
+    if _ERROR_TITLE.search(metadata.title or ""):
+        return "the page is an error page sent as a page"
+    if _BOT_WALL.search(titles) or (len(text) < _MAX_WALL_CHARS // 5 and _BOT_WALL.search(text)):
+        return "the page is a check for robots"
+    if _CONSENT_TITLE.search(titles) and any(
+        _CONSENT_BUTTON.search(text_of(b)) for b in tree.iter("button", "a", "input")
+    ):
+        return "the page asks for consent and holds no article"
+    return ""
+
+
+def _shown(tree: HtmlElement) -> str:
+    body = tree.find("body")
+    parts = (
+        (element.text or "") + (element.tail or "")
+        for element in (body.iter() if body is not None else ())
+        if element.tag not in ("script", "style", "noscript")
+    )
+    return " ".join(" ".join(parts).split())

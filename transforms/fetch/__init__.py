@@ -1,0 +1,16 @@
+"""Asks for pages: politely, within limits, and never losing a URL.
+
+>>> from transforms.fetch import FetchConfig, fetch_pages
+>>> from transforms.urls import request_of
+>>> for result in fetch_pages([request_of("no address", "urls")], FetchConfig()):
+...     print(result.fetch.outcome, result.fetch.reason)
+failed invalid_url
+"""
+
+from transforms.fetch.config import ARTICLE_TYPES, FEED_TYPES, FetchConfig
+from transforms.fetch.fetcher import Missed
+from transforms.fetch.guard import is_public
+from transforms.fetch.pages import fetch_pages
+from transforms.fetch.robots import RobotsRules
+
+__all__ = ["ARTICLE_TYPES", "FEED_TYPES", "FetchConfig", "Missed", "RobotsRules", "fetch_pages", "is_public"]
