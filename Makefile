@@ -40,8 +40,8 @@ bench: dev       ## Print the figures that the README quotes
 	$(BIN)/python -m benchmarks.seed
 
 lock: dev        ## Pin the newest versions that pyproject.toml allows, with hashes, for all supported Pythons
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --upgrade --quiet pyproject.toml --group build -o requirements.txt
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --upgrade --quiet pyproject.toml --group build -o requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --quiet pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 
 clean:           ## Remove the environment and the demo's lake
 	rm -rf .venv lake

@@ -31,8 +31,8 @@ def _is_speaker(quote: Quote, expected: str) -> bool:
 def score(text: str, expected: dict[str, Any], found: Annotation) -> dict[str, tuple[int, int]]:
     """Count what was found with the right speaker.
 
-    A quoted segment counts when one quote's content covers all of its words, an indirect one at an intersection over union of
-    words of at least a half.
+    A quoted segment counts when one quote's content covers all of its words, an indirect one at an intersection over
+    union of words of at least a half.
 
     Args:
         text: the article.

@@ -133,7 +133,7 @@ def extract(source: InArgument, target: OutArgument) -> None:
     """
     from transforms.extract import extract_line
 
-    _map_lines(source, target, extract_line)
+    _map_lines(source, target, extract_line, needs=("html", "body_base64"), empty={"text": ""})
 
 
 @app.command()
@@ -141,7 +141,7 @@ def annotate(source: InArgument, target: OutArgument) -> None:
     """Texts to names and quotes: {id, text} a line becomes {id, entities, quotes}; offsets are code points."""
     from transforms.annotate import annotate_line
 
-    _map_lines(source, target, annotate_line)
+    _map_lines(source, target, annotate_line, needs=("text",), empty={"entities": [], "quotes": []})
 
 
 @app.command()
@@ -228,11 +228,22 @@ def _logical_time(date: str | None) -> datetime:
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
-def _map_lines(source: str, target: str, function: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+def _map_lines(
+    source: str,
+    target: str,
+    function: Callable[[dict[str, Any]], dict[str, Any]],
+    *,
+    needs: tuple[str, ...],
+    empty: dict[str, Any],
+) -> None:
+    """Writes the function's answer to each JSON line; a line is an object with one of the keys of `needs`.
+
+    A line that the function fails on for a fault of ours is answered with `empty` and the reason.
+    """
     with ExitStack() as stack:
         try:
-            lines = sys.stdin if source == "-" else stack.enter_context(Path(source).open(encoding="utf-8"))
-            out = sys.stdout if target == "-" else stack.enter_context(Path(target).open("w", encoding="utf-8"))
+            lines = sys.stdin.buffer if source == "-" else stack.enter_context(Path(source).open("rb"))
+            out = sys.stdout.buffer if target == "-" else stack.enter_context(Path(target).open("wb"))
         except OSError as error:
             _refuse(f"{error.filename} cannot be opened: {error.strerror}")
         for number, line in enumerate(lines, 1):
@@ -240,10 +251,16 @@ def _map_lines(source: str, target: str, function: Callable[[dict[str, Any]], di
                 continue
             try:
                 record = json.loads(line)
+            except ValueError as error:
+                _refuse(f"{source}, line {number}: this is no JSON: {error}")
+            if not isinstance(record, dict) or not record.keys() & set(needs):
+                _refuse(f"{source}, line {number}: an object with the key {' or '.join(needs)} is expected")
+            try:
                 result = function(record)
-            except (ValueError, KeyError, TypeError) as error:
-                _refuse(f"{source}, line {number}: {error}")
-            out.write(json.dumps(result, ensure_ascii=False) + "\n")
+            except Exception as error:  # noqa: BLE001 - one line that we cannot take never costs the others
+                fault = {"reason": "internal_error", "message": f"{type(error).__name__}: {error}"}
+                result = {"id": record.get("id"), **empty, **fault}
+            out.write((json.dumps(result, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
             out.flush()
 
 

@@ -40,12 +40,12 @@ def print_report(console: Console, store: Store, manifest: Manifest) -> None:
         _print(console, "What became of the URLs", ("outcome", "reason", "#URLs", "for example"), database, _OUTCOMES)
         _print(console, "Most quoted", ("speaker", "role", "#quotes", "#articles"), database, _SPEAKERS, SAMPLES)
         _print(console, "Quotes", ("speaker", "words", "site"), database, _QUOTES, SAMPLES)
-    lake = Table(title="Tables", title_justify="left")
+    lake = Table(title=f"Tables in {escape(store.root)}", title_justify="left")
     for heading in ("table", "rows", "bytes", "files"):
         lake.add_column(heading, justify="left" if heading in ("table", "files") else "right")
     for name, files in manifest.files.items():
         size = f"{sum(f.bytes for f in files):,}"
-        lake.add_row(name, f"{manifest.rows(name):,}", size, "\n".join(escape(store.uri(f.path)) for f in files))
+        lake.add_row(name, f"{manifest.rows(name):,}", size, "\n".join(escape(f.path) for f in files))
     console.print(lake)
     console.print(f"Books balance: {manifest.urls} URLs in, {manifest.rows('fetches')} rows in fetches.")
 

@@ -191,7 +191,11 @@ def request_of(raw: str, source: str, title: str | None = None, published_at: da
         url = canonical_url(raw)
     except Rejected:
         url = raw.strip(_EDGES).encode("utf-8", "replace").decode()
-    return UrlRequest(url=url, article_id=url_id(url), source=source, title=title, published_at=published_at)
+    article_id = url_id(url)
+    if source == "listing":
+        # A feed may name its own address as an article's: these are two requests, each with its row.
+        article_id = stable_id("listing", article_id)
+    return UrlRequest(url=url, article_id=article_id, source=source, title=title, published_at=published_at)
 
 
 def _is_tracking(pair: str) -> bool:

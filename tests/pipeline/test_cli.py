@@ -70,6 +70,26 @@ def test_a_line_that_cannot_be_read_is_named(command: str, line: str, message: s
     assert errors.count("\n") == 1
 
 
+def test_text_that_is_no_text_passes_and_costs_no_other_line() -> None:
+    lines = [
+        json.dumps({"id": n, "text": f"“We \ud800 wait,” said Rosa Tiller{end}."}) for n, end in enumerate(["", "\0"])
+    ]
+    code, out, _ = invoke("annotate", "-", "-", stdin="\n".join(lines))
+    assert (code, [json.loads(line)["id"] for line in out.splitlines()]) == (0, [0, 1])
+
+
+def test_a_fault_of_ours_costs_its_own_line_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(record: dict[str, object]) -> dict[str, object]:
+        if record["id"] == 1:
+            raise ZeroDivisionError("a fault")
+        return {"id": record["id"]}
+
+    monkeypatch.setattr("transforms.annotate.annotate_line", broken)
+    code, out, _ = invoke("annotate", "-", "-", stdin="\n".join(json.dumps({"id": n, "text": ""}) for n in range(3)))
+    fault = {"id": 1, "entities": [], "quotes": [], "reason": "internal_error", "message": "ZeroDivisionError: a fault"}
+    assert (code, [json.loads(line) for line in out.splitlines()]) == (0, [{"id": 0}, fault, {"id": 2}])
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     code, _, errors = invoke("annotate", str(tmp_path / "none.jsonl"), "-")
     assert code == 2

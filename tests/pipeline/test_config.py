@@ -11,7 +11,7 @@ GOOD = """
 name: daily
 lake: {lake}
 sources:
-  - {{type: urls, path: {lake}/../urls.txt}}
+  - {{type: urls, path: {folder}/urls.txt}}
   - {{type: feeds, urls: [http://site.example/feed]}}
 fetch: {{delay_seconds: 2, user_agent: "${{AGENT:-onrecord-test/1 (+https://site.example)}}"}}
 """
@@ -21,7 +21,7 @@ fetch: {{delay_seconds: 2, user_agent: "${{AGENT:-onrecord-test/1 (+https://site
 def path(tmp_path: Path) -> Path:
     (tmp_path / "urls.txt").write_text("http://site.example/1\n")
     file = tmp_path / "daily.yaml"
-    file.write_text(GOOD.format(lake=tmp_path / "lake"))
+    file.write_text(GOOD.format(folder=tmp_path, lake=tmp_path / "lake"))
     return file
 
 

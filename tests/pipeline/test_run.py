@@ -92,7 +92,8 @@ def test_the_report_names_what_happened_and_where(first: Run, lake: Path) -> Non
         "http_gone",
         "Most quoted",
         "Quotes",
-        f"{lake}/quotes/dt=2025-03-12/part-",
+        f"Tables in {lake}",
+        "quotes/dt=2025-03-12/part-demo-",
     ):
         assert expected in first.stdout
     assert "Run demo on FnApiRunner" in first.stdout

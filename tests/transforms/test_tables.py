@@ -96,7 +96,7 @@ def test_public_complaints(case: dict[str, Any], run: Run) -> None:
         assert given["path"].split("/")[1] == f"{expected['partition_key']}={expected['value']}"
         Path(run.lake, given["path"]).parent.mkdir(parents=True)
         written = write_rows(run, "fetches", [make_fetch(1)], given["path"])
-        found = duckdb.sql(f"SELECT dt FROM read_parquet('{run.lake}/{written.path}')").fetchall()
+        found = duckdb.execute("SELECT dt FROM read_parquet(?)", [f"{run.lake}/{written.path}"]).fetchall()
         assert found == [(date.fromisoformat(expected["value"]),)]
         return
     column = given["column"]

@@ -165,6 +165,12 @@ def test_request() -> None:
     assert request.article_id == url_id("https://example.org/a")
 
 
+def test_a_listing_is_not_the_article_of_its_address() -> None:
+    listing, article = (request_of("https://example.org/a", source) for source in ("listing", "feed"))
+    assert listing.url == article.url
+    assert listing.article_id != article.article_id
+
+
 def test_request_of_no_address_keeps_its_text() -> None:
     request = request_of(" not a link\udcff ", "urls")
     assert request.url == "not a link?"

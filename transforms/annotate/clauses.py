@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from transforms.annotate.frames import Frame, Hit
 from transforms.annotate.lexicon import lexicon
+from transforms.annotate.reported import addressee, content_start, fits, trim
 from transforms.annotate.roles import is_role
-from transforms.annotate.sources import Source, source_after, source_before, with_apposition
+from transforms.annotate.sources import Source, plain_phrase, source_after, source_before, with_apposition
 from transforms.records import CueClass
 
 
@@ -33,7 +34,7 @@ def read_clauses(frame: Frame) -> list[Attribution]:
     while pending:
         late = next((pair for hit in pending if (pair := _postposed(frame, hit, low_edge))), None)
         early = next((pair for hit in pending if (pair := _leading(frame, hit, pending, low_edge, subject))), None)
-        if late and (early is None or _wins(frame, late, early)):
+        if late and (early is None or _wins(late, early)):
             attribution, edge = late
         elif early:
             attribution, edge = early
@@ -46,7 +47,7 @@ def read_clauses(frame: Frame) -> list[Attribution]:
     return sorted(done, key=lambda item: item.content[0])
 
 
-def _wins(frame: Frame, late: tuple[Attribution, int], early: tuple[Attribution, int]) -> bool:
+def _wins(late: tuple[Attribution, int], early: tuple[Attribution, int]) -> bool:
     """A cue behind its content takes all that stands before it, unless the leading one ends before that begins."""
     (after, _), (_, stop) = late, early
     begins = after.content[0][0]
@@ -57,27 +58,19 @@ def _according_to(frame: Frame) -> list[Attribution]:
     for index in range(len(frame.tokens) - 2):
         if frame.low(index) != "according" or frame.low(index + 1) != "to":
             continue
-        source = source_after(frame, index + 2) or _plain_phrase(frame, index + 2)
+        source = source_after(frame, index + 2) or plain_phrase(frame, index + 2)
         if source is None:
             continue
         cue = (index, index + 2)
-        before = _trim(frame, 0, index)
+        before = trim(frame, 0, index)
         if before and frame.words(*before) + len(frame.runs(*before)) > 1:
             source = with_apposition(frame, source, len(frame.tokens))
             return [Attribution([before], cue, "according_to", source, after_content=True)]
         stop = _skip_apposition(frame, source.stop)
-        after = _trim(frame, stop, len(frame.tokens))
+        after = trim(frame, stop, len(frame.tokens))
         if after:
             return [Attribution([after], cue, "according_to", source)]
     return []
-
-
-def _plain_phrase(frame: Frame, at: int) -> Source | None:
-    """The words up to the next comma or end, when no known name or role is among them."""
-    stop = at
-    while stop < len(frame.tokens) and frame.tokens[stop].is_word and stop - at < 12:
-        stop += 1
-    return Source(at, stop, stop - 1, at, stop) if stop > at else None
 
 
 def _skip_apposition(frame: Frame, at: int) -> int:
@@ -97,21 +90,17 @@ def _skip_apposition(frame: Frame, at: int) -> int:
 
 def _postposed(frame: Frame, hit: Hit, edge: int) -> tuple[Attribution, int] | None:
     """``content, X said`` or ``content, said X``, and what of the content goes on behind."""
-    if hit.start < edge or hit.cue.form == "ing" or (hit.cue.form == "base" and not frame.tokens[hit.verb].low):
+    usable = hit.cue.form != "ing" and hit.cue.frame != "infinitive"
+    if hit.start < edge or not usable or frame.low(hit.start - 1) in ("who", "which"):
         return None
-    inverted = False
-    source = source_before(frame, hit.start) if hit.cue.frame not in ("infinitive",) else None
-    begin = source.whole_start if source else hit.start
-    if source is None or not _is_boundary(frame, begin - 1) or begin - 1 < edge:
-        source = (
-            source_after(frame, hit.stop)
-            if _is_boundary(frame, hit.start - 1) and hit.cue.frame != "infinitive"
-            else None
-        )
-        begin, inverted = hit.start, True
-        if source is None or not _is_empty(frame, source.stop, hit):
-            return None
-    before = _trim(frame, edge, begin)
+    source = source_before(frame, hit.start)
+    begin = source.start if source else hit.start
+    inverted = source is None or not _is_boundary(frame, begin - 1) or begin - 1 < edge
+    if inverted:
+        source, begin = _source_inverted(frame, hit), hit.start
+    if source is None:
+        return None
+    before = trim(frame, edge, begin)
     if before is None:
         return None
     marked = frame.is_run(before[1] - 1)
@@ -123,12 +112,18 @@ def _postposed(frame: Frame, hit: Hit, edge: int) -> tuple[Attribution, int] | N
     return _with_rest(frame, hit, source, before, tail, marked)
 
 
+def _source_inverted(frame: Frame, hit: Hit) -> Source | None:
+    """Who stands behind the verb: `said the mayor`, `shouted a guard`."""
+    if not _is_boundary(frame, hit.start - 1):
+        return None
+    source = source_after(frame, hit.stop)
+    if source is None and frame.is_run(hit.start - 1) and frame.low(hit.stop) in lexicon().determiners:
+        source = plain_phrase(frame, hit.stop)
+    return source if source and _is_empty(frame, source.stop, hit) else None
+
+
 def _is_boundary(frame: Frame, index: int) -> bool:
-    if frame.is_run(index):
-        return True
-    if frame.low(index) not in (",", "—", "–", "--", "-"):
-        return False
-    return index > 0
+    return frame.is_run(index) or (index > 0 and frame.low(index) in (",", "—", "–", "--", "-"))
 
 
 def _is_speech(frame: Frame, content: tuple[int, int]) -> bool:
@@ -152,17 +147,13 @@ def _is_empty(frame: Frame, at: int, hit: Hit) -> bool:
     if frame.is_run(at):
         return True
     if low in lexicon().adjuncts or low.endswith("ly") or low.endswith("ing"):
-        return not (low == "that") and not (low == "there" and frame.low(at + 1) in lexicon().auxiliaries)
+        return not (low == "there" and frame.low(at + 1) in lexicon().auxiliaries)
     if hit.cue.frame == "addressee" or hit.cue.frame == "asked":
-        stop = _addressee(frame, at)
+        stop = addressee(frame, at)
         return stop > at and (
             stop >= len(frame.tokens) or not frame.tokens[stop].is_word or frame.low(stop) in lexicon().adjuncts
         )
-    if low in ("a", "the") and any(
-        word in frame.low(at + 1) + frame.low(at + 2) for word in ("statement", "week", "day")
-    ):
-        return True
-    return False
+    return low in ("a", "the") and frame.low(at + 1) in ("day", "week", "month", "year")
 
 
 def _with_rest(
@@ -181,16 +172,18 @@ def _with_rest(
         content += [(index, index + 1) for index in runs]
         edge = runs[-1] + 1
     elif not marked and frame.low(stop) == "," and stop == tail:
-        rest = _trim(frame, stop + 1, limit)
-        if (
-            rest
-            and frame.low(rest[0]) not in ("who", "which", "and", "but", "as", "a", "an")
-            and frame.words(*rest) > 1
-            and not frame.low(rest[0]).endswith("ing")
-        ):
+        rest = trim(frame, stop + 1, limit)
+        if rest and frame.words(*rest) > 1 and not _is_aside(frame, rest[0], source):
             content.append(rest)
             edge = rest[1]
     return Attribution(content, (hit.start, hit.stop), hit.cue.cue_class, source, after_content=True), edge
+
+
+def _is_aside(frame: Frame, at: int, source: Source) -> bool:
+    """Whether what follows the cue's comma belongs to the speaker or the reporter, not to the report."""
+    low = frame.low(at)
+    article = low in ("a", "an") and frame.low(source.head) not in lexicon().pronouns
+    return article or low in ("who", "which", "and", "but", "as") or low.endswith("ing")
 
 
 def _begins_own(frame: Frame, hit: Hit) -> bool:
@@ -211,9 +204,9 @@ def _leading(
     if source is None:
         return None
     limit = _limit(frame, hit, pending)
-    start = _content_start(frame, hit, limit)
-    content = _trim(frame, start, limit)
-    if content is None or not _fits(frame, hit, content, source):
+    start = content_start(frame, hit, limit)
+    content = trim(frame, start, limit)
+    if content is None or not fits(frame, hit, content):
         return None
     cue = (hit.start, hit.stop)
     return Attribution([content], cue, hit.cue.cue_class, source), content[1]
@@ -258,7 +251,60 @@ def _sentence_subject(frame: Frame, before: int) -> Source | None:
 
 
 _VERBS = frozenset(
-    ["spoke", "told", "gave", "went", "took", "came", "made", "left", "met", "held", "sat", "stood", "wrote", "began", "ran", "led", "won", "lost", "hit", "put", "set", "cut", "saw", "got", "drew", "drove", "fought", "found", "kept", "let", "paid", "read", "rose", "sent", "shook", "shot", "shut", "sold", "spent", "struck", "swore", "taught", "thought", "threw", "understood", "wore", "fell", "grew", "knew", "laid", "lay", "meant"]
+    [
+        "spoke",
+        "told",
+        "gave",
+        "went",
+        "took",
+        "came",
+        "made",
+        "left",
+        "met",
+        "held",
+        "sat",
+        "stood",
+        "wrote",
+        "began",
+        "ran",
+        "led",
+        "won",
+        "lost",
+        "hit",
+        "put",
+        "set",
+        "cut",
+        "saw",
+        "got",
+        "drew",
+        "drove",
+        "fought",
+        "found",
+        "kept",
+        "let",
+        "paid",
+        "read",
+        "rose",
+        "sent",
+        "shook",
+        "shot",
+        "shut",
+        "sold",
+        "spent",
+        "struck",
+        "swore",
+        "taught",
+        "thought",
+        "threw",
+        "understood",
+        "wore",
+        "fell",
+        "grew",
+        "knew",
+        "laid",
+        "lay",
+        "meant",
+    ]
 )
 
 
@@ -271,9 +317,9 @@ def _limit(frame: Frame, hit: Hit, pending: list[Hit]) -> int:
         if _begins_own(frame, later):
             if later.cue.form == "ing" and frame.low(before) != "," and not frame.is_run(before):
                 continue
-            if later.cue.form != "ing" and (
-                later.cue.form != hit.cue.form or (later.verb == later.start and later.cue.noun_like)
-            ):
+            apart = frame.low(before - 1) == ","
+            same = later.cue.form == hit.cue.form or (hit.cue.form == "ing" and apart)
+            if later.cue.form != "ing" and (not same or (later.verb == later.start and later.cue.noun_like)):
                 continue
             return later.start if frame.is_run(before) else before - (frame.low(before - 1) == ",")
         source = source_before(frame, later.start)
@@ -284,117 +330,3 @@ def _limit(frame: Frame, hit: Hit, pending: list[Hit]) -> int:
         ):
             return source.start - 2
     return len(frame.tokens)
-
-
-def _content_start(frame: Frame, hit: Hit, limit: int) -> int:
-    """Past the addressee, an adverbial, `that`, a comma or colon."""
-    at = hit.stop
-    if hit.cue.frame in ("addressee", "asked"):
-        at = _addressee(frame, at)
-    elif frame.low(at) == "to" and hit.cue.frame == "clause":
-        at = max(at, _addressee(frame, at + 1)) if not frame.is_run(at + 1) else at
-    if frame.low(at) in lexicon().adjuncts and frame.low(at) not in ("while", "there"):
-        opens = next(
-            (i for i in range(at, min(at + 14, limit)) if frame.low(i) in ("that", ":") or frame.is_run(i)), None
-        )
-        subject = None if opens is not None else _clause_after(frame, at, limit)
-        at = opens if opens is not None else subject if subject is not None else at
-    elif frame.low(at) == "," and (
-        close := next((i for i in range(at + 1, min(at + 16, limit)) if frame.low(i) == ","), None)
-    ):
-        if frame.low(close + 1) == "that" or frame.is_run(close + 1):
-            at = close
-    while at < limit and frame.low(at) in (",", ":", "that", "—", "–", "--"):
-        at += 1
-    return at
-
-
-def _clause_after(frame: Frame, at: int, limit: int) -> int | None:
-    """Where a bare clause begins behind an adverbial: `said on Friday he would leave`."""
-    lists = lexicon()
-    for index in range(at + 1, min(at + 9, limit)):
-        if frame.low(index) in ("he", "she", "they", "it", "we", "there") and frame.low(index + 1) in lists.auxiliaries:
-            return index
-        if (
-            frame.low(index - 1) in lists.months
-            and frame.tokens[index].is_word
-            and frame.low(index) not in lists.prepositions
-        ):
-            return index
-    return None
-
-
-def _addressee(frame: Frame, at: int) -> int:
-    """Past the person who is told: a pronoun, a name, or a noun up to its end."""
-    lists = lexicon()
-    stop = at
-    if frame.low(stop) in ("me", "him", "her", "them", "us", "you", "it") and frame.entity[stop] < 0:
-        return stop + 1
-    found = source_after(frame, at)
-    if found:
-        return found.stop
-    while stop < len(frame.tokens) and stop - at < 6 and frame.tokens[stop].is_word:
-        low = frame.low(stop)
-        if (
-            low in ("that", "to", "if", "whether", "how", "why", "what")
-            or low in lists.pronouns
-            or low in lists.adjuncts
-        ):
-            break
-        if low in lists.determiners and stop > at:
-            break
-        stop += 1
-    return stop
-
-
-def _fits(frame: Frame, hit: Hit, content: tuple[int, int], source: Source) -> bool:
-    """Whether what follows the verb is a report at all."""
-    start, stop = content
-    marked = bool(frame.runs(start, stop))
-    lists = lexicon()
-    that = frame.low(start - 1) == "that"
-    colon = frame.low(start - 1) == ":"
-    first = frame.low(start)
-    clause = that or any(
-        frame.low(i) in lists.auxiliaries or frame.low(i).endswith("ed") or frame.low(i) in lists.cues
-        for i in range(start, stop)
-    )
-    match hit.cue.frame:
-        case "clause":
-            if marked or that or colon:
-                return True
-            if first in lists.adjuncts and not clause:
-                return False
-            plain = frame.low(hit.verb) in ("said", "says", "say", "saying")
-            return (
-                frame.words(start, stop) >= 2
-                and (clause or plain)
-                and first not in ("of", "for", "about", "with", "by")
-            )
-        case "addressee":
-            return marked or that or colon or (clause and frame.words(start, stop) >= 2 and start > hit.stop)
-        case "asked":
-            return marked or colon or first in ("if", "whether", "why", "how", "what", "who", "when", "where", "to")
-        case "infinitive":
-            return first == "to" or hit.cue.cue_class == "asked" or (marked and frame.is_run(start))
-        case "phrase":
-            return marked and _near_run(frame, start, stop)
-        case "quoting":
-            return marked and frame.is_run(start)
-
-
-def _near_run(frame: Frame, start: int, stop: int) -> bool:
-    """Marked words that are not the name of a work, a sign or a nickname."""
-    for index in range(start, stop):
-        if frame.is_run(index):
-            return frame.low(index - 1) not in lexicon().blockers
-    return False
-
-
-def _trim(frame: Frame, start: int, stop: int) -> tuple[int, int] | None:
-    """A range without punctuation at its ends; None when no word is left."""
-    while start < stop and not frame.tokens[start].is_word and not frame.is_run(start):
-        start += 1
-    while stop > start and not frame.tokens[stop - 1].is_word and not frame.is_run(stop - 1):
-        stop -= 1
-    return (start, stop) if start < stop else None

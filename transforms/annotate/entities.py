@@ -11,6 +11,8 @@ from transforms.annotate.roles import role_of
 from transforms.records import Entity, EntityType, Mention, stable_id
 
 MODEL_VERSION = "rules-1"
+MAX_NAMESAKES = 50
+"""Persons of one surname that are told apart; a list of more is a register, not an article."""
 
 
 @dataclass(slots=True)
@@ -84,8 +86,9 @@ def _entity(reading: Reading, cluster: Cluster, version_id: str, most: int) -> E
 def cluster_names(names: list[Name]) -> list[Cluster]:
     """Join the mentions of one entity.
 
-    Equal names are one; a surname or first name alone joins the person named in full; where two persons share it, title and
-    then recency decide; an acronym joins its expansion; a short form joins the organisation that begins with it.
+    Equal names are one; a surname or first name alone joins the person named in full; where two persons share it,
+    title and then recency decide; an acronym joins its expansion; a short form joins the organisation that begins with
+    it.
 
     Args:
         names: mentions in order.
@@ -122,7 +125,7 @@ def _place_key(name: Name) -> tuple[str, ...]:
 
 
 def _persons_in_full(names: list[Name]) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Key of each full name -> key of the fullest form of the same person (middle names and initials left out or not)."""
+    """Key of each full name -> key of the fullest form of the same person, with or without middle names."""
     keys = sorted(
         {_key(name) for name in names if name.type == "PERSON" and len(name.words) > 1}, key=len, reverse=True
     )
@@ -144,7 +147,9 @@ def _by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tuple[str, ..
     for key in dict.fromkeys(full.values()):
         bare = tuple(word for word in key if word not in lexicon().suffixes)
         for part in {bare[cut:] for cut in range(1, len(bare))} | {bare[:1]}:
-            parts.setdefault(part, []).append(key)
+            known = parts.setdefault(part, [])
+            if len(known) < MAX_NAMESAKES:
+                known.append(key)
     return parts
 
 

@@ -102,13 +102,9 @@ def _find_hits(frame: Frame) -> list[Hit]:
 def _hit(frame: Frame, at: int) -> Hit | None:
     for words, cue in lexicon().cues[frame.low(at)]:
         if all(frame.low(at + offset) == word for offset, word in enumerate(words)):
-            break
-    else:
-        return None
-    start = _group_start(frame, at)
-    if not _is_verb(frame, start, at, cue):
-        return None
-    return Hit(start, at, at + len(words), cue)
+            start = _group_start(frame, at)
+            return Hit(start, at, at + len(words), cue) if _is_verb(frame, start, at, cue) else None
+    return None
 
 
 def _group_start(frame: Frame, verb: int) -> int:

@@ -9,6 +9,8 @@ from transforms.annotate.speakers import Speaker
 from transforms.records import Entity, Span
 
 MAX_LABEL = 8
+SIGNATURE_MARKS = frozenset("–—-:~―") | {"--"}
+"""What stands between a quotation and the name signed behind it."""
 
 
 @dataclass(slots=True)
@@ -71,8 +73,8 @@ def _label(frame: Frame, entities: list[Entity]) -> tuple[int, int | None] | Non
 def signed_by(frames: list[Frame], entities: list[Entity], number: int, index: int) -> Speaker | None:
     """The speaker whom layout names for a run at ``frames[number].tokens[index]``.
 
-    A label with a colon before it, a name signed after a dash or colon behind it (on the same line or the next), or a line
-    above that ends with a colon or begins with ``From``.
+    A label with a colon before it, a name signed after a dash or colon behind it (on the same line or the next), or a
+    line above that ends with a colon or begins with ``From``.
     """
     frame = frames[number]
     if frame.low(index - 1) == ":" and 1 < index <= MAX_LABEL and frame.entity[index - 2] >= 0:
@@ -91,7 +93,7 @@ def signed_by(frames: list[Frame], entities: list[Entity], number: int, index: i
 
 
 def _signature(frame: Frame, at: int, entities: list[Entity]) -> Speaker | None:
-    if frame.low(at) not in ("–", "—", "-", "--", ":", "~", "―") or len(frame.tokens) - at > 16:
+    if frame.low(at) not in SIGNATURE_MARKS or len(frame.tokens) - at > 16:
         return None
     owner = next((frame.entity[i] for i in range(at + 1, len(frame.tokens)) if frame.entity[i] >= 0), -1)
     if owner < 0 or frame.entity.index(owner) - at > 5 or frame.hits:

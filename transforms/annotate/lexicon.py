@@ -143,7 +143,9 @@ def _cues(sections: dict[str, list[str]]) -> dict[str, tuple[tuple[tuple[str, ..
 
 def inflect(verb: str) -> list[str]:
     """The regular third person, past, -ing form and participle of an English verb: ``deny`` -> denies, denied, ..."""
-    if verb.endswith("e") and not verb.endswith("ee"):
+    if verb.endswith("ee"):
+        return [f"{verb}s", f"{verb}d", f"{verb}ing", f"{verb}d"]
+    if verb.endswith("e"):
         return [f"{verb}s", f"{verb}d", f"{verb[:-1]}ing", f"{verb}d"]
     if verb.endswith("y") and verb[-2] not in "aeiou":
         return [f"{verb[:-1]}ies", f"{verb[:-1]}ied", f"{verb}ing", f"{verb[:-1]}ied"]

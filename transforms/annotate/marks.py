@@ -11,19 +11,20 @@ from transforms.annotate.lexicon import lexicon
 from transforms.records import Span
 
 MAX_MARKS = 2_000
-"""A paragraph with more marks than this is no prose, and none of them is read."""
+"""A paragraph with more quote marks than this is no prose and is not read at all."""
 
 _DOUBLE = re.compile(r"``|''|[\"“”„‟«»‹›「」『』＂]")
 _LETTER = re.compile(r"[^\W_]")
 _SINGLE = re.compile(r"[‘’‚'`]")
 _INCHES = re.compile(r"\d+\s?(?:['’′]\s?\d+(?:\.\d+)?|[½¼¾]|-inch)?\s?[\"”″]")
+_ALL = "\"“”„‟«»‹›「」『』＂‘’‚'`"
 _PAIRS = {"«": "»", "»": "«", "‹": "›", "›": "‹", "「": "」", "『": "』"}
 _OPENERS = '([{—–-/“„"«»‘「『…:'
 
 
 @dataclass(slots=True)
 class Run:
-    """Words between quote marks: ``text[start:end]`` is what stands inside, ``text[outer_start:outer_end]`` with marks."""
+    """Words between quote marks: ``text[start:end]``; with the marks ``text[outer_start:outer_end]``."""
 
     outer_start: int
     start: int
@@ -37,10 +38,13 @@ class Run:
 
 
 def split_paragraphs(text: str) -> list[Span]:
-    """The lines of a text that hold a letter or digit, as spans without their ends of line."""
+    """The lines of a text that hold a letter or digit, as spans without their ends of line.
+
+    A line with more than `MAX_MARKS` quote marks is no prose and is left out.
+    """
     spans, at = [], 0
     for line in text.split("\n"):
-        if _LETTER.search(line):
+        if _LETTER.search(line) and (len(line) <= MAX_MARKS or sum(map(line.count, _ALL)) <= MAX_MARKS):
             spans.append((at, at + len(line)))
         at += len(line) + 1
     return spans
@@ -72,25 +76,14 @@ def find_runs(text: str, paragraphs: list[Span]) -> list[Run]:
 
 
 def _paragraph_runs(text: str, start: int, end: int, paragraph: int) -> list[Run]:
-    doubles = list(_take(_DOUBLE, text, start, end))
-    singles = list(_take(_SINGLE, text, start, end))
-    if len(doubles) > MAX_MARKS or len(singles) > MAX_MARKS:
-        return []
+    doubles = [match.span() for match in _DOUBLE.finditer(text, start, end)]
+    singles = [match.span() for match in _SINGLE.finditer(text, start, end)]
     inches = {match.end() - 1 for match in _INCHES.finditer(text, start, end)} if doubles else set()
     doubles = [(at, stop) for at, stop in doubles if at not in inches or _could_close(text, doubles, at, start)]
     found = _pair_doubles(text, doubles, start, end, paragraph)
     if singles:
         found = _add_singles(text, singles, found, start, end, paragraph)
     return found
-
-
-def _take(pattern: re.Pattern[str], text: str, start: int, end: int) -> list[Span]:
-    spans = []
-    for match in pattern.finditer(text, start, end):
-        spans.append(match.span())
-        if len(spans) > MAX_MARKS:
-            break
-    return spans
 
 
 def _could_close(text: str, doubles: list[Span], at: int, start: int) -> bool:

@@ -28,6 +28,10 @@ class Name:
     sentence: int = 0
 
 
+MAX_TOKENS = 14
+"""A longer row of capitalised words is no name."""
+
+
 def find_names(reading: Reading) -> list[Name]:
     """Every mention of a person, organisation, place or nationality, in order and not overlapping."""
     names: list[Name] = []
@@ -49,7 +53,7 @@ def _sequence(reading: Reading, sentence: Sentence, at: int) -> int:
     if not _is_name_word(reading, sentence, at):
         return at
     stop = at + 1
-    while stop < len(tokens):
+    while stop < min(len(tokens), at + MAX_TOKENS):
         token, before = tokens[stop], tokens[stop - 1]
         gap = reading.text[before.end : token.start]
         if "\n" in gap:
@@ -197,8 +201,8 @@ def _judge(reading: Reading, sentence: Sentence, at: int, stop: int) -> list[Nam
                         continue
                     left = _judge(reading, sentence, at, first) if first > at else []
                     right = _judge(reading, sentence, end, stop) if end < stop else []
-                    return [*left, _name(reading, tokens, first, end, kind, 2), *right]
-    begin, title_start, gender = _strip_titles(reading, sentence, at, stop)
+                    return [*left, _name(tokens, first, end, kind, 2), *right]
+    begin, title_start, gender = _strip_titles(sentence, at, stop)
     if begin >= stop:
         return []
     kind_known = _type(reading, sentence, begin, stop, titled=title_start is not None)
@@ -207,11 +211,11 @@ def _judge(reading: Reading, sentence: Sentence, at: int, stop: int) -> list[Nam
     kind, certainty = kind_known
     if kind == "PERSON":
         begin = _first_name(tokens, begin, stop, lists)
-        found = _name(reading, tokens, begin, stop, kind, certainty)
+        found = _name(tokens, begin, stop, kind, certainty)
         found.gender = gender or _gender(tokens[begin].low, lists)
         found.title_start = title_start
         return [found]
-    return [_name(reading, tokens, begin, stop, kind, certainty)]
+    return [_name(tokens, begin, stop, kind, certainty)]
 
 
 def _hyphenated(token: Token, lists: Lexicon) -> list[Name]:
@@ -254,7 +258,7 @@ def _is_person_form(tokens: list[Token], at: int, last: int, lists: Lexicon) -> 
     )
 
 
-def _strip_titles(reading: Reading, sentence: Sentence, at: int, stop: int) -> tuple[int, int | None, Gender | None]:
+def _strip_titles(sentence: Sentence, at: int, stop: int) -> tuple[int, int | None, Gender | None]:
     """Leave out titles at the front: (first word of the name, where the title begins, the gender that it tells)."""
     tokens, lists = sentence.tokens, lexicon()
     last = _last_word(tokens, at, stop)
@@ -379,7 +383,7 @@ def _last_word(tokens: list[Token], at: int, stop: int) -> int:
     return last
 
 
-def _name(reading: Reading, tokens: list[Token], begin: int, stop: int, kind: EntityType, certainty: int) -> Name:
+def _name(tokens: list[Token], begin: int, stop: int, kind: EntityType, certainty: int) -> Name:
     words: list[str] = []
     marked = False
     for token in tokens[begin:stop]:

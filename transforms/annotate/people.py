@@ -14,6 +14,9 @@ from transforms.records import Entity
 # logarithm), sentences since then, being the first person of a sentence, a first name that fits, having spoken last.
 FREQUENCY, DISTANCE, SUBJECT, GENDER, SAME_SPEAKER = 1.0, 0.5, 0.5, 0.5, 2.0
 
+MAX_PEOPLE = 200
+"""The most-named persons of a text that are considered, so that time stays linear in its length."""
+
 
 @dataclass(slots=True)
 class Person:
@@ -28,7 +31,7 @@ class Person:
 
 
 def people_of(reading: Reading, entities: list[Entity]) -> list[Person]:
-    """The persons among the entities, with what pronouns need to know of them."""
+    """The persons among the entities, the most named first, with what pronouns need to know of them."""
     sentence_starts = [sentence.start for sentence in reading.sentences]
     firsts: dict[int, int] = {}
     people = []
@@ -42,7 +45,7 @@ def people_of(reading: Reading, entities: list[Entity]) -> list[Person]:
         people.append(Person(index, gender_of(reading.text, entity), starts, sentences, []))
     for person in people:
         person.subjects = [firsts[s] == start for start, s in zip(person.starts, person.sentences, strict=True)]
-    return people
+    return sorted(people, key=lambda person: -len(person.starts))[:MAX_PEOPLE]
 
 
 def gender_of(text: str, entity: Entity) -> Gender | None:

@@ -22,8 +22,8 @@ class ResolvedPronoun(TypedDict):
 def resolve_pronouns(text: str) -> list[ResolvedPronoun]:
     """Who ``he``, ``she``, ``him``, ``her``, ``his``, ``hers``, ``himself`` and ``herself`` stand for.
 
-    A pronoun goes to a person named before it whose first name or title does not speak against it, chosen by how often and
-    how lately the person was named. It counts as a mention for the pronouns after it.
+    A pronoun goes to a person named before it whose first name or title does not speak against it, chosen by how often
+    and how lately the person was named. It counts as a mention for the pronouns after it.
 
     Args:
         text: running text, English.

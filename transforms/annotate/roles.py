@@ -28,7 +28,37 @@ def is_role(token: Token) -> bool:
 
 
 _MODIFIERS = frozenset(
-    ["first", "former", "vice", "health", "home", "finance", "foreign", "interior", "press", "defence", "defense", "mr", "mrs", "ms", "miss", "mx", "dr", "sir", "dame", "lord", "lady", "prof", "democratic", "labour", "conservative", "republican", "democrat", "prime", "st"]
+    [
+        "first",
+        "former",
+        "vice",
+        "health",
+        "home",
+        "finance",
+        "foreign",
+        "interior",
+        "press",
+        "defence",
+        "defense",
+        "mr",
+        "mrs",
+        "ms",
+        "miss",
+        "mx",
+        "dr",
+        "sir",
+        "dame",
+        "lord",
+        "lady",
+        "prof",
+        "democratic",
+        "labour",
+        "conservative",
+        "republican",
+        "democrat",
+        "prime",
+        "st",
+    ]
 )
 
 

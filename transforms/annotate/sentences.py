@@ -19,8 +19,8 @@ def split_sentences(text: str, start: int, end: int, runs: list[Run]) -> list[Sp
     """Split one paragraph.
 
     ``U.S.``, initials and titles (``Mr.``) end no sentence unless what follows begins one; a full stop glued to the
-    next capital (``shut.She``) does; a run that ends in a full stop ends its sentence unless the clause around it goes on in
-    lower case.
+    next capital (``shut.She``) does; a run that ends in a full stop ends its sentence unless the clause around it goes
+    on in lower case.
 
     Args:
         text: the whole text.

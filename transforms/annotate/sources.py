@@ -12,32 +12,33 @@ MAX_APPOSITION = 40
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A noun phrase that may speak: ``tokens[start:stop]``, its main word at ``head``.
-
-    ``whole`` reaches back over what belongs to it before the verb (an apposition, a relative clause).
-    """
+    """A noun phrase that may speak: ``tokens[start:stop]``, apposition and all, its main word at ``head``."""
 
     start: int
     stop: int
     head: int
-    whole_start: int
-    whole_stop: int
 
 
 def source_before(frame: Frame, at: int) -> Source | None:
     """The phrase that ends right before index ``at``, appositions and brackets between it and ``at`` stepped over."""
     stop = at
-    if frame.low(stop - 1) in (")", "]"):
-        while stop > 0 and frame.low(stop - 1) not in ("(", "["):
-            stop -= 1
-        stop -= 1
+    stop = _before_brackets(frame, stop)
     if frame.low(stop - 1) in (",", "—", "–") and frame.low(stop - 1):
-        return _over_apposition(frame, stop, at)
-    found = _phrase_before(frame, stop)
-    return Source(found.start, found.stop, found.head, found.start, at) if found else None
+        return _over_apposition(frame, stop)
+    return _phrase_before(frame, stop)
 
 
-def _over_apposition(frame: Frame, stop: int, at: int) -> Source | None:
+def _before_brackets(frame: Frame, stop: int) -> int:
+    """Where the bracketed words that end at ``stop`` begin; ``stop`` when none do."""
+    if frame.low(stop - 1) not in (")", "]"):
+        return stop
+    start = stop - 1
+    while start > 0 and frame.low(start) not in ("(", "["):
+        start -= 1
+    return start
+
+
+def _over_apposition(frame: Frame, stop: int) -> Source | None:
     """``Name, a vet from Karra, said``: the phrase before the comma that opens what the last comma closes."""
     mark = frame.low(stop - 1)
     best: Source | None = None
@@ -46,9 +47,9 @@ def _over_apposition(frame: Frame, stop: int, at: int) -> Source | None:
             break
         if frame.low(index) != mark or not is_apposition(frame, index + 1, stop - 1):
             continue
-        found = _phrase_before(frame, index)
-        if found and _can_speak(frame, found):
-            best = Source(found.start, stop - 1, found.head, found.start, at)
+        found = _phrase_before(frame, _before_brackets(frame, index))
+        if found and (_can_speak(frame, found) or frame.low(index + 1) in ("who", "whose")):
+            best = Source(found.start, stop - 1, found.head)
             if frame.entity[found.head] >= 0:
                 break
     return best
@@ -91,10 +92,9 @@ def _phrase_before(frame: Frame, stop: int) -> Source | None:
     if frame.entity[stop - 1] < 0 and (
         last in lists.pronouns or last in ("everyone", "nobody", "others", "some", "many")
     ):
-        return Source(stop - 1, stop, stop - 1, stop - 1, stop)
+        return Source(stop - 1, stop, stop - 1)
     if last == "who" and frame.entity[stop - 1] < 0:
-        found = _phrase_before(frame, stop - 2 if frame.low(stop - 2) == "," else stop - 1)
-        return Source(found.start, found.stop, found.head, found.start, stop) if found else None
+        return _phrase_before(frame, stop - 2 if frame.low(stop - 2) == "," else stop - 1)
     start = _core_start(frame, stop)
     if start >= stop:
         return None
@@ -102,7 +102,8 @@ def _phrase_before(frame: Frame, stop: int) -> Source | None:
     # A preposition before the phrase: it modifies a noun further left, which is the one that speaks.
     outer = start - 1
     if frame.low(outer) in ("of", "for", "at", "from", "with", "in", "to", "on", "by", "near") and outer > 0:
-        noun = outer - 1
+        # a source close to the talks, a person familiar with the plan
+        noun = outer - (2 if frame.low(outer - 1) in ("close", "familiar", "next", "loyal") else 1)
         speaks = (
             is_role(frame.tokens[noun]) or frame.low(noun) in lists.groups or frame.entity[noun] >= 0
         ) and frame.tokens[noun].is_word
@@ -112,10 +113,8 @@ def _phrase_before(frame: Frame, stop: int) -> Source | None:
                 # Secretary of State Marco Rubio: the office ends before the name, so the name speaks.
                 own = _name_start(frame, stop)
                 apart = own - 1 > outer and frame.tokens[own - 1].is_capital and not is_role(frame.tokens[own - 1])
-                return Source(
-                    left, stop, head if apart and frame.low(own - 1) not in lists.titles else noun, left, stop
-                )
-    return Source(start, stop, head, start, stop) if _is_phrase(frame, start, stop) else None
+                return Source(left, stop, head if apart and frame.low(own - 1) not in lists.titles else noun)
+    return Source(start, stop, head) if _is_phrase(frame, stop) else None
 
 
 def _name_start(frame: Frame, stop: int) -> int:
@@ -126,7 +125,7 @@ def _name_start(frame: Frame, stop: int) -> int:
     return start
 
 
-def _is_phrase(frame: Frame, start: int, stop: int) -> bool:
+def _is_phrase(frame: Frame, stop: int) -> bool:
     low = frame.low(stop - 1)
     lists = lexicon()
     return frame.entity[stop - 1] >= 0 or not (
@@ -192,7 +191,9 @@ def _core_start(frame: Frame, stop: int) -> int:
 def _looks_verbal(low: str) -> bool:
     if "-" in low:
         return False
-    return (low in lexicon().cues and low not in ("leading", "chief", "state")) or (low.endswith("ing") and len(low) > 5)
+    return (low in lexicon().cues and low not in ("leading", "chief", "state")) or (
+        low.endswith("ing") and len(low) > 5
+    )
 
 
 def source_after(frame: Frame, at: int) -> Source | None:
@@ -205,59 +206,68 @@ def source_after(frame: Frame, at: int) -> Source | None:
         token = frame.tokens[stop]
         low = token.low
         if frame.entity[stop] >= 0:
-            owner = frame.entity[stop]
-            while stop < len(frame.tokens) and frame.entity[stop] == owner:
-                stop += 1
+            stop = _name_end(frame, stop)
             if frame.low(stop) == "'s":
                 stop += 1
                 continue
-            if head < 0 or frame.tokens[head].low not in lists.groups:
-                head = stop - 1
-            if frame.low(stop) in ("of", "from") and frame.low(stop + 1) in ("the", *lists.determiners):
-                head_kept = head
-                stop = _post_modifier(frame, stop)
-                return Source(at, stop, head_kept, at, stop)
-            following = frame.tokens[stop] if stop < len(frame.tokens) else None
-            if following is None or not (
-                is_role(following)
-                or frame.entity[stop] >= 0
-                or following.low in lists.groups
-                or following.low in lists.titles
-            ):
+            head = stop - 1
+            if not _goes_on(frame, stop):
                 break
-            continue
-        if not token.is_word:
-            if (
-                token.text == "."
-                and frame.low(stop - 1) in lists.titles
-                and stop + 1 < len(frame.tokens)
-                and frame.entity[stop + 1] >= 0
-            ):
-                stop += 1
-                continue
-            if (
-                token.text == ","
-                and head == stop - 1
-                and frame.entity[stop + 1 : stop + 2] not in ([], [-1])
-                and is_role(frame.tokens[head])
-            ):
-                # said its director, Anna Pruss
-                stop += 1
-                continue
+        elif _bridges(frame, stop, head):
+            stop += 1
+        elif is_role(token) or low in lists.groups:
+            head, stop = stop, stop + 1
+        elif not token.is_word or _ends_phrase(low) or (0 <= head == stop - 1 and not token.is_capital):
             break
-        if low in ("of", "for", "at", "from", "with", "in") and head == stop - 1:
-            stop = _post_modifier(frame, stop)
-            break
-        if low in lists.clause_starts or low in lists.prepositions or low in lists.auxiliaries or low in lists.pronouns:
-            break
-        if low in lists.months or low in ("yesterday", "today") or low.endswith("ly"):
-            break
-        if is_role(token) or low in lists.groups:
-            head = stop
-        elif head == stop - 1 and head >= 0 and not token.is_capital:
+        else:
+            stop += 1
+    if head < at:
+        return None
+    named = frame.entity[head] >= 0
+    links = ("of", "from") if named else ("of", "for", "at", "from", "with", "in")
+    linked = head == stop - 1 and frame.low(stop) in links
+    if linked and (not named or frame.low(stop + 1) in lists.determiners):
+        stop = _post_modifier(frame, stop)
+    return Source(at, stop, head)
+
+
+def _name_end(frame: Frame, start: int) -> int:
+    stop = start
+    while stop < len(frame.tokens) and frame.entity[stop] == frame.entity[start]:
+        stop += 1
+    return stop
+
+
+def _goes_on(frame: Frame, stop: int) -> bool:
+    """Whether a role, a group or another name follows a name directly: `Pentagon officials`, `US envoy Ida Marsh`."""
+    if stop >= len(frame.tokens):
+        return False
+    token = frame.tokens[stop]
+    return frame.entity[stop] >= 0 or is_role(token) or token.low in lexicon().groups or token.low in lexicon().titles
+
+
+def _bridges(frame: Frame, at: int, head: int) -> bool:
+    """Whether a mark stands inside the phrase: after a short title, or between a role and its holder's name."""
+    named = at + 1 < len(frame.tokens) and frame.entity[at + 1] >= 0
+    if frame.low(at) == ".":
+        return named and frame.low(at - 1) in lexicon().titles
+    return frame.low(at) == "," and named and head == at - 1 and frame.entity[head] < 0 and is_role(frame.tokens[head])
+
+
+def _ends_phrase(low: str) -> bool:
+    lists = lexicon()
+    listed = low in lists.clause_starts or low in lists.prepositions or low in lists.auxiliaries
+    return listed or low in lists.pronouns or low in lists.months or low in ("yesterday", "today") or low.endswith("ly")
+
+
+def plain_phrase(frame: Frame, at: int) -> Source | None:
+    """The few plain words from ``at`` up to a mark, a preposition or a clause, for want of a known name or role."""
+    stop = at
+    while stop < len(frame.tokens) and frame.tokens[stop].is_word and stop - at < 8:
+        if stop > at and _ends_phrase(frame.low(stop)):
             break
         stop += 1
-    return Source(at, stop, head, at, stop) if head >= at else None
+    return Source(at, stop, stop - 1) if stop > at else None
 
 
 def with_apposition(frame: Frame, source: Source, limit: int) -> Source:
@@ -266,7 +276,7 @@ def with_apposition(frame: Frame, source: Source, limit: int) -> Source:
     if frame.low(stop) == "(":
         close = next((i for i in range(stop, min(stop + 8, limit)) if frame.low(i) == ")"), None)
         stop = close + 1 if close is not None else stop
-        source = Source(source.start, stop, source.head, source.start, stop)
+        source = Source(source.start, stop, source.head)
     if frame.low(stop) != "," or not is_apposition(frame, stop + 1, min(stop + 6, limit)):
         return source
     first = frame.tokens[stop + 1]
@@ -279,7 +289,7 @@ def with_apposition(frame: Frame, source: Source, limit: int) -> Source:
         end += 1
     while end > stop + 1 and not frame.tokens[end - 1].is_word:
         end -= 1
-    return Source(source.start, end, source.head, source.start, end)
+    return Source(source.start, end, source.head)
 
 
 def _post_modifier(frame: Frame, at: int) -> int:

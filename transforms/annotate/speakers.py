@@ -71,7 +71,8 @@ class Resolver:
             if near >= 0 and self._entities[near].type == "PERSON":
                 between = [token for token in frame.tokens[source.head + 1 : index] if frame.entity[index] >= 0]
                 plain = all(token.low in (",", ".") or is_role(token) for token in between)
-                if plain:
+                # the president of the union, Tom Oake
+                if plain or (frame.low(index - 1) == "," and frame.tokens[index].start > frame.tokens[source.head].end):
                     return near
                 break
         return None

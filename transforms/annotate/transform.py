@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -16,7 +16,7 @@ from transforms.records import Annotation, Article, Entity, Failure, Quote, Reas
 
 
 class Annotated(NamedTuple):
-    """What the texts say of names and voices; an article that failed is in ``failures`` and in neither of the others."""
+    """What the texts say of names and voices; an article that failed is in ``failures`` alone."""
 
     entities: "beam.PCollection[Entity]"
     quotes: "beam.PCollection[Quote]"
@@ -26,7 +26,7 @@ class Annotated(NamedTuple):
 class Annotate(beam.PTransform):
     """Reads articles for names and quotations: PCollection[Article] -> `Annotated`.
 
-    Articles in a language that is not configured, and all of them when the stage is off, give no rows and no failure.
+    Articles in another language than English, and all of them when the stage is off, give no rows and no failure.
 
     Args:
         config: the stage's settings.
@@ -71,27 +71,16 @@ class _Annotate(beam.DoFn):
 
 def _annotated(article: Article) -> Annotation:
     found = annotate(article.text, language=article.language, title=article.title, version_id=article.version_id)
-    entities = tuple(
-        replace(
-            entity,
-            article_id=article.article_id,
-            version_id=article.version_id,
-            published_at=article.published_at,
-            domain=article.domain,
-        )
-        for entity in found.entities
+    of_article: dict[str, Any] = {
+        "article_id": article.article_id,
+        "version_id": article.version_id,
+        "published_at": article.published_at,
+        "domain": article.domain,
+    }
+    return Annotation(
+        tuple(replace(entity, **of_article) for entity in found.entities),
+        tuple(replace(quote, **of_article) for quote in found.quotes),
     )
-    quotes = tuple(
-        replace(
-            quote,
-            article_id=article.article_id,
-            version_id=article.version_id,
-            published_at=article.published_at,
-            domain=article.domain,
-        )
-        for quote in found.quotes
-    )
-    return Annotation(entities, quotes)
 
 
 def _failure(article: Article, reason: Reason, message: str) -> TaggedOutput:

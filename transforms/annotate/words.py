@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 _WORD = r"[^\W_]+(?:(?!['’][sS](?![^\W_]))['’\-‐‑&][^\W_]+)*"
 # U.S., a title's full stop (Mr.), numbers with separators, the possessive, words with inner hyphens and apostrophes.
-_TOKEN = re.compile(rf"(?:[A-Za-z]\.){{2,}}|\d+(?:[.,:]\d+)+|(?<=[^\W_])['’][sS](?![^\W_])|{_WORD}|[^\w\s]|_")
+_TOKEN = re.compile(rf"(?:[A-Za-z]\.){{2,}}|\d+(?:[.,:/]\d+)+|(?<=[^\W_])['’][sS](?![^\W_])|{_WORD}|[^\w\s]|_")
 _WORDS = re.compile(r"\w+")
 
 

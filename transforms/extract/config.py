@@ -15,7 +15,7 @@ class ExtractConfig(BaseModel):
         default=8_000_000, ge=1_000, le=9_500_000, description="A page larger than this, in bytes, is not parsed."
     )
     max_tags: int = Field(
-        default=60_000, ge=100, le=1_000_000, description="A page with more tags than this is not parsed."
+        default=40_000, ge=100, le=1_000_000, description="A page with more tags than this is not parsed."
     )
     max_depth: int = Field(
         default=200, ge=10, le=250, description="A page whose elements are nested deeper than this is not parsed."

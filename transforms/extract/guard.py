@@ -10,11 +10,14 @@ _RAW = {
     name: re.compile(rf"</{name}[\s/>]", re.IGNORECASE)
     for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
 }
+_QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
+_BETWEEN = re.compile(r"[\s/\"]+")
+_LONG_TAG, _MAX_ATTRIBUTES = 20_000, 2_000
 # Elements without an end tag, or whose end tag may be left out: an open one says nothing about depth.
 _FLAT = frozenset(
-    "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th thead tbody tfoot"
+    "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th thead tbody tfoot"  # noqa: SIM905
     " colgroup caption option optgroup rp rt html head body path circle ellipse line polygon polyline rect stop"
-    " use".split()  # noqa: SIM905 - one word a line would fill a screen
+    " use".split()
 )
 
 
@@ -40,6 +43,8 @@ def check_page(html: str, config: ExtractConfig) -> None:
             at = _after(html, at, "-->", endless)
             continue
         tags += 1
+        if html.find(">", at, at + _LONG_TAG) < 0:
+            at = _after_long_tag(html, at)
         if name in _RAW:
             at = _after_raw(html, at, name, endless)
         elif name[0] == "/":
@@ -51,6 +56,15 @@ def check_page(html: str, config: ExtractConfig) -> None:
             raise Rejected(Reason.UNPARSABLE, f"the page has more than {config.max_tags:,} tags (max_tags)")
         if deepest > config.max_depth:
             raise Rejected(Reason.UNPARSABLE, f"elements are nested deeper than {config.max_depth} (max_depth)")
+
+
+def _after_long_tag(html: str, at: int) -> int:
+    """The end of a long tag; one with very many attributes is refused, as a parser compares each with all others."""
+    end = html.find(">", at)
+    end = len(html) if end < 0 else end
+    if len(_BETWEEN.findall(_QUOTED.sub('"', html[at:end]))) > _MAX_ATTRIBUTES:
+        raise Rejected(Reason.UNPARSABLE, f"a tag has more than {_MAX_ATTRIBUTES:,} attributes")
+    return end
 
 
 def _after(html: str, at: int, end: str, endless: set[str]) -> int:

@@ -10,7 +10,7 @@ import htmldate
 from lxml.html import HtmlElement
 
 from transforms.extract.authors import person_names
-from transforms.extract.dates import Moment, parse_moment, best_moment
+from transforms.extract.dates import Moment, best_moment, parse_moment
 from transforms.extract.jsonld import JsonLd, Node, plain, read_jsonld, types_of
 from transforms.extract.page_facts import (
     bylines,
@@ -57,6 +57,7 @@ _TAGS = (
 _IMAGE = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src", "parsely-image-url")
 _SITE = ("og:site_name", "application-name", "dc.publisher", "dcterms.publisher", "al:android:app_name")
 _SEPARATOR = r"\s*(?:\s[-–—:·•/»«]\s|\s*[|‖]\s*)\s*"
+_MARKUP = re.compile(r"</?(?:b|i|em|strong|span|br|sup|sub|q|a)\b[^<>]*>", re.IGNORECASE)
 _LAST_PART = re.compile(rf"^(.{{8,}}){_SEPARATOR}([^|]{{2,60}})$")
 # The label that WordPress plug-ins put before an author's name for link previews, in the page's language.
 _WRITTEN_BY = re.compile(
@@ -203,7 +204,8 @@ def _title(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, headline
     if headline and _key(headline) not in {_key(site) for site in sites}:
         candidates.append(headline)
     candidates.extend(text_of(element) for element in tree.iterfind(".//head/title"))
-    cut = [strip_site(candidate, sites, headline) for candidate in candidates if candidate]
+    shown = (plain(_MARKUP.sub("", candidate)) for candidate in candidates)
+    cut = [strip_site(candidate, sites, headline) for candidate in shown if candidate]
     best = next((title for title in cut if _key(title) not in {_key(site) for site in sites}), "")
     if best.endswith(("...", "…")):
         start = best.rstrip(".… ")
@@ -220,7 +222,7 @@ def _authors(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, sites:
 
 def _author_sources(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement) -> Iterator[list[str]]:
     for key in ("author", "creator"):
-        yield [name for each in data.items(data.article.get(key)) if (name := _name(data, each))]
+        yield [name for each in data.items(data.article.get(key)) for name in _names(data, each)]
     for name in _AUTHOR:
         if name in meta:
             yield meta[name]
@@ -230,13 +232,15 @@ def _author_sources(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement)
     yield bylines(tree)
 
 
-def _name(data: JsonLd, author: object) -> str:
+def _names(data: JsonLd, author: object) -> Iterator[str]:
     if isinstance(author, str):
-        return plain(author)
-    if not isinstance(author, dict):
-        return ""
-    if name := data.text(author.get("name")):
-        return name
+        yield plain(author)
+    elif isinstance(author, dict):
+        names = [data.text(name) for name in data.items(author.get("name"))]
+        yield from names or [_given_and_family(data, author)]
+
+
+def _given_and_family(data: JsonLd, author: Node) -> str:
     return " ".join(part for key in ("givenName", "familyName") if (part := data.text(author.get(key))))
 
 
@@ -303,7 +307,7 @@ def _tags(data: JsonLd, meta: dict[str, list[str]]) -> tuple[str, ...]:
 
 def _is_paywalled(data: JsonLd, meta: dict[str, list[str]]) -> bool | None:
     parts = [part for part in data.items(data.article.get("hasPart")) if isinstance(part, dict)]
-    nodes: list[Node] = [data.article, *parts]
+    nodes: list[Node] = [data.article, *parts] if data.article else [data.page]
     said = {str(node["isAccessibleForFree"]).strip().lower() for node in nodes if "isAccessibleForFree" in node}
     said |= {value.lower() for value in meta.get("article:content_tier", ())}
     if said & {"false", "no", "locked", "http://schema.org/false", "https://schema.org/false"}:

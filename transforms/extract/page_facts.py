@@ -111,18 +111,18 @@ def is_beside_article(element: HtmlElement) -> bool:
 
 
 def marked_dates(tree: HtmlElement, *, modified: bool = False) -> Iterator[Moment]:
-    """The dates of elements that are marked for machines (microdata, ``<time>``), surest first."""
-    wanted = "datemodified" if modified else "datepublished"
+    """The dates of elements that are marked for machines (microdata, hAtom, ``<time>``), surest first."""
+    wanted = {"datemodified", "updated"} if modified else {"datepublished", "published"}
     rest: list[Moment] = []
     for element in tree.iter("time", "span", "div", "p", "abbr", "meta"):
         marks = f"{element.get('itemprop') or ''} {element.get('class') or ''}".lower()
-        value = element.get("datetime") or element.get("content") or ""
+        value = element.get("datetime") or element.get("content") or element.get("title") or ""
         if not value or is_beside_article(element):
             continue
         moment = parse_moment(value)
         if moment is None:
             continue
-        if wanted in marks or (not modified and element.get("pubdate") is not None):
+        if wanted & set(marks.split()) or (not modified and element.get("pubdate") is not None):
             yield moment
         elif element.tag == "time" and bool(_MODIFIED_HINT.search(marks)) == modified:
             rest.append(moment)

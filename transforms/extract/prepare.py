@@ -9,13 +9,13 @@ from lxml.html import HtmlElement
 from transforms.records import Reason, Rejected
 
 BLOCKS = frozenset(
-    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form h1"
-    " h2 h3 h4 h5 h6 header hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()  # noqa: SIM905 - one word a line would fill a screen
+    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form h1"  # noqa: SIM905
+    " h2 h3 h4 h5 h6 header hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
 _CONTAINERS = frozenset({"div", "section", "article", "main", "td", "center", "body", "blockquote"})
 _INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd mark nobr q s samp small span strike strong"
-    " sub sup time tt u var wbr".split()  # noqa: SIM905
+    "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd mark nobr q s samp small span strike strong"  # noqa: SIM905
+    " sub sup time tt u var wbr".split()
 )
 _NEVER_SHOWN = frozenset({"template", "dialog"})
 _HIDDEN_STYLE = re.compile(
@@ -32,9 +32,8 @@ _DROP_CAP = re.compile(r"drop-?cap|initial", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"\w[.!?]?[”’»\"]$|\w[.!?]$")
 _SENTENCE_START = re.compile(r"[^\W\d_a-zß-öø-ÿ][^\W\d_]")
 _ENGLISH = "“”‘’"
-_JSON_LD = "application/ld+json"
 _MIN_RUN = 25
-_MAX_LINK_CELL, _MIN_TEXT_CELL = 400, 400
+_MAX_LINK_CELL, _MIN_TEXT_CELL = 400, 401
 _MIN_PROSE, _MAX_LINKED = 60, 0.3
 _PROSE_END = (".", "!", "?", "”", '"', "»", "…")
 
@@ -61,7 +60,7 @@ def prepare(tree: HtmlElement) -> None:
     anonymous boxes of CSS 2.2, section 9.2.1.1).
     """
     for element in list(tree.iter("script", "style", "svg")):
-        if element.get("type") != _JSON_LD and element.getparent() is not None:
+        if element.getparent() is not None:
             element.drop_tree()
     _drop_hidden(tree)
     _drop_link_cells(tree)
@@ -107,12 +106,14 @@ def _is_hidden(element: HtmlElement) -> bool:
 
 def _drop_link_cells(tree: HtmlElement) -> None:
     """Drop the column of links beside the column of text in a table that is there for the layout."""
-    for cell in list(tree.iter("td")):
-        row = cell.getparent()
-        if row is None or _linked(cell) < 1 or len(cell.text_content()) > _MAX_LINK_CELL:
+    for row in list(tree.iter("tr")):
+        cells = row.findall("td")
+        lengths = [len(cell.text_content()) for cell in cells]
+        if not cells or max(lengths) < _MIN_TEXT_CELL:
             continue
-        if any(len(other.text_content()) > _MIN_TEXT_CELL for other in row.iterchildren("td") if other is not cell):
-            cell.drop_tree()
+        for cell, length in zip(cells, lengths, strict=True):
+            if length <= _MAX_LINK_CELL and _linked(cell) == 1:
+                cell.drop_tree()
 
 
 def _unname_prose(tree: HtmlElement) -> None:

@@ -72,6 +72,7 @@ class Client:
             ),
             headers={"User-Agent": config.user_agent, "Accept-Encoding": ACCEPT_ENCODING},
             auto_decompress=False,
+            middlewares=(_once,),
             trust_env=False,
             max_line_size=config.max_header_bytes,
             max_field_size=config.max_header_bytes,
@@ -153,6 +154,17 @@ class Client:
         return data
 
 
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from asking again by itself, at once, when a connection ends early: the host has its delay."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        host = host_of(str(request.url))
+        raise Rejected(Reason.CONNECT, f"{host} closed the connection before an answer.") from error
+
+
 def _check_type(content_type: str, accept: frozenset[str]) -> None:
     media = content_type.replace(",", ";").partition(";")[0].strip().lower().partition(" ")[0]
     if accept and media and media not in accept:
@@ -191,8 +203,6 @@ def _rejected(error: Exception, host: str) -> Rejected:
         return _malformed(error, host)
     if isinstance(error, aiohttp.InvalidURL):
         return Rejected(Reason.INVALID_URL, f"{host} is asked for with an address that is not allowed: {error}.")
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return Rejected(Reason.CONNECT, f"{host} closed the connection before an answer.")
     if isinstance(error, OSError):
         return Rejected(Reason.CONNECT, f"No connection to {host}: {_cause(inner)}.")
     return Rejected(Reason.PROTOCOL, f"{host} did not answer in valid HTTP: {_cause(inner)}.")

@@ -158,8 +158,9 @@ class Fetcher:
         """Asks for a URL once, redirects and all, and delivers its page."""
         seen = {url}
         counted = False
-        progress.status = progress.final_url = progress.elapsed_ms = None
+        progress.final_url = None
         while True:
+            progress.status = progress.elapsed_ms = None
             host = self._host(url)
             await self._ask_robots(host, url, progress)
             async with self._turn(host):
@@ -170,7 +171,7 @@ class Fetcher:
                 if answer.status not in _REDIRECTS:
                     await self._deliver(_page(request, answer, progress))
                     return
-            url = _next_url(answer, seen, self._config.max_redirects)
+            url = progress.final_url = _next_url(answer, seen, self._config.max_redirects)
 
     async def _ask_robots(self, host: _Host, url: str, progress: _Progress) -> None:
         if not self._config.obey_robots:

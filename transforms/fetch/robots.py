@@ -30,18 +30,18 @@ class RobotsRules:
 
         Args:
             body: what came, at most `MAX_BYTES` of it are read.
-            status: its HTTP status, redirects followed. 2xx: the rules hold. 429: as a server error, since it says
-                nothing of the file. Other 4xx, or a redirect that leads nowhere: there is none, all is allowed.
+            status: its HTTP status, redirects followed. 2xx: the rules hold. 4xx: there is none, all is allowed; but
+                429 says nothing of the file, and counts as a server error.
             token: our product name.
 
         Raises:
             Rejected: ``robots_unreachable``, for a status that means that nothing is allowed for now.
         """
-        if status >= 500 or status == 429:
+        if status == 429 or not 200 <= status < 500 or 300 <= status < 400:
             raise Rejected(
                 Reason.ROBOTS_UNREACHABLE, f"robots.txt came with status {status}, so nothing is allowed for now."
             )
-        if not 200 <= status < 300:
+        if status >= 400:
             return cls(None, token)
         text = body[:MAX_BYTES].decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
         if len(body) > MAX_BYTES:

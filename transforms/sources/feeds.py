@@ -1,26 +1,30 @@
 """Feeds: RSS 0.9x, 1.0 and 2.0, Atom (RFC 4287) and JSON Feed, to the articles that they name."""
 
-import calendar
+import html
+import io
 import json
-import warnings
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import feedparser
 
 from transforms.records import Reason, Rejected
+from transforms.sources.dates import parse_date
 from transforms.urls import canonical_url, resolve
 
+MAX_ENTRIES = 10_000
+"""How many entries of one feed are read."""
+
 _PAGES = ("text/html", "application/xhtml+xml", "")
-_MAX_ENTRIES = 10_000
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One article that a feed names. ``published_at`` is in UTC."""
+    """One article that a feed names. ``url`` is canonical, ``published_at`` in UTC."""
 
     url: str
     title: str | None = None
@@ -29,6 +33,8 @@ class FeedEntry:
 
 def parse_feed(body: bytes, content_type: str, url: str) -> list[FeedEntry]:
     """The entries of a feed that have a page of their own, in order.
+
+    Damaged XML gives the entries that can be read.
 
     Args:
         body: the document as it came.
@@ -42,73 +48,65 @@ def parse_feed(body: bytes, content_type: str, url: str) -> list[FeedEntry]:
         entries = _json_feed(body, url)
     else:
         entries = _xml_feed(body, content_type, url)
-    return list(entries)[:_MAX_ENTRIES]
+    return [entry for _, entry in zip(range(MAX_ENTRIES), entries, strict=False)]
 
 
-def _json_feed(body: bytes, url: str) -> Iterable[FeedEntry]:
+def _json_feed(body: bytes, url: str) -> Iterator[FeedEntry]:
     try:
         feed = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is no JSON: {error}.") from error
     items = feed.get("items")
     if not isinstance(items, list):
         raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is JSON with no list of items, so it is no JSON Feed.")
     for item in items:
         if isinstance(item, dict):
-            link = item.get("url") or item.get("external_url") or item.get("id")
-            yield from _entry(link, item.get("title"), _iso(item.get("date_published")), url)
+            link = item.get("url") or item.get("external_url") or _absolute(item.get("id"))
+            yield from _entry(link, item.get("title"), item.get("date_published"), url)
 
 
-def _xml_feed(body: bytes, content_type: str, url: str) -> Iterable[FeedEntry]:
-    with warnings.catch_warnings():
-        # feedparser warns of its own fallbacks from one date field to the other.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        feed = feedparser.parse(
-            body,
-            response_headers={"content-location": url, "content-type": content_type or "application/xml"},
-            sanitize_html=False,
-        )
-        if not feed.version and not feed.entries:
-            cause = f": {feed.bozo_exception}" if feed.get("bozo") else ""
-            raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is no RSS, Atom or JSON feed{cause}.")
-        return [
-            found for entry in feed.entries for found in _entry(_link(entry), entry.get("title"), _time(entry), url)
-        ]
+def _xml_feed(body: bytes, content_type: str, url: str) -> Iterator[FeedEntry]:
+    feed = feedparser.parse(
+        # A stream: feedparser takes bytes for the name of a file, if there is one of that name.
+        io.BytesIO(body),
+        response_headers={"content-location": url, "content-type": content_type or "application/xml"},
+        sanitize_html=False,
+        resolve_relative_uris=False,
+    )
+    if not feed.get("version") and not feed.entries:
+        cause = f": {feed.bozo_exception}" if feed.get("bozo") else ""
+        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is no RSS, Atom or JSON feed{cause}.")
+    for entry in feed.entries:
+        # A plain dict: feedparser's own answers with other fields where one is missing.
+        fields = dict(entry)
+        date = fields.get("published") or fields.get("created") or fields.get("updated")
+        yield from _entry(_link(fields, body), _title(fields), date, url)
 
 
-def _link(entry: Any) -> str | None:
-    for link in entry.get("links", ()):
+def _link(fields: Mapping[str, Any], body: bytes) -> str | None:
+    """The address of an entry's page. feedparser's own choice may be an enclosure, or a guid that is no address."""
+    if original := fields.get("feedburner_origlink"):
+        return str(original)
+    for link in fields.get("links", ()):
         if link.get("rel", "alternate") == "alternate" and link.get("type", "") in _PAGES and link.get("href"):
             return str(link["href"])
-    # A guid is an address only where it says so; feedparser then gives it as `link`.
-    link = entry.get("link")
-    enclosures = {e.get("href") for e in entry.get("enclosures", ())}
-    return str(link) if link and link not in enclosures else None
+    guid = _absolute(fields.get("id")) if fields.get("guidislink") else None
+    # feedparser makes an address of a guid such as show-17 too; a true one stands in the document as it is.
+    return guid if guid and (guid.encode() in body or html.escape(guid, quote=False).encode() in body) else None
 
 
-def _time(entry: Any) -> datetime | None:
-    parsed = entry.get("published_parsed") or entry.get("updated_parsed")
-    if parsed is not None:
-        try:
-            return datetime.fromtimestamp(calendar.timegm(parsed), timezone.utc)
-        except (ValueError, OverflowError):
-            return None
-    return _iso(entry.get("published") or entry.get("updated"))
+def _absolute(value: object) -> str | None:
+    return value if isinstance(value, str) and value.strip().lower().startswith(("http://", "https://")) else None
 
 
-def _iso(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    for parse in (lambda text: datetime.fromisoformat(text.replace("Z", "+00:00")), parsedate_to_datetime):
-        try:
-            moment = parse(value.strip())
-        except ValueError:
-            continue
-        return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
-    return None
+def _title(fields: Mapping[str, Any]) -> str:
+    title = str(fields.get("title") or "")
+    if (fields.get("title_detail") or {}).get("type") != "text/plain":
+        title = _TAG.sub("", title)
+    return html.unescape(title)
 
 
-def _entry(link: object, title: object, published_at: datetime | None, base: str) -> Iterable[FeedEntry]:
+def _entry(link: object, title: object, date: object, base: str) -> Iterator[FeedEntry]:
     """The entry, where its link is the address of a page."""
     if not isinstance(link, str) or not link.strip():
         return
@@ -116,5 +114,5 @@ def _entry(link: object, title: object, published_at: datetime | None, base: str
         url = canonical_url(resolve(base, link))
     except Rejected:
         return
-    text = title.strip() if isinstance(title, str) else ""
-    yield FeedEntry(url, text or None, published_at)
+    text = " ".join(title.split()) if isinstance(title, str) else ""
+    yield FeedEntry(url, text or None, parse_date(date) if isinstance(date, str) else None)

@@ -13,7 +13,7 @@ from apache_beam.pvalue import TaggedOutput
 from transforms.records import Failure, Fetch, Page, Reason, Rejected, UrlRequest, failure_of
 from transforms.sources.config import FeedsSource, Format, UrlsSource
 from transforms.sources.feeds import parse_feed
-from transforms.sources.urls import read_urls
+from transforms.sources.urls import ListError, read_urls
 from transforms.store import list_files, open_input
 from transforms.urls import request_of
 
@@ -30,7 +30,7 @@ class _List(NamedTuple):
 class ListUrls(beam.PTransform):
     """Reads lists of URLs: PBegin -> PCollection[UrlRequest].
 
-    A list that cannot be read ends the run, since losing one silently would be worse.
+    A list that is not there or cannot be read ends the run, since losing one silently would be worse.
 
     Args:
         sources: the lists; none gives nothing.
@@ -41,7 +41,7 @@ class ListUrls(beam.PTransform):
         self._lists = [_List(p, s.format, s.column, "urls") for s in sources for p in s.patterns]
 
     def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
-        return begin | beam.Create(self._lists) | beam.FlatMap(_requests).with_output_types(UrlRequest)
+        return begin | _ReadLists(self._lists)
 
 
 class ListFeeds(beam.PTransform):
@@ -58,15 +58,37 @@ class ListFeeds(beam.PTransform):
 
     def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
         given = begin | "Given" >> beam.Create([request_of(url, "listing") for url in self._urls])
-        listed = begin | "Lists" >> beam.Create(self._lists) | beam.FlatMap(_requests).with_output_types(UrlRequest)
-        return (given, listed) | beam.Flatten()
+        return (given, begin | _ReadLists(self._lists)) | beam.Flatten()
+
+
+class _ReadLists(beam.PTransform):
+    """A file is a work item: only names of files are dealt out."""
+
+    def __init__(self, lists: list[_List]) -> None:
+        super().__init__()
+        self._lists = lists
+
+    def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
+        return (
+            begin
+            | beam.Create(self._lists)
+            | "Files" >> beam.FlatMap(_files).with_output_types(_List)
+            | beam.Reshuffle()
+            | "Read" >> beam.FlatMap(_requests).with_output_types(UrlRequest)
+        )
+
+
+def _files(wanted: _List) -> list[_List]:
+    files = list_files(wanted.pattern)
+    if not files:
+        raise ListError(f"there is no file {wanted.pattern}; allowed are a path, a glob and gs://bucket/name")
+    return [wanted._replace(pattern=file) for file in files]
 
 
 def _requests(wanted: _List) -> Iterator[UrlRequest]:
-    for uri in list_files(wanted.pattern):
-        with open_input(uri) as file:
-            for url in read_urls(file, uri, wanted.format, wanted.column):
-                yield request_of(url, wanted.source)
+    with open_input(wanted.pattern) as file:
+        for url in read_urls(file, wanted.pattern, wanted.format, wanted.column):
+            yield request_of(url, wanted.source)
 
 
 class Listed(NamedTuple):

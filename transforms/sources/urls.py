@@ -3,15 +3,18 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.sources.config import Format
 
 _BY_SUFFIX: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _MAX_LINE = 1 << 20
+_BATCH = 8192
 
 
 class ListError(Exception):
@@ -37,10 +40,18 @@ def read_urls(file: BinaryIO, name: str, form: Format | None = None, column: str
     """
     form = form or format_of(name)
     if form == "parquet":
-        values = _parquet(file, name, column)
-    else:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-        values = {"text": _text, "csv": _csv, "jsonl": _jsonl}[form](text, name, column)
+        yield from _stripped(_parquet(file, name, column))
+        return
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+    try:
+        yield from _stripped({"text": _text, "csv": _csv, "jsonl": _jsonl}[form](text, name, column))
+    finally:
+        # The file is the caller's to close; it may be closed by now.
+        with suppress(ValueError):
+            text.detach()
+
+
+def _stripped(values: Iterable[str]) -> Iterator[str]:
     return (value.strip() for value in values if value.strip())
 
 
@@ -54,14 +65,14 @@ def _text(lines: io.TextIOWrapper, name: str, _column: str) -> Iterator[str]:
 
 def _csv(lines: io.TextIOWrapper, name: str, column: str) -> Iterator[str]:
     reader = csv.DictReader(_lines(lines, name))
-    columns = reader.fieldnames or []
-    if column not in columns:
-        raise ListError(f"{name} has no column {column!r}; its columns are {', '.join(columns) or 'none'}")
     try:
+        columns = reader.fieldnames or []
+        if column not in columns:
+            raise ListError(f"{name} has no column {column!r}; its columns are {', '.join(columns) or 'none'}")
         for row in reader:
             yield row[column] or ""
     except csv.Error as error:
-        raise ListError(f"{name}, line {reader.line_num}: this is no CSV: {error}") from error
+        raise ListError(f"{name}, line {reader.reader.line_num}: this is no CSV: {error}") from error
 
 
 def _jsonl(lines: io.TextIOWrapper, name: str, column: str) -> Iterator[str]:
@@ -70,22 +81,27 @@ def _jsonl(lines: io.TextIOWrapper, name: str, column: str) -> Iterator[str]:
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ListError(f"{name}, line {number}: this is no JSON: {error}") from error
         if not isinstance(record, dict) or column not in record:
-            raise ListError(f"{name}, line {number}: an object with the key {column!r} is expected")
+            keys = f"; its keys are {', '.join(record)}" if isinstance(record, dict) else ""
+            raise ListError(f"{name}, line {number}: an object with the key {column!r} is expected{keys}")
         yield str(record[column] or "")
 
 
 def _parquet(file: BinaryIO, name: str, column: str) -> Iterator[str]:
     try:
         parquet = pq.ParquetFile(file)
-    except (OSError, ValueError) as error:
-        raise ListError(f"{name} is no Parquet file: {error}") from error
-    if column not in parquet.schema_arrow.names:
-        raise ListError(f"{name} has no column {column!r}; its columns are {', '.join(parquet.schema_arrow.names)}")
-    for batch in parquet.iter_batches(columns=[column]):
-        yield from (str(value or "") for value in batch.column(0).to_pylist())
+        columns = parquet.schema_arrow.names
+        if column not in columns:
+            raise ListError(f"{name} has no column {column!r}; its columns are {', '.join(columns)}")
+        kind = parquet.schema_arrow.field(column).type
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+            raise ListError(f"{name}: the column {column!r} holds {kind}; strings are expected")
+        for batch in parquet.iter_batches(batch_size=_BATCH, columns=[column]):
+            yield from (value or "" for value in batch.column(0).to_pylist())
+    except (OSError, pa.ArrowException) as error:
+        raise ListError(f"{name} cannot be read as Parquet: {error}") from error
 
 
 def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:

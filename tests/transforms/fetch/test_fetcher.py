@@ -11,13 +11,14 @@ import pytest
 
 from tests.conftest import load_cases
 from tests.transforms.fetch.conftest import Fetch
-from tests.transforms.fetch.server import PAGE, Behaviour, Server, answer, endless, raw, slow
+from tests.transforms.fetch.server import Behaviour, Server, answer, endless, raw, slow
 from transforms.fetch import FetchConfig, Missed, fetch_pages
 from transforms.fetch.fetcher import distinct
 from transforms.records import Page
 from transforms.urls import request_of
 
 FORBIDS = answer(body=b"User-agent: *\nDisallow: /news", headers={"Content-Type": "text/plain"})
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 TOWARDS = {"Location": "/a"}
 
 
@@ -109,7 +110,7 @@ class TestRobots:
         }
         assert server.paths() == ["/robots.txt"] * 2
 
-    @pytest.mark.parametrize("behaviour", [answer(404), answer(403), answer(302, b""), answer(200, b"")])
+    @pytest.mark.parametrize("behaviour", [answer(404), answer(403), answer(200, b"")])
     def test_none_means_all(self, server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
         server.on("/robots.txt", behaviour)
         (page,) = fetch("/a")
@@ -139,6 +140,7 @@ class TestRobots:
         (result,) = fetch("/a")
         assert (result.fetch.outcome, result.fetch.reason, result.fetch.attempts) == ("skipped", "robots", 1)
         assert server.paths("other.example") == ["/robots.txt"]
+        assert (result.fetch.final_url, result.fetch.http_status) == ("http://other.example/news/1", None)
 
 
 class TestRedirects:
@@ -151,9 +153,7 @@ class TestRedirects:
         assert page.fetch.final_url == "http://news.example/new?utm_source=a"
         assert page.fetch.attempts == 1
 
-    @pytest.mark.parametrize(
-        "location", ["file:///etc/passwd", "javascript:alert(1)", "http://u:p@news.example/", "http://"]
-    )
+    @pytest.mark.parametrize("location", ["file:///etc/passwd", "javascript:alert(1)", "http://u:p@news.example/"])
     def test_to_no_page(self, server: Server, fetch: Fetch, location: str) -> None:
         server.on("/a", answer(302, b"", {"Location": location}))
         (result,) = fetch("/a")
@@ -178,7 +178,7 @@ class TestRedirects:
         assert (result.fetch.reason, result.fetch.retriable) == ("redirect_loop", False)
 
     def test_bytes_in_an_address(self, server: Server, fetch: Fetch) -> None:
-        head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /caf\xe9/\xc3\xa9\r\n\r\n"
+        head = b"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /caf\xe9/\xc3\xa9\r\n\r\n"
         server.on("/a", raw(head))
         (page,) = fetch("/a")
         assert page.fetch.final_url == "http://news.example/caf%E9/%C3%A9"
@@ -191,6 +191,12 @@ class TestRetries:
         (page,) = fetch("/a")
         assert isinstance(page, Page)
         assert page.fetch.attempts == 3
+
+    def test_no_attempt_is_hidden(self, server: Server, fetch: Fetch) -> None:
+        server.on("/a", raw(), answer())
+        (result,) = fetch("/a", max_attempts=1)
+        assert result.fetch.reason == "connect"
+        assert server.paths() == ["/robots.txt", "/a"]
 
     def test_to_the_last_attempt(self, server: Server, fetch: Fetch) -> None:
         server.on("/a", answer(503))
@@ -301,7 +307,6 @@ def test_throughput(server: Server, config: Callable[..., FetchConfig]) -> None:
     results = list(fetch_pages([request_of(url, "urls") for url in urls], config(obey_robots=False)))
     took = time.monotonic() - began
     assert sum(isinstance(result, Page) for result in results) == 200
-    print(f"200 pages in {took:.2f} s, {60 / took:.0f} times as fast as one after another")  # noqa: T201
     assert took < 6
 
 
@@ -314,7 +319,7 @@ CASES: dict[str, tuple[Callable[[Server], None], list[str], dict[str, Any]]] = {
     "fetch-001": (lambda s: s.on("/a", answer(429, b"", {"Retry-After": "1"}), answer()), ["/a"], {}),
     "fetch-003": (lambda s: s.on("/a", answer(302, b"", TOWARDS)), ["/a"], {}),
     "fetch-009": (lambda s: s.on("/a", answer(headers={"Content-Length": "3221225472"})), ["/a"], {}),
-    "fetch-011": (lambda s: s.on("/a", answer(body=bytes(20000), headers={"Content-Length": "50000"})), ["/a"], {}),
+    "fetch-011": (lambda s: s.on("/a", raw(HEAD + b"Content-Length: 50000\r\n\r\n" + bytes(20000))), ["/a"], {}),
     "fetch-013": (lambda s: s.on("/a", answer(403, b"Access denied")), ["/a"], {}),
     "fetch-014": (lambda s: s.on("/a", answer(404)), ["/a"], {}),
     "fetch-015": (_middle_missing, ["/a", "/b", "/c"], {}),
@@ -343,7 +348,7 @@ def test_case(case: dict[str, Any], server: Server, fetch: Fetch) -> None:
         outcomes = [r.fetch.outcome for r in results]
         assert [len(results), outcomes.count("ok"), outcomes.count("failed")] == [3, 2, 1]
         return
-    ((row, *_),) = results if isinstance(results[0], Missed) else [(results[0].fetch,)]
+    row = results[0].fetch
     assert row.outcome == expected["outcome"]
     if "reason_class" in expected:
         assert row.reason in REASONS.get(expected["reason_class"], {expected["reason_class"]})
@@ -357,4 +362,3 @@ def test_case(case: dict[str, Any], server: Server, fetch: Fetch) -> None:
     assert not set(expected.get("must_not_request", ())) & set(server.paths())
     if "same_user_agent" in expected:
         assert {r.headers["user-agent"] for r in server.log} == {settings["user_agent"]}
-    assert sum(len(PAGE) for _ in server.log) <= expected.get("bytes_read_at_most", 2**20)

@@ -50,9 +50,9 @@ def test_who_is_meant(text: str, allowed: bool) -> None:
 
 
 def test_statuses() -> None:
-    for status in (400, 401, 403, 404, 410, 302):
+    for status in (400, 401, 403, 404, 410):
         assert RobotsRules.parse(b"User-agent: *\nDisallow: /", status, "onrecord").allowed("https://example.org/a")
-    for status in (429, 500, 503, 599):
+    for status in (302, 304, 429, 500, 503, 599):
         with pytest.raises(Rejected):
             RobotsRules.parse(b"", status, "onrecord")
 

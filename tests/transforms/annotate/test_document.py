@@ -1,0 +1,61 @@
+"""A whole text, its language, and the line format of the command."""
+
+import pytest
+
+import transforms.annotate.document
+from transforms.annotate import MODEL_VERSION, AnnotateConfig, annotate, annotate_line
+from transforms.records import Annotation
+
+FRENCH = "Le maire a déclaré hier que « le port restera fermé » jusqu’au printemps prochain, selon Jean Dupont."
+
+
+def test_a_text_in_another_language_gets_nothing() -> None:
+    assert annotate(FRENCH) == Annotation()
+    assert annotate("“We sail,” said Ida Marsh.", language="fr") == Annotation()
+
+
+def test_english_is_detected_and_assumed_for_a_few_words() -> None:
+    assert annotate("“The boat will sail at noon,” said Ida Marsh on Friday morning.").quotes
+    assert annotate("Ida Marsh won.").entities
+
+
+@pytest.mark.parametrize("code", ["en", "EN", "en-GB", "en_US"])
+def test_forms_of_the_language_code(code: str) -> None:
+    assert annotate("“We sail,” said Ida Marsh.", language=code).quotes
+
+
+def test_a_known_language_is_not_detected_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transforms.annotate.document, "detect_language", lambda text: pytest.fail("detected"))
+    annotate(FRENCH, language="en")
+
+
+def test_a_line_of_the_command() -> None:
+    text = "“We sail,” said Captain Ida Marsh."
+    line = annotate_line({"id": "a", "text": text})
+    (entity,) = line["entities"]
+    (quote,) = line["quotes"]
+    assert (line["id"], line["language"]) == ("a", "en")
+    assert (entity["name"], entity["type"], entity["mentions"]) == ("Ida Marsh", "PERSON", [[24, 33]])
+    assert quote["spans"] == quote["content"] == [[1, 8]]
+    assert (quote["cue"], quote["source"]) == ([[11, 15]], [[16, 33]])
+    assert (quote["kind"], quote["speaker_name"], quote["speaker_role"]) == ("direct", "Ida Marsh", "Captain")
+
+
+def test_a_line_in_another_language_says_which() -> None:
+    line = annotate_line({"id": 1, "text": FRENCH})
+    assert (line["language"], line["entities"], line["quotes"]) == ("fr", [], [])
+
+
+def test_a_line_without_text_gives_nothing() -> None:
+    assert annotate_line({"id": 1, "text": None})["quotes"] == []
+
+
+def test_the_model_version_is_in_every_record() -> None:
+    found = annotate("“We sail,” said Ida Marsh.", language="en")
+    assert {entity.model_version for entity in found.entities} == {MODEL_VERSION}
+    assert {quote.model_version for quote in found.quotes} == {MODEL_VERSION}
+
+
+def test_a_language_without_rules_is_refused() -> None:
+    with pytest.raises(ValueError, match="languages"):
+        AnnotateConfig(languages=("fr",))  # type: ignore[arg-type]

@@ -1,0 +1,124 @@
+"""What holds for any text: offsets match, nothing crashes, time is linear."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.annotate import annotate, resolve_pronouns
+from transforms.annotate.lexicon import lexicon
+
+PIECES = [
+    *(
+        "“",
+        "”",
+        '"',
+        "‘",
+        "’",
+        "'",
+        "«",
+        "»",
+        "„",
+        "``",
+        "''",
+        "—",
+        ":",
+        ", ",
+        ". ",
+        "? ",
+        "\n",
+        "\n\n",
+        "\r\n",
+        " ",
+        "(",
+        ")",
+    ),
+    *("Ida Marsh ", "Tom Oake", "Oake", "Mr ", "the mayor ", "She ", "he ", "said ", "says ", "according to ", "that "),
+    *(
+        "the boat sank",
+        "adding ",
+        "who ",
+        "and ",
+        "U.S. ",
+        "'s ",
+        "a",
+        '12"',
+        "\u00ad",
+        "\u0301",
+        "\x00",
+        "🙂",
+        "İ",
+        "ﬁ",
+    ),
+]
+texts = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts)
+def test_offsets_match_in_any_text(text: str) -> None:
+    found = annotate(text, language="en")
+    for entity in found.entities:
+        assert entity.mentions[0].start == entity.first_start
+        assert entity.mention_count == len(entity.mentions)
+        for mention in entity.mentions:
+            assert text[mention.start : mention.end] == mention.text != ""
+    ids = {entity.entity_id for entity in found.entities}
+    for quote in found.quotes:
+        assert quote.text == " ".join(text[start:end] for start, end in quote.spans)
+        assert all(0 <= start < end <= len(text) for start, end in quote.spans)
+        assert not quote.cue_spans or text[quote.cue_spans[0][0] : quote.cue_spans[0][1]] == quote.cue
+        assert not quote.speaker_spans or text[quote.speaker_spans[0][0] : quote.speaker_spans[0][1]] == quote.speaker
+        assert quote.speaker_entity_id is None or quote.speaker_entity_id in ids
+        assert (quote.kind == "indirect") == (not quote.verbatim_text)
+    for pronoun in resolve_pronouns(text):
+        assert text[pronoun["start"] : pronoun["end"]].isalpha()
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts)
+def test_the_same_text_gives_the_same_answer(text: str) -> None:
+    assert annotate(text, language="en", version_id="v") == annotate(text, language="en", version_id="v")
+
+
+MARKS = ['"', "“", "”", "'", "‘", "''", "«»", '" ', '"\n', "“a” ", " 'a", '"a "b', "“a "]
+OTHERS = [
+    "A",
+    "Ab ",
+    "a.",
+    "said ",
+    "Ab, ",
+    "he said, ",
+    "'a' b's\n",
+    '"a" b\n',
+    "“a\n",
+    "(",
+    "A. ",
+    "Oslo ",
+    "Ida Oake. ",
+    "“a” Oslo ",
+]
+
+
+@pytest.mark.parametrize(("piece", "size"), [*((m, 1_000_000) for m in MARKS), *((o, 100_000) for o in OTHERS)])
+def test_much_of_one_thing_takes_under_two_seconds(piece: str, size: int) -> None:
+    lexicon()
+    start = time.process_time()
+    annotate(piece * (size // len(piece)), language="en")
+    assert time.process_time() - start < 2.0
+
+
+def test_time_is_linear_in_length() -> None:
+    paragraph = (
+        "“We sail,” said Ida Marsh, a pilot. Tom Oake said the boat was “a wreck”, adding he would stay. She left.\n\n"
+    )
+
+    def seconds(times: int) -> float:
+        start = time.process_time()
+        annotate(paragraph * times, language="en")
+        return time.process_time() - start
+
+    seconds(10)
+    # Eight times the text: eight times the time, with room for the garbage collector; squared would be sixty-four.
+    assert seconds(1600) < 20 * max(seconds(200), 0.02)

@@ -1,0 +1,44 @@
+"""Where sentences end."""
+
+import pytest
+
+from transforms.annotate.marks import find_runs, split_paragraphs
+from transforms.annotate.sentences import split_sentences
+
+
+def _split(text: str) -> list[str]:
+    paragraphs = split_paragraphs(text)
+    runs = find_runs(text, paragraphs)
+    return [text[a:b] for start, end in paragraphs for a, b in split_sentences(text, start, end, runs)]
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["The ferry left.", "Nobody waved."],
+        ["The U.S. envoy flew to Oslo.", "He left at noon."],
+        ["They moved to the U.S.", "The house stayed empty."],
+        ["J. R. Vance met Mr. Pell and Dr. Oake.", "It rained."],
+        ["Amos Pell Sr. mends nets.", "His dog sleeps."],
+        ["“It is late. We go,” she said.", "“Now.”"],
+        ["She asked “Why?” and left.", "Nobody knew."],
+        ["“Nobody moved.”", "The band played on."],
+        ["It fell 3.5 per cent to 1,204.6 points.", "Then it rose."],
+        ["Is it over?", "Yes!", "It is..."],
+        ["They sell nets at Pell Inc. in May.", "In June they rest."],
+    ],
+)
+def test_sentences(sentences: list[str]) -> None:
+    assert _split(" ".join(sentences)) == sentences
+
+
+def test_a_sentence_glued_to_the_one_before() -> None:
+    assert _split('He will "pay it back in full".Pell denied it.She left.') == [
+        'He will "pay it back in full".',
+        "Pell denied it.",
+        "She left.",
+    ]
+
+
+def test_a_line_ends_a_sentence() -> None:
+    assert _split("Photo: Theo Pell\nThe council meets.") == ["Photo: Theo Pell", "The council meets."]

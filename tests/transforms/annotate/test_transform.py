@@ -1,0 +1,75 @@
+"""The Annotate transform."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to, is_empty
+
+import transforms.annotate.transform
+from tests.conftest import make_article
+from transforms.annotate import AnnotateConfig, annotate
+from transforms.annotate.transform import Annotate, Annotated
+from transforms.records import Annotation, Article, Entity, Quote, Reason, Rejected
+
+TEXT = "“We sail at noon,” said Ida Marsh, the mayor of Brindle."
+PUBLISHED = datetime(2026, 3, 1, tzinfo=timezone.utc)
+ARTICLE = make_article(1, TEXT, language="en", published_at=PUBLISHED)
+
+
+def _filled(record: Entity | Quote, article: Article) -> Entity | Quote:
+    return replace(
+        record,
+        article_id=article.article_id,
+        version_id=article.version_id,
+        published_at=article.published_at,
+        domain=article.domain,
+    )
+
+
+def _run(pipeline: beam.Pipeline, articles: Iterable[Article], config: AnnotateConfig | None = None) -> Annotated:
+    annotated: Annotated = pipeline | beam.Create(list(articles)) | Annotate(config or AnnotateConfig())
+    return annotated
+
+
+def test_records_carry_their_articles_columns() -> None:
+    found = annotate(TEXT, language="en", version_id=ARTICLE.version_id)
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        annotated = _run(pipeline, [ARTICLE])
+        assert_that(annotated.entities, equal_to([_filled(e, ARTICLE) for e in found.entities]), "entities")
+        assert_that(annotated.quotes, equal_to([_filled(q, ARTICLE) for q in found.quotes]), "quotes")
+        assert_that(annotated.failures, is_empty(), "failures")
+
+
+def test_another_language_and_a_stage_turned_off_give_no_rows() -> None:
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        french = _run(pipeline, [replace(ARTICLE, language="fr")])
+        assert_that(french.quotes, is_empty())
+        assert_that(french.failures, is_empty(), "failures")
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        off = _run(pipeline, [ARTICLE], AnnotateConfig(enabled=False))
+        assert_that(off.entities, is_empty())
+
+
+def test_one_bad_article_is_a_failure_and_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sometimes(text: str, **known: str) -> Annotation:
+        if text == "bad":
+            raise KeyError("no such word")
+        if text == "refused":
+            raise Rejected(Reason.TOO_LARGE, "The text is too long.")
+        return annotate(text, language="en")
+
+    monkeypatch.setattr(transforms.annotate.transform, "annotate", sometimes)
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        annotated = _run(pipeline, [make_article(2, "bad"), ARTICLE, make_article(3, "refused")])
+        told = annotated.failures | beam.Map(lambda f: (f.url, f.stage, f.reason, f.message, f.retriable))
+        expected = [
+            (make_article(2).url, "annotate", "internal_error", "KeyError: 'no such word'", True),
+            (make_article(3).url, "annotate", "too_large", "The text is too long.", False),
+        ]
+        assert_that(told, equal_to(expected), "failures")
+        assert_that(annotated.quotes | beam.Map(lambda q: q.speaker_name), equal_to(["Ida Marsh"]), "quotes")

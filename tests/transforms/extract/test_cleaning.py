@@ -1,0 +1,68 @@
+import pytest
+
+from transforms.extract.cleaning import LineRule, clean_blocks, line_rules, rule_for
+from transforms.extract.text import Block
+
+
+@pytest.mark.parametrize("rule", line_rules(), ids=lambda rule: rule.name)
+def test_each_rule_takes_its_example(rule: LineRule) -> None:
+    assert rule.drops(rule.example, len(rule.example.split()))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Read more books, the librarian of Selwick told the children, and you will need fewer lamps.",
+        "Share prices of the ferry company fell by a tenth.",
+        "Follow the river north from the mill and you come to the old weir.",
+        "Photographs of the bridge hang in the town hall.",
+        "“Subscribe to nothing,” she said.",
+        "Users had to sign up with an email address before they could vote.",
+        "Published 12 years ago, the book is still read.",
+        "Photos by children hang in the hall.",
+        "Join the march for more pay, the union told its members.",
+        "Share with your neighbours, the mayor said.",
+        "The board published its report on 3 May 2031.",
+        "Updated rules for the harbour will come into force in June.",
+        "Live music will be allowed on the quay again.",
+        "The shop is open from 10am to 1pm.",
+        "By Monday the water had reached the church.",
+        "Von der Brücke aus sieht man das Meer.",
+        "Related charges against the captain were dropped.",
+        "Sources close to the board said the money was gone.",
+        "Recommended doses were ignored, the coroner said.",
+        "Comments by the mayor were met with silence.",
+        "Video from the ferry shows the moment of the crash.",
+        "Print workers went on strike.",
+        "No.",
+    ],
+)
+def test_running_text_stays(line: str) -> None:
+    assert rule_for(line) is None
+
+
+def _paragraphs(*lines: str) -> list[Block]:
+    return [Block(line, "paragraph") for line in lines]
+
+
+def test_headline_byline_repetition_and_last_heading_go() -> None:
+    sentence = "The harbour master closed the old swing bridge to lorries on Monday."
+    blocks = [
+        Block("Bridge closed to lorries", "heading"),
+        *_paragraphs("By Mirela Tosk, harbour reporter", sentence, "Two welds had cracked.", sentence),
+        Block("What happens next", "heading"),
+        *_paragraphs("The repair takes until October.", "Mirela Tosk 10pm - 1am"),
+        Block("More from Selwick", "heading"),
+    ]
+    kept = clean_blocks(blocks, "Bridge Closed to Lorries", ["Mirela Tosk"])
+    assert [block.text for block in kept] == [
+        sentence,
+        "Two welds had cracked.",
+        "What happens next",
+        "The repair takes until October.",
+    ]
+
+
+def test_a_sentence_about_the_author_stays() -> None:
+    blocks = _paragraphs("Mirela Tosk said so.", "She left.")
+    assert clean_blocks(blocks, "", ["Mirela Tosk"]) == blocks
