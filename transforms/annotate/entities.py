@@ -5,9 +5,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from transforms.annotate.lexicon import lexicon
-from transforms.annotate.names import Gender, Name, find_names
+from transforms.annotate.names import Name, find_names
 from transforms.annotate.reading import Reading, read
 from transforms.annotate.roles import role_of
+from transforms.annotate.titles import Gender
 from transforms.records import Entity, EntityType, Mention, stable_id
 
 MODEL_VERSION = "rules-1"

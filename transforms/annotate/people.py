@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from transforms.annotate.lexicon import lexicon
 from transforms.annotate.marks import Run
-from transforms.annotate.names import Gender
 from transforms.annotate.reading import Reading
+from transforms.annotate.titles import Gender
 from transforms.records import Entity
 
 # Weights of the pronoun rule, chosen on GUM's pronouns from a coarse grid: how often a person was named so far (as a

@@ -3,9 +3,9 @@
 from typing import TypedDict
 
 from transforms.annotate.entities import find_entities
-from transforms.annotate.names import Gender
 from transforms.annotate.people import add_mention, antecedent, people_of
 from transforms.annotate.reading import read
+from transforms.annotate.titles import Gender
 
 _GENDERS: dict[str, Gender] = {"he": "m", "him": "m", "his": "m", "himself": "m"}
 _GENDERS |= {"she": "f", "her": "f", "hers": "f", "herself": "f"}

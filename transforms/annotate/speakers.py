@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from transforms.annotate.frames import Frame
 from transforms.annotate.lexicon import lexicon
-from transforms.annotate.names import Gender
 from transforms.annotate.people import add_mention, antecedent, outside, people_of
 from transforms.annotate.reading import Reading
 from transforms.annotate.roles import is_role
 from transforms.annotate.sources import Source
+from transforms.annotate.titles import Gender
 from transforms.records import Entity, Span, SpeakerMethod
 
 

@@ -15,7 +15,7 @@ from transforms.extract.language import detect_language
 from transforms.extract.metadata import Metadata, read_metadata
 from transforms.extract.prepare import parse_html, prepare
 from transforms.extract.text import MainText, count_words, join_blocks, main_text, script_texts
-from transforms.extract.walls import wall_of
+from transforms.extract.walls import count_teasers, is_front, wall_of
 from transforms.records import Article, Page, Reason, Rejected, content_hash, stable_id
 from transforms.urls import canonical_url, domain_of, url_id
 
@@ -105,12 +105,14 @@ def article_of(
     """
     if wall := wall_of(tree, metadata):
         raise Rejected(Reason.NOT_ARTICLE, wall)
-    scripts = script_texts(tree)
+    scripts, teasers = script_texts(tree), count_teasers(tree)
     prepare(tree)
     main = main_text(tree, metadata.article_body, scripts)
     main = MainText(tuple(clean_blocks(main.blocks, metadata.title or "", metadata.authors)), main.path)
     text = clean_characters(join_blocks(main.blocks))
     words = count_words(text)
+    if is_front(metadata, teasers, words):
+        raise Rejected(Reason.NOT_ARTICLE, "the page is mostly headlines that link to other pages")
     if words < max(1, config.min_words):
         raise Rejected(
             Reason.TOO_SHORT, f"the page's text has {words} words; the least is {config.min_words} (min_words)"

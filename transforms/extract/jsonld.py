@@ -20,6 +20,7 @@ ARTICLE_TYPES = frozenset(
     }
 )  # fmt: skip
 _PAGE_TYPES = frozenset({"WebPage", "ItemPage"})
+_INDEX_TYPES = frozenset({"CollectionPage", "SearchResultsPage", "ProfilePage", "ContactPage", "AboutPage"})
 _SITE_TYPES = frozenset({"WebSite"})
 _MAX_CHARS = 2_000_000
 _MAX_NODES = 5_000
@@ -39,6 +40,8 @@ class JsonLd:
     page: Node = field(default_factory=dict)
     site: Node = field(default_factory=dict)
     by_id: dict[str, Node] = field(default_factory=dict)
+    is_index: bool = False
+    """Whether the page calls itself a list of pages, a profile or the like, and no article stands in its data."""
 
     def resolve(self, value: object) -> object:
         """The node that ``{"@id": ...}`` stands for, or the value itself."""
@@ -90,6 +93,7 @@ def read_jsonld(tree: HtmlElement, title: str = "", urls: frozenset[str] = froze
         page=next((node for node in nodes if types_of(node) & _PAGE_TYPES), {}),
         site=next((node for node in nodes if types_of(node) & _SITE_TYPES), {}),
         by_id=by_id,
+        is_index=not articles and any(types_of(node) & _INDEX_TYPES for node in nodes),
     )
 
 

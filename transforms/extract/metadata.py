@@ -90,6 +90,8 @@ class Metadata:
     """The text in the JSON-LD, as it stands there: a guide for the extraction, never published as it is."""
     is_article: bool = False
     """Whether the page calls itself an article (JSON-LD or og:type)."""
+    is_index: bool = False
+    """Whether the page calls itself a list of pages (JSON-LD)."""
 
 
 def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None = None) -> Metadata:
@@ -124,6 +126,7 @@ def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None 
         tdm_reserved=_tdm_reserved(meta),
         article_body=next((body for body in data.items(article.get("articleBody")) if isinstance(body, str)), ""),
         is_article=bool(article) or _first(meta, ("og:type",)).lower() == "article",
+        is_index=data.is_index,
     )
 
 

@@ -22,7 +22,7 @@ _BYLINE_CLASSES = (
     re.compile(r"(?:^|[\s_-])(?:author|byline|writer|reporter)[\s_-]*name", re.IGNORECASE),
     re.compile(r"(?:^|[\s_-])(?:article-?|post-?|entry-?|story-?)?authors?(?:[\s_-]|$)", re.IGNORECASE),
     re.compile(
-        r"(?:^|[\s_-])by-?line|(?:^|[\s_-])(?:dc-creator|autor\w*|auteurs?)(?:[\s_-]|$)|author(?!iz|it|is)(?!\w*(?:bio|box|img|image|avatar))",
+        r"(?:^|[\s_-])by-?line|(?:^|[\s_-])(?:dc-creator|autor\w*|auteurs?)(?:[\s_-]|$)|(?<!follow)author(?!iz|it|is)(?!\w*(?:bio|box|img|image|avatar))",
         re.IGNORECASE,
     ),
 )
@@ -63,7 +63,7 @@ def bylines(tree: HtmlElement) -> list[str]:
     """The visible bylines of the article, by the surest mark-up that the page uses; those of teasers are left out."""
     marked: list[list[HtmlElement]] = [[], [], [], [], [], []]
     for element in tree.iter(
-        "a", "span", "div", "p", "li", "address", "strong", "em", "section", "cite", "h4", "h5", "h6"
+        "a", "span", "div", "p", "li", "address", "strong", "em", "small", "section", "cite", "h4", "h5", "h6"
     ):
         if "author" in (element.get("rel") or "").split():
             marked[1].append(element)

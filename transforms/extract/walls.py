@@ -1,4 +1,4 @@
-"""Pages sent in place of an article: consent walls, bot walls, error pages served as 200."""
+"""Pages that are no article: section fronts, consent walls, bot walls, error pages served as 200."""
 
 import re
 
@@ -30,15 +30,20 @@ _ERROR_TITLE = re.compile(
     re.IGNORECASE,
 )
 _MAX_WALL_CHARS = 2_500
+_LEAST_TEASERS = 5
+_WORDS_A_TEASER = 15
 
 
 def wall_of(tree: HtmlElement, metadata: Metadata) -> str:
-    """Why a page is a wall and no article, in one sentence; empty when it is none.
+    """Why a page is no article, in one sentence; empty when it may be one.
 
-    Only short pages that do not call themselves an article are judged, so an article about cookies stays one.
+    Pages that call themselves an article or name a date are not judged, nor as walls those that are long, so an
+    article about cookies stays one.
     """
     if metadata.is_article or metadata.published is not None:
         return ""
+    if metadata.is_index:
+        return "the page says that it is a list of pages"
     titles = " | ".join([metadata.title or "", *(text_of(title) for title in tree.iterfind(".//head/title"))])
     text = _shown(tree)
     if len(text) > _MAX_WALL_CHARS:
@@ -52,6 +57,28 @@ def wall_of(tree: HtmlElement, metadata: Metadata) -> str:
     ):
         return "the page asks for consent and holds no article"
     return ""
+
+
+def is_front(metadata: Metadata, teasers: int, words: int) -> bool:
+    """Whether a page is a section front: many teasers, little text, and no word of its own that it is an article.
+
+    Args:
+        metadata: the page's.
+        teasers: its `count_teasers`.
+        words: words of the text that was found.
+    """
+    said = metadata.is_article or metadata.published is not None
+    return not said and teasers >= _LEAST_TEASERS and words < _WORDS_A_TEASER * teasers
+
+
+def count_teasers(tree: HtmlElement) -> int:
+    """How many headings of a page are links, or stand in one; each address counts once."""
+    links = {
+        link.get("href")
+        for heading in tree.iter("h2", "h3", "h4")
+        for link in (*heading.iter("a"), *heading.iterancestors("a"))
+    }
+    return len(links - {None})
 
 
 def _shown(tree: HtmlElement) -> str:

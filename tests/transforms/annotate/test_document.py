@@ -3,7 +3,7 @@
 import pytest
 
 import transforms.annotate.document
-from transforms.annotate import MODEL_VERSION, AnnotateConfig, annotate, annotate_line
+from transforms.annotate import MODEL_VERSION, annotate, annotate_line
 from transforms.records import Annotation
 
 FRENCH = "Le maire a déclaré hier que « le port restera fermé » jusqu’au printemps prochain, selon Jean Dupont."
@@ -54,8 +54,3 @@ def test_the_model_version_is_in_every_record() -> None:
     found = annotate("“We sail,” said Ida Marsh.", language="en")
     assert {entity.model_version for entity in found.entities} == {MODEL_VERSION}
     assert {quote.model_version for quote in found.quotes} == {MODEL_VERSION}
-
-
-def test_a_language_without_rules_is_refused() -> None:
-    with pytest.raises(ValueError, match="languages"):
-        AnnotateConfig(languages=("fr",))  # type: ignore[arg-type]

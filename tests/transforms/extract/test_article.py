@@ -69,11 +69,11 @@ def test_q_becomes_quote_marks(page: Page, lang: str, quoted: str) -> None:
 def test_words_of_neighbouring_elements_do_not_glue(page: Page) -> None:
     body = (
         f"<p>{PARAGRAPHS[0]}</p><div>The board paid in full.<div>Next week it meets in the old hall.</div>"
-        f"<span>Nobody objected to the plan.</span><span>The clerk wrote that down too.</span></div><p>{PARAGRAPHS[1]}</p>"
+        f"<span>Nobody objected to the plan.</span><span>The clerk wrote it down.</span></div><p>{PARAGRAPHS[1]}</p>"
     )
     text = _text(page(body))
     assert "full.Next" not in text and "plan.The" not in text
-    assert "paid in full." in text and "The clerk wrote" in text
+    assert "paid in full." in text and "The clerk wrote it down." in text
 
 
 def test_drop_cap_and_soft_hyphen(page: Page) -> None:
@@ -186,3 +186,36 @@ def test_lines_in_and_out(page: Page) -> None:
 @pytest.mark.parametrize("record", [{}, {"html": None}, {"body_base64": "?"}, {"body_base64": 3}])
 def test_a_line_without_a_page_is_refused(record: dict[str, object]) -> None:
     assert extract_line(record)["reason"] == "unparsable"
+
+
+TEASERS = "".join(
+    f"<div><h3><a href='/news/{n}'>Bridge story number {n}</a></h3><p>One line on it.</p></div>" for n in range(6)
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "head"),
+    [
+        (TEASERS + f"<div id=consent><p>{PARAGRAPHS[0]}</p></div>", ""),
+        (
+            "".join(f"<p>{p}</p>" for p in PARAGRAPHS),
+            '<script type="application/ld+json">{"@type": "CollectionPage"}</script>',
+        ),
+    ],
+)
+def test_a_section_front_is_no_article(page: Page, body: str, head: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        extract_article(page(body, head=head), URL)
+    assert refusal.value.reason is Reason.NOT_ARTICLE
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<meta property="og:type" content="article">',
+        '<script type="application/ld+json">{"@type": "NewsArticle", "headline": "Bridge closed to lorries"}</script>',
+    ],
+)
+def test_an_article_with_more_teasers_than_paragraphs_is_one(page: Page, head: str) -> None:
+    text = _text(page("".join(f"<p>{p}</p>" for p in PARAGRAPHS) + f"<aside>{TEASERS}</aside>", head=head))
+    assert text == TEXT

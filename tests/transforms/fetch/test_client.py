@@ -108,6 +108,15 @@ def test_good_answers(server: Server, fetch: Fetch, behaviour: Behaviour) -> Non
     assert row.body_hash == content_hash(PAGE)
 
 
+def test_the_first_byte_and_the_next_piece_have_limits_of_their_own(server: Server, fetch: Fetch) -> None:
+    head = OK + b"Content-Length: %d\r\n\r\n" % len(PAGE)
+    server.on("/a", raw(head, PAGE, pause=0.5))
+    (page,) = fetch("/a", max_attempts=1, first_byte_timeout=0.2, read_timeout=3)
+    assert isinstance(page, Page)
+    (result,) = fetch("/a", max_attempts=1, first_byte_timeout=3, read_timeout=0.2)
+    assert result.fetch.reason == "timeout"
+
+
 def test_feed_types(server: Server, fetch: Fetch) -> None:
     server.on("/feed", answer(headers={"Content-Type": "application/rss+xml; charset=utf-8"}))
     (article,), (feed,) = fetch("/feed"), fetch("/feed", accept=FEED_TYPES)
@@ -127,7 +136,7 @@ def test_a_body_without_end_is_cut_off_soon(server: Server, fetch: Fetch) -> Non
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_bombs(server: Server, fetch: Fetch, coding: str) -> None:
     bomb = zlib.compressobj(wbits=31 if coding == "gzip" else 15)
-    body = b"".join(bomb.compress(bytes(2**20)) for _ in range(300)) + bomb.flush()
+    body = b"".join(bomb.compress(bytes(2**20)) for _ in range(40)) + bomb.flush()
     server.on("/a", answer(body=body, headers={"Content-Encoding": coding}))
     (by_ratio,), (by_size,) = fetch("/a"), fetch("/a", max_unpack_ratio=10**6)
     assert isinstance(by_ratio, Missed) and isinstance(by_size, Missed)

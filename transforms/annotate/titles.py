@@ -1,0 +1,51 @@
+"""Where a person's own name begins: behind titles, offices and what else stands in capitals before it."""
+
+from typing import Literal
+
+from transforms.annotate.kinds import last_word
+from transforms.annotate.lexicon import Lexicon, lexicon
+from transforms.annotate.reading import Sentence, starts_fresh
+from transforms.annotate.words import Token
+
+Gender = Literal["m", "f"]
+
+
+def strip_titles(sentence: Sentence, at: int, stop: int) -> tuple[int, int | None, Gender | None]:
+    """Leave out titles at the front: (first word of the name, where the title begins, the gender that it tells)."""
+    tokens, lists = sentence.tokens, lexicon()
+    last = last_word(tokens, at, stop)
+    gender: Gender | None = None
+    if stop - at > 1 and (tokens[last].low in lists.org_heads or any(t.low in ("of", "for") for t in tokens[at:stop])):
+        return at, None, None
+    begin = at
+    while begin < stop and (tokens[begin].low in lists.titles or tokens[begin].text == "."):
+        low = tokens[begin].low
+        gender = "m" if low in lists.male_words else "f" if low in lists.female_words else gender
+        begin += 1
+    title = tokens[at].start if begin > at else None
+    if title is None and at > 0 and not starts_fresh(tokens, at):
+        before = at - 1
+        if tokens[before].text == "." and before > 0:
+            before -= 1
+        if tokens[before].low in lists.titles or tokens[before].low in lists.roles:
+            title = tokens[before].start
+    return begin, title, gender
+
+
+def first_name(tokens: list[Token], begin: int, stop: int, lists: Lexicon) -> int:
+    """Where the person's own name begins: after offices and common words that stand in capitals before it."""
+    given = lists.male | lists.female
+    if tokens[begin].low in given:
+        return begin
+    for index in range(begin + 1, stop - 1):
+        if tokens[index].low in given:
+            front = [token.low for token in tokens[begin:index] if token.is_word]
+            plain = lists.common_words | lists.titles | lists.roles | lists.org_heads | lists.prepositions | {"and"}
+            return index if all(low in plain for low in front) else begin
+    return begin
+
+
+def gender_of_first(low: str, lists: Lexicon) -> Gender | None:
+    low = low.split("-")[0]
+    male, female = low in lists.male, low in lists.female
+    return None if male == female else "m" if male else "f"
