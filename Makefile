@@ -43,5 +43,8 @@ lock: dev        ## Pin the newest versions that pyproject.toml allows, with has
 	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --upgrade --quiet pyproject.toml --group build -o requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --quiet pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 
+golden: dev      ## Write the golden tables of the demo anew
+	$(BIN)/python -m tests.golden
+
 clean:           ## Remove the environment and the demo's lake
 	rm -rf .venv lake

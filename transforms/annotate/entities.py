@@ -111,8 +111,9 @@ def cluster_names(names: list[Name]) -> list[Cluster]:
 
 
 def _is_sure(cluster: Cluster) -> bool:
-    """A lone guess is dropped: a word that only its capital makes a name, seen once."""
-    return len(cluster.names) > 1 or any(name.certainty for name in cluster.names)
+    """A lone guess is dropped: a word that only its capital makes a name, seen once, or never but before an office."""
+    certainties = [name.certainty for name in cluster.names]
+    return max(certainties, default=0) > 0 or certainties.count(0) > 1
 
 
 def _key(name: Name) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Names in running text: spans of capitalised words, judged by word lists and by what stands around them."""
 
+import re
 from dataclasses import dataclass
 
 from transforms.annotate.kinds import is_person_form, kind_of, known_kind, last_word
@@ -8,6 +9,9 @@ from transforms.annotate.reading import Reading, Sentence, starts_fresh
 from transforms.annotate.titles import Gender, first_name, gender_of_first, strip_titles
 from transforms.annotate.words import Token
 from transforms.records import EntityType
+
+HINT = -1
+"""The certainty of a mention that counts only where the same name stands elsewhere too."""
 
 
 @dataclass(slots=True)
@@ -20,13 +24,17 @@ class Name:
     words: tuple[str, ...]
     """The name's words as written, nickname in marks left out."""
     certainty: int
-    """2: the type comes from a list, a title or the name's form; 1: from the words before it; 0: a guess."""
+    """2: the type comes from a list, a title or the name's form; 1: from the words before it; 0: a guess; `HINT`."""
     gender: Gender | None = None
     title_start: int | None = None
     """Where the title before the name begins, when there is one."""
     sentence: int = 0
 
 
+# Ten-year-old Milo, Karra-born Milo, Then-mayor Milo: such a word is no part of the name.
+_DESCRIBES = re.compile(
+    r"(?:.+-)?(?:\w+-(?:old|born|based|raised|bred|trained|led|winning)|(?:then|ex|former|soon)-.+)"
+)
 MAX_TOKENS = 14
 """A longer row of capitalised words is no name."""
 
@@ -98,12 +106,8 @@ def _link(tokens: list[Token], at: int, stop: int) -> int:
         usable = after < len(tokens) and tokens[after].is_capital
         apart = usable and token.low == "and" and tokens[after].low in (lists.male | lists.female | lists.org_openers)
         return after + 1 if usable and not apart else stop
-    if (
-        token.text in "’'"
-        and tokens[stop - 1].low.endswith("s")
-        and after < len(tokens)
-        and tokens[after].low in lists.org_heads
-    ):
+    plural = tokens[stop - 1].low.endswith("s" if token.text in "’'" else ("men", "women", "people", "children"))
+    if token.low in ("'", "'s") and plural and after < len(tokens) and tokens[after].low in lists.org_heads:
         return after + 1 if tokens[after].is_capital else stop
     if token.text in "“\"‘'(" and tokens[stop - 1].is_capital:
         # Ed “Barnacle” Novotny: one or two capitalised words in marks between two parts of a name.
@@ -143,6 +147,8 @@ def _is_name_word(reading: Reading, sentence: Sentence, at: int) -> bool:
             or (first and capital_next and following is not None and following.low not in lists.function_words)
             or (low == "us" and token.text == "US")
         )
+    if _DESCRIBES.fullmatch(low):
+        return False
     if "'" in low and low.split("'")[-1] in ("t", "re", "ll", "ve", "m", "d"):
         return False
     if _is_initial(token):
@@ -213,8 +219,18 @@ def _judge(reading: Reading, sentence: Sentence, at: int, stop: int) -> list[Nam
         found = _name(tokens, begin, stop, kind, certainty)
         found.gender = gender or gender_of_first(tokens[begin].low, lists)
         found.title_start = title_start
-        return [found]
+        return [*_before_office(reading, sentence, at, begin), found]
     return [_name(tokens, begin, stop, kind, certainty)]
+
+
+def _before_office(reading: Reading, sentence: Sentence, at: int, begin: int) -> list[Name]:
+    """What an office in front of a person's name names: the place or body of `Brindle Mayor`, no more than a hint."""
+    lists = lexicon()
+    stop = next((index for index in range(at, begin) if sentence.tokens[index].low in lists.titles | lists.roles), at)
+    found = _judge(reading, sentence, at, stop) if stop > at else []
+    for name in found:
+        name.certainty = name.certainty if name.certainty == 2 else HINT
+    return found
 
 
 def _hyphenated(token: Token, lists: Lexicon) -> list[Name]:
@@ -246,7 +262,7 @@ def _name(tokens: list[Token], begin: int, stop: int, kind: EntityType, certaint
     for token in tokens[begin:stop]:
         if token.text in '“”"‘' or (token.text == "'" and not words[-1:][0].endswith("s")):
             marked = not marked
-        elif not marked and token.text in ".,’'":
+        elif not marked and token.low in (".", ",", "’", "'", "'s"):
             words[-1] += token.text if token.text != "," else ""
         elif not marked:
             words.append(token.text)

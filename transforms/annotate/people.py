@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from transforms.annotate.genders import find_genders
 from transforms.annotate.lexicon import lexicon
 from transforms.annotate.marks import Run
 from transforms.annotate.reading import Reading
@@ -11,8 +12,11 @@ from transforms.annotate.titles import Gender
 from transforms.records import Entity
 
 # Weights of the pronoun rule, chosen on GUM's pronouns from a coarse grid: how often a person was named so far (as a
-# logarithm), sentences since then, being the first person of a sentence, a first name that fits, having spoken last.
-FREQUENCY, DISTANCE, SUBJECT, GENDER, SAME_SPEAKER = 1.0, 0.5, 0.5, 0.5, 2.0
+# logarithm), sentences since then, being the first person of a sentence, a gender that is known to fit, having spoken
+# last, being named in the same paragraph.
+FREQUENCY, DISTANCE, SUBJECT, GENDER, SAME_SPEAKER, PARAGRAPH = 1.0, 0.5, 0.5, 0.5, 2.0, 0.0
+MARGIN = 0.0
+"""Of two persons nearer to each other than this no speaker is chosen."""
 
 MAX_PEOPLE = 200
 """The most-named persons of a text that are considered, so that time stays linear in its length."""
@@ -34,37 +38,40 @@ def people_of(reading: Reading, entities: list[Entity]) -> list[Person]:
     """The persons among the entities, the most named first, with what pronouns need to know of them."""
     sentence_starts = [sentence.start for sentence in reading.sentences]
     firsts: dict[int, int] = {}
+    genders = find_genders(reading, entities)
     people = []
     for index, entity in enumerate(entities):
-        if entity.type != "PERSON":
+        if entity.type != "PERSON" or not _is_surely_person(reading.text, entity):
             continue
         starts = [mention.start for mention in entity.mentions]
         sentences = [bisect_left(sentence_starts, start + 1) - 1 for start in starts]
         for start, sentence in zip(starts, sentences, strict=True):
             firsts[sentence] = min(start, firsts.get(sentence, start))
-        people.append(Person(index, gender_of(reading.text, entity), starts, sentences, []))
+        people.append(Person(index, genders.get(index), starts, sentences, []))
     for person in people:
         person.subjects = [firsts[s] == start for start, s in zip(person.starts, person.sentences, strict=True)]
     return sorted(people, key=lambda person: -len(person.starts))[:MAX_PEOPLE]
 
 
-def gender_of(text: str, entity: Entity) -> Gender | None:
-    """What titles and the first name tell of a person's pronoun."""
+def _is_surely_person(text: str, entity: Entity) -> bool:
+    """Whether a name is a person's beyond doubt: by its first name, a title or role, or as no place or body is named."""
     lists = lexicon()
-    for mention in entity.mentions:
-        title = text[max(0, mention.start - 16) : mention.start].lower().split()
-        word = title[-1].rstrip(".") if title else ""
-        if word in lists.male_words:
-            return "m"
-        if word in lists.female_words:
-            return "f"
-    first = entity.name.split()[0].lower().split("-")[0]
-    male, female = first in lists.male, first in lists.female
-    return None if male == female else "m" if male else "f"
+    if entity.role or entity.name.split()[0].lower() in lists.male | lists.female:
+        return True
+    before = [text[max(0, mention.start - 16) : mention.start].lower().split()[-1:] for mention in entity.mentions]
+    words = {word.rstrip(".") for last in before for word in last}
+    return bool(words & lists.titles) or not words & {"the", "at", "in", "on", "near", "a", "an", "this"}
 
 
 def antecedent(
-    people: list[Person], at: int, sentence: int, gender: Gender, speaker: int | None = None
+    people: list[Person],
+    at: int,
+    sentence: int,
+    gender: Gender,
+    *,
+    opening: int,
+    speaker: int | None = None,
+    margin: float = 0.0,
 ) -> Person | None:
     """The person that ``he`` or ``she`` at an offset stands for, or None when nobody fits.
 
@@ -73,12 +80,15 @@ def antecedent(
         at: the pronoun's offset, code points.
         sentence: the number of its sentence.
         gender: the pronoun's.
+        opening: the number of the first sentence of its paragraph.
         speaker: index of the entity that spoke last, when it spoke just before.
+        margin: how much better than all others the person must be.
 
     Returns:
-        The best of the persons named before ``at`` whose gender is the same or unknown.
+        The best of the persons named before ``at`` whose gender is the same or unknown; None when there is none, or
+        another is nearly as good.
     """
-    best, most = None, -math.inf
+    best, most, second = None, -math.inf, -math.inf
     for person in people:
         before = bisect_left(person.starts, at)
         if not before or person.gender not in (gender, None):
@@ -86,9 +96,12 @@ def antecedent(
         distance = min(sentence - person.sentences[before - 1], 12)
         score = FREQUENCY * math.log(before) - DISTANCE * distance + SUBJECT * person.subjects[before - 1]
         score += SAME_SPEAKER * (person.index == speaker) + GENDER * (person.gender == gender)
+        score += PARAGRAPH * (person.sentences[before - 1] >= opening)
         if score > most:
-            best, most = person, score
-    return best
+            best, most, second = person, score, most
+        else:
+            second = max(second, score)
+    return best if most - second >= margin else None
 
 
 def add_mention(person: Person, at: int, sentence: int, subject: bool) -> None:

@@ -3,12 +3,9 @@
 from typing import TypedDict
 
 from transforms.annotate.entities import find_entities
+from transforms.annotate.genders import PRONOUNS
 from transforms.annotate.people import add_mention, antecedent, people_of
 from transforms.annotate.reading import read
-from transforms.annotate.titles import Gender
-
-_GENDERS: dict[str, Gender] = {"he": "m", "him": "m", "his": "m", "himself": "m"}
-_GENDERS |= {"she": "f", "her": "f", "hers": "f", "herself": "f"}
 
 
 class ResolvedPronoun(TypedDict):
@@ -35,10 +32,13 @@ def resolve_pronouns(text: str) -> list[ResolvedPronoun]:
     entities = find_entities(text, reading=reading)
     people = people_of(reading, entities)
     resolved: list[ResolvedPronoun] = []
+    opening = 0
     for number, sentence in enumerate(reading.sentences):
+        if sentence.paragraph != reading.sentences[opening].paragraph:
+            opening = number
         for token in sentence.tokens:
-            gender = _GENDERS.get(token.low)
-            person = antecedent(people, token.start, number, gender) if gender else None
+            gender = PRONOUNS.get(token.low)
+            person = antecedent(people, token.start, number, gender, opening=opening) if gender else None
             if person is not None:
                 add_mention(person, token.start, number, token.low in ("he", "she"))
                 name = entities[person.index].name

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from transforms.annotate.frames import Frame
 from transforms.annotate.lexicon import lexicon
-from transforms.annotate.people import add_mention, antecedent, outside, people_of
+from transforms.annotate.people import MARGIN, add_mention, antecedent, outside, people_of
 from transforms.annotate.reading import Reading
 from transforms.annotate.roles import is_role
 from transforms.annotate.sources import Source
@@ -87,7 +87,11 @@ class Resolver:
         if low not in ("he", "she", "him", "her"):
             return None
         gender: Gender = "m" if low in ("he", "him") else "f"
-        person = antecedent(self._people, at, number, gender, self._last if near else None)
+        opening = number
+        while opening and self._frames[opening - 1].sentence.paragraph == frame.sentence.paragraph:
+            opening -= 1
+        speaker = self._last if near else None
+        person = antecedent(self._people, at, number, gender, opening=opening, speaker=speaker, margin=MARGIN)
         if person is None:
             return self._named_next(number, gender)
         add_mention(person, at, number, subject=True)

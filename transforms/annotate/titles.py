@@ -17,11 +17,11 @@ def strip_titles(sentence: Sentence, at: int, stop: int) -> tuple[int, int | Non
     gender: Gender | None = None
     if stop - at > 1 and (tokens[last].low in lists.org_heads or any(t.low in ("of", "for") for t in tokens[at:stop])):
         return at, None, None
-    begin = at
+    begin = _behind_office(sentence, at, stop, lists)
     while begin < stop and (tokens[begin].low in lists.titles or tokens[begin].text == "."):
-        low = tokens[begin].low
-        gender = "m" if low in lists.male_words else "f" if low in lists.female_words else gender
         begin += 1
+    for token in tokens[at:begin]:
+        gender = "m" if token.low in lists.male_words else "f" if token.low in lists.female_words else gender
     title = tokens[at].start if begin > at else None
     if title is None and at > 0 and not starts_fresh(tokens, at):
         before = at - 1
@@ -30,6 +30,20 @@ def strip_titles(sentence: Sentence, at: int, stop: int) -> tuple[int, int | Non
         if tokens[before].low in lists.titles or tokens[before].low in lists.roles:
             title = tokens[before].start
     return begin, title, gender
+
+
+def _behind_office(sentence: Sentence, at: int, stop: int, lists: Lexicon) -> int:
+    """Past an office of several words (`Fisheries Minister`, `Acting Chief Constable`); ``at`` when there is none."""
+    tokens = sentence.tokens
+    given = lists.male | lists.female
+    for index in range(stop - 2, at, -1):
+        low, after = tokens[index].low, tokens[index + 1].low
+        # In a headline any word may stand in capitals, so that only a first name shows that a name follows.
+        named = after in given or (not sentence.headline and (low in lists.titles or stop - index > 2))
+        if named and low in lists.titles | lists.roles:
+            plain = all(token.low not in given and len(token.text) > 1 for token in tokens[at:index])
+            return index + 1 if plain and tokens[index + 1].is_word else at
+    return at
 
 
 def first_name(tokens: list[Token], begin: int, stop: int, lists: Lexicon) -> int:
