@@ -3,6 +3,7 @@
 from bisect import bisect_right
 
 from transforms.annotate.lexicon import lexicon
+from transforms.annotate.marks import Run
 from transforms.annotate.reading import Reading
 from transforms.annotate.titles import Gender, gender_of_first
 from transforms.records import Entity
@@ -60,13 +61,17 @@ def _by_pronouns(reading: Reading, entities: list[Entity], persons: list[int]) -
             named.setdefault(number, set()).add(index)
             ends.setdefault(number, mention.end)
     votes: dict[int, set[Gender]] = {}
+    runs_of: dict[int, list[Run]] = {}
+    for run in reading.runs:
+        runs_of.setdefault(run.paragraph, []).append(run)
     for number, who in named.items():
         if len(who) != 1:
             continue
         sentence = reading.sentences[number]
-        runs = [run for run in reading.runs if run.paragraph == sentence.paragraph]
+        runs = runs_of.get(sentence.paragraph, [])
         for token in sentence.tokens:
-            plain = not any(run.outer_start <= token.start < run.outer_end for run in runs)
-            if token.low in _OWN and token.start > ends[number] and plain:
+            if token.low not in _OWN or token.start < ends[number]:
+                continue
+            if not any(run.outer_start <= token.start < run.outer_end for run in runs):
                 votes.setdefault(next(iter(who)), set()).add(PRONOUNS[token.low])
     return {index: next(iter(genders)) for index, genders in votes.items() if len(genders) == 1}

@@ -54,13 +54,13 @@ def people_of(reading: Reading, entities: list[Entity]) -> list[Person]:
 
 
 def _is_surely_person(text: str, entity: Entity) -> bool:
-    """Whether a name is a person's beyond doubt: by its first name, a title or role, or as no place or body is named."""
+    """Whether a name is surely a person's: its first name or a role says so, or it isn't used as a place or body is."""
     lists = lexicon()
     if entity.role or entity.name.split()[0].lower() in lists.male | lists.female:
         return True
     before = [text[max(0, mention.start - 16) : mention.start].lower().split()[-1:] for mention in entity.mentions]
-    words = {word.rstrip(".") for last in before for word in last}
-    return bool(words & lists.titles) or not words & {"the", "at", "in", "on", "near", "a", "an", "this"}
+    used = sum(last[:1] in (["the"], ["at"], ["in"], ["on"], ["near"]) for last in before)
+    return used <= len(before) / 4
 
 
 def antecedent(
