@@ -10,8 +10,8 @@ import pytest
 from gcp_storage_emulator.server import create_server
 from google.cloud import storage
 
-from tests.pipeline.test_lake import stage, texts
 from pipeline.lake import commit, exclusive, manifests
+from tests.pipeline.test_lake import stage, texts
 from transforms.store import BucketStore, StoreError, list_files, open_input, open_store
 
 

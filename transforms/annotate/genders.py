@@ -54,23 +54,24 @@ def _by_role(role: str | None) -> Gender | None:
 def _by_pronouns(reading: Reading, entities: list[Entity], persons: list[int]) -> dict[int, Gender]:
     starts = [sentence.start for sentence in reading.sentences]
     named: dict[int, set[int]] = {}
-    ends: dict[int, int] = {}
+    begins: dict[int, int] = {}
     for index in persons:
         for mention in entities[index].mentions:
             number = bisect_right(starts, mention.start) - 1
             named.setdefault(number, set()).add(index)
-            ends.setdefault(number, mention.end)
+            begins.setdefault(number, mention.start)
     votes: dict[int, set[Gender]] = {}
     runs_of: dict[int, list[Run]] = {}
     for run in reading.runs:
         runs_of.setdefault(run.paragraph, []).append(run)
     for number, who in named.items():
-        if len(who) != 1:
-            continue
         sentence = reading.sentences[number]
+        lead = [token for token in sentence.tokens if token.end <= begins[number] and token.is_word]
+        if len(who) != 1 or len(lead) > 2:
+            continue
         runs = runs_of.get(sentence.paragraph, [])
         for token in sentence.tokens:
-            if token.low not in _OWN or token.start < ends[number]:
+            if token.low not in _OWN or token.start < begins[number]:
                 continue
             if not any(run.outer_start <= token.start < run.outer_end for run in runs):
                 votes.setdefault(next(iter(who)), set()).add(PRONOUNS[token.low])
