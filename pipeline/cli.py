@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timezone
@@ -73,6 +74,9 @@ def run(
     from pipeline.config import ConfigError, check_reachable, load_config
 
     logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL)
+    if not verbose:
+        # Beam's libraries warn of their own affairs when they are imported.
+        warnings.simplefilter("ignore")
     try:
         loaded = load_config(config, set_ or [], lake)
         moment = _logical_time(date)

@@ -11,12 +11,31 @@ from transforms.annotate.reading import Reading
 from transforms.annotate.titles import Gender
 from transforms.records import Entity
 
-# Weights of the pronoun rule, chosen on GUM's pronouns from a coarse grid: how often a person was named so far (as a
-# logarithm), sentences since then, being the first person of a sentence, a gender that is known to fit, having spoken
-# last, being named in the same paragraph.
-FREQUENCY, DISTANCE, SUBJECT, GENDER, SAME_SPEAKER, PARAGRAPH = 1.0, 0.5, 0.5, 0.5, 2.0, 0.0
-MARGIN = 0.0
-"""Of two persons nearer to each other than this no speaker is chosen."""
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What speaks for a person as the one that a pronoun stands for."""
+
+    often: float
+    """Times the logarithm of how often the person was named so far."""
+    apart: float
+    """Taken off for each sentence since."""
+    subject: float
+    """The last mention is the first person of its sentence."""
+    fits: float
+    """The gender is known and fits."""
+    here: float = 0.0
+    """The last mention stands in the pronoun's paragraph."""
+    spoke: float = 0.0
+    """The person spoke last."""
+    margin: float = 0.0
+    """How much better than all others the person must be; else nobody is chosen."""
+
+
+IN_TEXT = Weights(often=1.0, apart=0.5, subject=0.5, fits=0.5)
+"""For any pronoun in running text; chosen on GUM's pronouns from a coarse grid."""
+SPEAKING = Weights(often=0.75, apart=1.0, subject=0.5, fits=1.0, here=1.0, spoke=1.0, margin=0.25)
+"""For the pronoun beside a verb of speech: news names its speakers anew, mostly in the paragraph in which they speak."""
 
 MAX_PEOPLE = 200
 """The most-named persons of a text that are considered, so that time stays linear in its length."""
@@ -71,7 +90,7 @@ def antecedent(
     *,
     opening: int,
     speaker: int | None = None,
-    margin: float = 0.0,
+    weights: Weights = IN_TEXT,
 ) -> Person | None:
     """The person that ``he`` or ``she`` at an offset stands for, or None when nobody fits.
 
@@ -82,7 +101,7 @@ def antecedent(
         gender: the pronoun's.
         opening: the number of the first sentence of its paragraph.
         speaker: index of the entity that spoke last, when it spoke just before.
-        margin: how much better than all others the person must be.
+        weights: what counts how much.
 
     Returns:
         The best of the persons named before ``at`` whose gender is the same or unknown; None when there is none, or
@@ -94,14 +113,14 @@ def antecedent(
         if not before or person.gender not in (gender, None):
             continue
         distance = min(sentence - person.sentences[before - 1], 12)
-        score = FREQUENCY * math.log(before) - DISTANCE * distance + SUBJECT * person.subjects[before - 1]
-        score += SAME_SPEAKER * (person.index == speaker) + GENDER * (person.gender == gender)
-        score += PARAGRAPH * (person.sentences[before - 1] >= opening)
+        score = weights.often * math.log(before) - weights.apart * distance
+        score += weights.subject * person.subjects[before - 1] + weights.fits * (person.gender == gender)
+        score += weights.here * (person.sentences[before - 1] >= opening) + weights.spoke * (person.index == speaker)
         if score > most:
             best, most, second = person, score, most
         else:
             second = max(second, score)
-    return best if most - second >= margin else None
+    return best if most - second >= weights.margin else None
 
 
 def add_mention(person: Person, at: int, sentence: int, subject: bool) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from transforms.annotate.frames import Frame
 from transforms.annotate.lexicon import lexicon
-from transforms.annotate.people import MARGIN, add_mention, antecedent, outside, people_of
+from transforms.annotate.people import SPEAKING, add_mention, antecedent, outside, people_of
 from transforms.annotate.reading import Reading
 from transforms.annotate.roles import is_role
 from transforms.annotate.sources import Source
@@ -34,6 +34,8 @@ class Resolver:
         self._roles = [set((entity.role or "").lower().replace("-", " ").split()) for entity in entities]
         self._last: int | None = None
         self._last_paragraph = -9
+        self._paragraphs = [frame.sentence.paragraph for frame in frames]
+        self._unnamed = -1
 
     def speaks(self, speaker: Speaker, paragraph: int) -> None:
         """Remember a speaker."""
@@ -53,6 +55,8 @@ class Resolver:
             return Speaker(span, self._pronoun(number, head), "pronoun")
         role = self._text[span[0] : span[1]]
         holder = self._holder(number, source)
+        if holder is None and is_role(frame.tokens[head]) and not low.endswith("s"):
+            self._unnamed = number
         return Speaker(span, holder, "role", role)
 
     def _entity(self, span: Span, index: int, frame: Frame, head: int) -> Speaker:
@@ -87,15 +91,57 @@ class Resolver:
         if low not in ("he", "she", "him", "her"):
             return None
         gender: Gender = "m" if low in ("he", "him") else "f"
-        opening = number
-        while opening and self._frames[opening - 1].sentence.paragraph == frame.sentence.paragraph:
-            opening -= 1
+        before = self._before(number, head)
+        if before is not None:
+            self._unnamed = number if before.entity is None else self._unnamed
+            return before.entity
+        opening = self._opening(number)
         speaker = self._last if near else None
-        person = antecedent(self._people, at, number, gender, opening=opening, speaker=speaker, margin=MARGIN)
+        person = antecedent(self._people, at, number, gender, opening=opening, speaker=speaker, weights=SPEAKING)
         if person is None:
             return self._named_next(number, gender)
         add_mention(person, at, number, subject=True)
         return person.index
+
+    def _opening(self, number: int) -> int:
+        """The number of the first sentence in the paragraph of sentence ``number``."""
+        paragraph = self._frames[number].sentence.paragraph
+        return bisect_left(self._paragraphs, paragraph)
+
+    def _before(self, number: int, head: int) -> Speaker | None:
+        """Whom a role without a name, in the sentences right before a pronoun, makes it stand for; None for no role.
+
+        `A guard came in. He said ...` speaks of the guard, not of whoever was named before.
+        """
+        opening = self._opening(number)
+        for near in range(number, max(-1, self._opening(max(0, opening - 1)) - 1), -1):
+            if near == self._unnamed and near < number:
+                return Speaker()
+            subject = self._subject_word(near, head if near == number else len(self._frames[near].tokens))
+            if subject is None or (near < opening and subject.method == "role"):
+                continue
+            return subject if subject.method == "role" else None
+        return None
+
+    def _subject_word(self, number: int, stop: int) -> Speaker | None:
+        """What a sentence's first words are about: a person named, or a role (`the guard`) with its holder, if any."""
+        frame = self._frames[number]
+        lists = lexicon()
+        for index in range(stop):
+            named = frame.entity[index] >= 0 and self._entities[frame.entity[index]].type == "PERSON"
+            if named and frame.low(index - 1) not in lists.prepositions:
+                return Speaker(None, frame.entity[index], "named")
+            if (
+                not is_role(frame.tokens[index])
+                or index > 6
+                or frame.low(0) not in ("a", "an", "another", "one", "the")
+            ):
+                continue
+            beside = [owner for owner in frame.entity[index + 1 : index + 3] if owner >= 0]
+            singular = not frame.low(index).endswith("s") or frame.low(index) == "boss"
+            if singular and frame.entity[index] < 0 and not any(self._entities[i].type == "PERSON" for i in beside):
+                return Speaker(None, self._holder(number, Source(0, index + 1, index)), "role")
+        return None
 
     def _named_next(self, number: int, gender: Gender) -> int | None:
         """The person that the next sentence names: `"I signed it," he said. Marek Castellan was ...`"""
