@@ -89,19 +89,23 @@ def check_reachable(config: RunConfig) -> list[str]:
         ConfigError: a source's file is missing, or the lake cannot be written to.
     """
     found: list[str] = []
-    try:
-        for index, source in enumerate(config.sources):
-            for pattern in source.patterns:
+    for index, source in enumerate(config.sources):
+        for pattern in source.patterns:
+            key = f"sources.{index}.path"
+            try:
                 files = list_files(pattern)
-                if not files:
-                    raise ConfigError(
-                        f"sources.{index}.path: there is no file {pattern} (from the folder {Path.cwd()}); "
-                        "allowed are a path, a glob and gs://bucket/name"
-                    )
-                found += files
+            except StoreError as error:
+                raise ConfigError(f"{key}: {error}") from error
+            if not files:
+                raise ConfigError(
+                    f"{key}: there is no file {pattern} (from the folder {Path.cwd()}); "
+                    "allowed are a path, a glob and gs://bucket/name"
+                )
+            found += files
+    try:
         open_store(config.lake).check()
     except StoreError as error:
-        raise ConfigError(f"lake: {error}" if str(config.lake) in str(error) else str(error)) from error
+        raise ConfigError(f"lake: {error}") from error
     return found
 
 

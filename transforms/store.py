@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LEASE = timedelta(hours=24)
 """How long a lock in a bucket holds when its process died without giving it back."""
 
+CHECK_SECONDS = 10.0
+"""How long a bucket may take to answer before a run is refused."""
+
 
 class StoreError(Exception):
     """A file or bucket cannot be reached; the message is one sentence with its name and the cause."""
@@ -178,9 +181,10 @@ class BucketStore(Store):
 
     def check(self) -> None:
         from google.api_core.exceptions import GoogleAPIError
+        from google.cloud.storage.retry import DEFAULT_RETRY
 
         try:
-            found = self._bucket.exists()
+            found = self._bucket.exists(timeout=CHECK_SECONDS, retry=DEFAULT_RETRY.with_timeout(CHECK_SECONDS))
         except (GoogleAPIError, OSError) as error:
             raise StoreError(f"the bucket gs://{self._bucket.name} cannot be reached: {error}") from error
         if not found:
@@ -279,14 +283,22 @@ def list_files(pattern: str) -> list[str]:
 
     Returns:
         Absolute paths or ``gs://`` URIs; empty when nothing matches.
+
+    Raises:
+        StoreError: the bucket cannot be reached.
     """
     if not pattern.startswith("gs://"):
         found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
         return sorted(str(Path(p).absolute()) for p in found if Path(p).is_file())
     name, _, path = pattern.removeprefix("gs://").partition("/")
     fixed = path[: next((i for i, c in enumerate(path) if c in "*?["), len(path))]
-    blobs = _bucket(name).list_blobs(prefix=fixed)
-    return sorted(f"gs://{name}/{b.name}" for b in blobs if b.name == path or fnmatchcase(b.name, path))
+    from google.api_core.exceptions import GoogleAPIError
+
+    try:
+        names = [blob.name for blob in _bucket(name).list_blobs(prefix=fixed)]
+    except (GoogleAPIError, OSError) as error:
+        raise StoreError(f"gs://{name} cannot be listed: {error}") from error
+    return sorted(f"gs://{name}/{found}" for found in names if found == path or fnmatchcase(found, path))
 
 
 @contextmanager

@@ -5,11 +5,14 @@ The emulator does not check preconditions, so the lock's mutual exclusion is not
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from gcp_storage_emulator.server import create_server
 from google.cloud import storage
 
+import transforms.store
+from pipeline.config import ConfigError, RunConfig, check_reachable
 from pipeline.lake import commit, exclusive, manifests
 from tests.pipeline.test_lake import stage, texts
 from transforms.store import BucketStore, StoreError, list_files, open_input, open_store
@@ -75,5 +78,24 @@ def test_a_missing_input_is_said(store: BucketStore) -> None:
 
 
 def test_a_missing_bucket_is_said(_emulator: None) -> None:
+    with pytest.raises(StoreError, match="gs://nowhere cannot be listed"):
+        list_files("gs://nowhere/*.txt")
     with pytest.raises(StoreError, match="there is no bucket gs://nowhere"):
         open_store("gs://nowhere/lake").check()
+
+
+def test_a_bucket_that_does_not_answer_is_said(_emulator: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    monkeypatch.setattr(transforms.store, "CHECK_SECONDS", 0.5)
+    with pytest.raises(StoreError, match="the bucket gs://press cannot be reached"):
+        open_store("gs://press/lake").check()
+
+
+def test_a_run_without_credentials_is_refused_with_its_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    (tmp_path / "urls.txt").write_text("")
+    sources = [{"type": "urls", "path": str(tmp_path / "urls.txt")}]
+    config = RunConfig.model_validate({"name": "x", "lake": "gs://press/lake", "sources": sources})
+    with pytest.raises(ConfigError, match="lake: gs://press needs Google credentials: run `gcloud"):
+        check_reachable(config)
