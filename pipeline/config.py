@@ -26,6 +26,24 @@ class ConfigError(Exception):
     """The configuration is refused; the message is one sentence: which key, which value, what is allowed."""
 
 
+class RevisitConfig(BaseModel):
+    """How a run uses what earlier runs know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    conditional: bool = Field(
+        default=True,
+        description="Ask for known pages with If-None-Match and If-Modified-Since, and write no article whose text is "
+        "the same as before: its URL is not_modified or unchanged.",
+    )
+    gone_days: float = Field(
+        default=30.0,
+        ge=0,
+        le=36_500,
+        description="For how many days a URL that was gone (404, 410) or closed by robots.txt is not asked for again.",
+    )
+
+
 class RunConfig(BaseModel):
     """A whole configuration."""
 
@@ -36,6 +54,9 @@ class RunConfig(BaseModel):
     )
     lake: str = Field(min_length=1, description="Where the tables go: a folder, or gs://bucket/prefix.")
     sources: tuple[Source, ...] = Field(min_length=1, description="Where URLs come from; at least one.")
+    revisit: RevisitConfig = Field(
+        default_factory=RevisitConfig, description="How a run uses what earlier runs know of a URL."
+    )
     fetch: FetchConfig = Field(default_factory=FetchConfig, description="How pages are asked for.")
     extract: ExtractConfig = Field(default_factory=ExtractConfig, description="How a page becomes an article.")
     annotate: AnnotateConfig = Field(default_factory=AnnotateConfig, description="How names and quotes are found.")

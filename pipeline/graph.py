@@ -1,11 +1,11 @@
 """The Beam graph of a run, on one screen.
 
-    ListUrls ------------------------------------------+
-    ListFeeds -> FetchPages -> ParseFeeds -------------+-> FetchPages -> ExtractArticles -> Annotate
-                                                              |                |               |
-                                                              +---- StageRows, one a table ----+
-                                                                                |
-                                                                file names -> Publish -> Commit
+    ListUrls ------------------------------+
+    ListFeeds -> FetchPages -> ParseFeeds -+-> Recall -> FetchPages -> ExtractArticles -> Annotate
+                                                  |          |               |               |
+                                                  +----------+- StageRows, one a table ------+
+                                                                             |
+                                                             file names -> Publish -> Commit
 
 Only URLs (inside FetchPages, by host) and file names (inside Publish) are ever grouped. From the fetch to the staged
 file everything is fused in one worker: no page and no text crosses a shuffle, so memory stays flat. Each stage gives
@@ -16,6 +16,7 @@ import apache_beam as beam
 
 from pipeline.config import RunConfig
 from pipeline.lake import commit
+from pipeline.ledger import Recall
 from pipeline.stories import write_stories
 from transforms.annotate.transform import Annotate
 from transforms.extract.transform import ExtractArticles
@@ -40,7 +41,8 @@ def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
     listed = listings.pages | ParseFeeds()
 
     urls = (pipeline | ListUrls(config.urls), listed.requests) | "AllUrls" >> beam.Flatten()
-    fetched = urls | FetchPages(config.fetch)
+    recalled = urls | Recall(config.revisit, run)
+    fetched = recalled.requests | FetchPages(config.fetch)
     extracted = fetched.pages | ExtractArticles(config.extract)
     annotated = extracted.articles | Annotate(config.annotate)
 
@@ -48,7 +50,7 @@ def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
         "articles": [extracted.articles],
         "entities": [annotated.entities],
         "quotes": [annotated.quotes],
-        "fetches": [listings.fetches, listed.fetches, fetched.fetches, extracted.fetches],
+        "fetches": [listings.fetches, listed.fetches, recalled.fetches, fetched.fetches, extracted.fetches],
         "failures": [listings.failures, listed.failures, fetched.failures, extracted.failures, annotated.failures],
     }
     staged = [

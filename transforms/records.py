@@ -156,6 +156,8 @@ class UrlRequest:
     etag: str | None = None
     last_modified: str | None = None
     """Validators of an earlier answer, for a conditional request (RFC 9110, section 13)."""
+    text_hash: str | None = None
+    """Hash of the text that an earlier run extracted: the same again is no new version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from apache_beam.pvalue import TaggedOutput
 
 from transforms.extract.article import extract_page
 from transforms.extract.config import ExtractConfig
-from transforms.records import Article, Failure, Fetch, Page, Reason, Rejected, failure_of
+from transforms.records import Article, Failure, Fetch, Outcome, Page, Reason, Rejected, failure_of
 
 
 class Extracted(NamedTuple):
@@ -56,10 +56,12 @@ class _Extract(beam.DoFn):
         except Exception:  # noqa: BLE001 - one page with a fault never ends the run; it becomes a failure row
             yield from self._failed(page, Reason.INTERNAL_ERROR, traceback.format_exc().strip().splitlines()[-1])
             return
-        Metrics.counter("extract", "ok").inc()
+        outcome: Outcome = "unchanged" if article.text_hash == page.request.text_hash else "ok"
+        Metrics.counter("extract", outcome).inc()
         self._words.update(article.word_count)
-        yield article
-        yield TaggedOutput("fetches", replace(page.fetch, outcome="ok", text_hash=article.text_hash))
+        if outcome == "ok":
+            yield article
+        yield TaggedOutput("fetches", replace(page.fetch, outcome=outcome, text_hash=article.text_hash))
 
     def _failed(self, page: Page, reason: Reason, message: str) -> Iterator[TaggedOutput]:
         Metrics.counter("extract", reason.value).inc()
