@@ -236,6 +236,7 @@ def _sentence_subject(frame: Frame, before: int) -> Source | None:
         )
         if not able or frame.low(after) == "'s" or (index and frame.low(index - 1) in lists.prepositions):
             continue
+        after += frame.low(after) == ","
         following = frame.low(after)
         verbal = (
             following in lists.auxiliaries
@@ -243,7 +244,7 @@ def _sentence_subject(frame: Frame, before: int) -> Source | None:
             or following in lists.cues
             or following in _VERBS
         )
-        if verbal and frame.entity[after] < 0:
+        if verbal and after < before and frame.entity[after] < 0:
             found = source_before(frame, after)
             if found:
                 return found

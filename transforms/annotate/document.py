@@ -1,14 +1,18 @@
 """A whole text, from words to entities and attributed quotations."""
 
+import re
 from typing import Any
 
 from transforms.annotate.entities import find_entities
+from transforms.annotate.lexicon import lexicon
 from transforms.annotate.quotes import find_quotes
 from transforms.annotate.reading import read
 from transforms.records import Annotation
 
 LEAST_WORDS = 5
 """Of fewer words no language can be told; such a text counts as English."""
+ENGLISH_SHARE = 0.12
+"""Where this share of a text's words are frequent ones of English, English it is; chosen on sentences of news."""
 
 
 def annotate(text: str, *, language: str | None = None, title: str | None = None, version_id: str = "") -> Annotation:
@@ -33,9 +37,17 @@ def annotate(text: str, *, language: str | None = None, title: str | None = None
 
 
 def detect_language(text: str) -> str:
-    """The ISO 639-1 code of the language that a text is most likely written in; ``en`` below `LEAST_WORDS` words."""
+    """The ISO 639-1 code of the language that a text is most likely written in.
+
+    Below `LEAST_WORDS` words it is ``en``, and so it is where the small words are English: in a sentence or two
+    foreign names mislead a guess by letters.
+    """
     sample = text[:4000]
-    if len(sample.split()) < LEAST_WORDS:
+    words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", sample.replace("’", "'"))
+    english = sum(word.lower() in lexicon().english for word in words)
+    # A small letter with an accent counts too; in English it stands in a name, or in a rare word.
+    foreign = sum(word.lower() in lexicon().foreign or (word.islower() and not word.isascii()) for word in words)
+    if len(words) < LEAST_WORDS or (english > foreign and english >= ENGLISH_SHARE * len(words)):
         return "en"
     from py3langid import langid  # its model takes a tenth of a second to load
 

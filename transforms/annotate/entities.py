@@ -168,7 +168,7 @@ def _short_for(
         fitting = [key for key in candidates if _gender_of(key) in (name.gender, None)]
         candidates = fitting or candidates
     if len(candidates) > 1:
-        named = [key for key in candidates if key in seen]
+        named = [key for key in candidates if key in seen and any(len(other.words) > 1 for other in seen[key].names)]
         candidates = sorted(named, key=lambda key: seen[key].names[-1].start)[-1:] or candidates[:1]
     return candidates[0] if candidates else None
 

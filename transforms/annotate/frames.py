@@ -132,6 +132,8 @@ def _is_verb(frame: Frame, start: int, verb: int, cue: Cue) -> bool:
     helped = any(low in lists.auxiliaries for low in group)
     if before == "to" or frame.low(verb - 1) == "to":
         return False
+    if before == "who" and frame.low(verb + 1) == "not":
+        return False  # who asked not to be named
     if cue.form in ("past", "participle") and any(low in _BE for low in group):
         return False
     if cue.form == "ing":

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 
 from transforms.annotate.lexicon import lexicon
-from transforms.annotate.marks import Run
 from transforms.annotate.reading import Reading
 from transforms.annotate.titles import Gender, gender_of_first
 from transforms.records import Entity
@@ -61,18 +60,16 @@ def _by_pronouns(reading: Reading, entities: list[Entity], persons: list[int]) -
             named.setdefault(number, set()).add(index)
             begins.setdefault(number, mention.start)
     votes: dict[int, set[Gender]] = {}
-    runs_of: dict[int, list[Run]] = {}
-    for run in reading.runs:
-        runs_of.setdefault(run.paragraph, []).append(run)
+    run_starts = [run.outer_start for run in reading.runs]
     for number, who in named.items():
         sentence = reading.sentences[number]
         lead = [token for token in sentence.tokens if token.end <= begins[number] and token.is_word]
         if len(who) != 1 or len(lead) > 2:
             continue
-        runs = runs_of.get(sentence.paragraph, [])
         for token in sentence.tokens:
             if token.low not in _OWN or token.start < begins[number]:
                 continue
-            if not any(run.outer_start <= token.start < run.outer_end for run in runs):
+            run = bisect_right(run_starts, token.start) - 1
+            if run < 0 or token.start >= reading.runs[run].outer_end:
                 votes.setdefault(next(iter(who)), set()).add(PRONOUNS[token.low])
     return {index: next(iter(genders)) for index, genders in votes.items() if len(genders) == 1}

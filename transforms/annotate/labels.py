@@ -1,5 +1,7 @@
 """Speakers named by layout: labels before a turn (``Smith:``), a name signed behind a quotation, a line above it."""
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 
 from transforms.annotate.frames import Frame
@@ -26,48 +28,97 @@ class Turn:
 
 
 def read_turns(reading: Reading, frames: list[Frame], entities: list[Entity]) -> list[Turn]:
-    """The turns of a text in which at least two paragraphs begin with a speaker's label; none for any other text."""
-    first: dict[int, int] = {}
-    for number, frame in enumerate(frames):
-        first.setdefault(frame.sentence.paragraph, number)
+    """The turns of an interview or transcript; none for any other text.
+
+    A paragraph that begins with a label opens a turn. A person's name, ``Q`` and ``A`` are labels; other words in
+    capitals (the paper's name) are one when they stand there at least twice, beside other labels. ``A`` and initials
+    stand for the one person whom they can mean. A turn's later paragraphs belong to it, but behind the last label only
+    those in the first person.
+    """
+    opening = _label_paragraphs(reading, frames, entities)
+    if len(opening) < 2:
+        return []
+    first = min(label.start for label in opening.values())
+    meant = _abbreviations([e for e in enumerate(entities) if e[1].type == "PERSON" and e[1].first_start < first])
     turns: list[Turn] = []
-    for paragraph, (_, end) in enumerate(reading.paragraphs):
-        if paragraph not in first:
-            continue
-        number = first[paragraph]
-        label = _label(frames[number], entities)
+    last = max(opening)
+    for paragraph, (start, end) in enumerate(reading.paragraphs):
+        label = opening.get(paragraph)
         if label is not None:
-            index, entity = label
-            tokens = frames[number].tokens
-            start = tokens[index + 1].start if index + 1 < len(tokens) else end
-            span = (tokens[0].start, tokens[index - 1].end)
+            entity = label.entity if label.entity is not None else meant.get(label.words.replace(".", ""))
             role = entities[entity].role if entity is not None else None
-            turns.append(Turn(span, entity, role, [(start, end)] if start < end else [], [paragraph], number))
-        elif turns and turns[-1].paragraphs[-1] == paragraph - 1:
-            turns[-1].spans.append((frames[number].sentence.start, end))
-            turns[-1].paragraphs.append(paragraph)
-    return [turn for turn in turns if turn.spans] if len(turns) > 1 else []
-
-
-def _label(frame: Frame, entities: list[Entity]) -> tuple[int, int | None] | None:
-    """(index of the colon, the entity before it) when a sentence begins with a label and plain words follow."""
-    for index, token in enumerate(frame.tokens[:MAX_LABEL]):
-        if token.text != ":":
+            spans = [(label.begins, end)] if label.begins < end else []
+            turns.append(Turn((label.start, label.stop), entity, role, spans, [paragraph], label.frame))
             continue
-        if not index or frame.is_run(index + 1) or any(frame.is_run(i) for i in range(index)):
-            return None
-        owners = {owner for owner in frame.entity[:index] if owner >= 0}
-        people = [owner for owner in owners if entities[owner].type == "PERSON"]
-        if len(people) == 1 and all(
-            frame.entity[i] in people
-            or is_role(frame.tokens[i])
-            or frame.tokens[i].is_capital
-            or not frame.tokens[i].is_word
-            for i in range(index)
-        ):
-            return index, people[0]
-        return (index, None) if index == 1 and frame.low(0) in ("q", "a") else None
-    return None
+        goes_on = paragraph < last or _OWN_VOICE.search(reading.text, start, end)
+        if turns and goes_on and turns[-1].paragraphs[-1] == paragraph - 1:
+            turns[-1].spans.append((start, end))
+            turns[-1].paragraphs.append(paragraph)
+    return [turn for turn in turns if turn.spans]
+
+
+_OWN_VOICE = re.compile(r"\b(?:I|[Ww]e|[Mm]y|[Oo]ur)\b")
+
+
+@dataclass(slots=True)
+class _Label:
+    """``words`` from ``start`` to ``stop`` before a colon; the turn's words begin at ``begins``."""
+
+    words: str
+    start: int
+    stop: int
+    begins: int
+    entity: int | None
+    frame: int
+    sure: bool
+
+
+def _label_paragraphs(reading: Reading, frames: list[Frame], entities: list[Entity]) -> dict[int, _Label]:
+    """The paragraphs that begin with a label, each with its label."""
+    found: dict[int, _Label] = {}
+    seen: set[int] = set()
+    for number, frame in enumerate(frames):
+        paragraph = frame.sentence.paragraph
+        if paragraph not in seen and (label := _label(reading, number, frame, entities)):
+            found[paragraph] = label
+        seen.add(paragraph)
+    counts = Counter(label.words for label in found.values())
+    kept = {at: label for at, label in found.items() if label.sure or counts[label.words] > 1}
+    several = len({label.words for label in kept.values()}) > 1
+    named = any(label.entity is not None or len(label.words) < 3 for label in kept.values())
+    return kept if any(label.sure for label in kept.values()) or (several and named) else {}
+
+
+def _label(reading: Reading, number: int, frame: Frame, entities: list[Entity]) -> _Label | None:
+    """The label that a sentence begins with: words in capitals, a colon, plain words."""
+    index = next((i for i, token in enumerate(frame.tokens[:MAX_LABEL]) if token.text == ":"), 0)
+    if not index or frame.is_run(index + 1) or any(frame.is_run(i) for i in range(index)):
+        return None
+    owners = {owner for owner in frame.entity[:index] if owner >= 0}
+    people = [owner for owner in owners if entities[owner].type == "PERSON"]
+    named = [owner for owner in owners if entities[owner].type in ("PERSON", "ORG")]
+    words = frame.tokens[:index]
+    if not all(
+        owner in people or is_role(token) or token.is_capital or not token.is_word
+        for token, owner in zip(words, frame.entity, strict=False)
+    ):
+        return None
+    after = frame.tokens[index + 1].start if index + 1 < len(frame.tokens) else frame.sentence.end
+    text = reading.text[words[0].start : words[-1].end].casefold()
+    initials = index == 1 and words[0].text.isupper() and len(text) < 3
+    entity = people[0] if len(people) == 1 else named[0] if len(named) == 1 and not initials else None
+    sure = len(people) == 1 or text in ("q", "a")
+    return _Label(text, words[0].start, words[-1].end, after, entity, number, sure)
+
+
+def _abbreviations(introduced: list[tuple[int, Entity]]) -> dict[str, int]:
+    """``a`` and initials -> the person they stand for; only where no other person could be meant."""
+    meant: dict[str, list[int]] = {"a": [index for index, _ in introduced]}
+    for index, person in introduced:
+        letters = "".join(word[0] for word in person.name.casefold().split())
+        if len(letters) > 1:
+            meant.setdefault(letters, []).append(index)
+    return {letters: indices[0] for letters, indices in meant.items() if len(indices) == 1}
 
 
 def signed_by(frames: list[Frame], entities: list[Entity], number: int, index: int) -> Speaker | None:

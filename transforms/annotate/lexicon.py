@@ -11,7 +11,7 @@ from typing import Literal
 
 from transforms.records import CueClass
 
-Frame = Literal["clause", "addressee", "asked", "infinitive", "phrase", "quoting"]
+Frame = Literal["clause", "addressee", "asked", "infinitive", "promise", "phrase", "quoting"]
 Form = Literal["base", "third", "past", "ing", "participle"]
 
 
@@ -63,6 +63,8 @@ class Lexicon:
     elisions: frozenset[str]
     abbreviations: frozenset[str]
     adjuncts: frozenset[str]
+    english: frozenset[str]
+    foreign: frozenset[str]
 
 
 @cache
@@ -104,6 +106,8 @@ def lexicon() -> Lexicon:
         elisions=frozenset(common["elisions"]),
         abbreviations=frozenset(common["abbreviations"]),
         adjuncts=frozenset(common["adjuncts"]),
+        english=frozenset(common["english"]),
+        foreign=frozenset(common["foreign"]),
     )
 
 

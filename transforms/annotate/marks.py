@@ -71,7 +71,7 @@ def find_runs(text: str, paragraphs: list[Span]) -> list[Run]:
             # Speech of several paragraphs opens its marks in each and closes them once.
             waiting.continues = True
         waiting = found[-1] if found and not found[-1].closed and found[-1].outer_end >= end else None
-        runs.extend(run for run in found if text[run.start : run.end].strip())
+        runs.extend(run for run in found if text[run.start : run.end].replace(",", " ").strip())
     return runs
 
 

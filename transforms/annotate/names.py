@@ -107,8 +107,10 @@ def _link(tokens: list[Token], at: int, stop: int) -> int:
         apart = usable and token.low == "and" and tokens[after].low in (lists.male | lists.female | lists.org_openers)
         return after + 1 if usable and not apart else stop
     plural = tokens[stop - 1].low.endswith("s" if token.text in "’'" else ("men", "women", "people", "children"))
-    if token.low in ("'", "'s") and plural and after < len(tokens) and tokens[after].low in lists.org_heads:
-        return after + 1 if tokens[after].is_capital else stop
+    if plural and token.low in ("'", "'s") and tokens[stop - 1].end == token.start:
+        # Residents' Action Group: a plural's mark stands inside the name of a body, wherever its main word comes.
+        end = next((i for i in range(after, min(after + 4, len(tokens))) if not tokens[i].is_capital), len(tokens))
+        return after + 1 if any(word.low in lists.org_heads for word in tokens[after:end][:4]) else stop
     if token.text in "“\"‘'(" and tokens[stop - 1].is_capital:
         # Ed “Barnacle” Novotny: one or two capitalised words in marks between two parts of a name.
         for close in (stop + 2, stop + 3):
@@ -200,9 +202,7 @@ def _judge(reading: Reading, sentence: Sentence, at: int, stop: int) -> list[Nam
             for end in range(min(stop, first + 4), first, -1):
                 words = [token.low for token in tokens[first:end]]
                 if (end - first > 1 or first > at or end < stop) and (kind := known_kind(words, tokens[first], lists)):
-                    if end - first == 1 and (
-                        _inside_person(tokens, first, at, stop, lists) or (kind == "ORG" and end < stop)
-                    ):
+                    if end - first == 1 and (_inside_person(tokens, first, at, stop) or (kind == "ORG" and end < stop)):
                         continue
                     left = _judge(reading, sentence, at, first) if first > at else []
                     right = _judge(reading, sentence, end, stop) if end < stop else []
@@ -245,9 +245,13 @@ def _hyphenated(token: Token, lists: Lexicon) -> list[Name]:
     return names
 
 
-def _inside_person(tokens: list[Token], index: int, at: int, stop: int, lists: Lexicon) -> bool:
-    """A place's word that is part of a person's name: Jordan Weisz, Ruth London."""
+def _inside_person(tokens: list[Token], index: int, at: int, stop: int) -> bool:
+    """A place's word that is part of a person's name: Jordan Weisz, Ruth London, Sergeant Mira Kent."""
+    lists = lexicon()
     given = lists.male | lists.female
+    titled = tokens[at].low in lists.titles and all(token.low not in ("of", "for") for token in tokens[at:stop])
+    if titled and index == stop - 1 and index > at + 1:
+        return tokens[index].low not in lists.nationalities
     if tokens[index].low in lists.nationalities and index + 1 < stop:
         return False
     if index > at and tokens[index - 1].low in given | lists.titles:

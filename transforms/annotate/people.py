@@ -34,8 +34,8 @@ class Weights:
 
 IN_TEXT = Weights(often=1.0, apart=0.5, subject=0.5, fits=0.5)
 """For any pronoun in running text; chosen on GUM's pronouns from a coarse grid."""
-SPEAKING = Weights(often=0.75, apart=1.0, subject=0.5, fits=1.0, here=1.0, spoke=1.0, margin=0.25)
-"""For the pronoun beside a verb of speech: news names its speakers anew, mostly in the paragraph in which they speak."""
+SPEAKING = Weights(often=0.75, apart=1.0, subject=0.5, fits=1.0, here=2.0, spoke=1.0, margin=0.25)
+"""For the pronoun beside a verb of speech: news names its speakers anew, mostly in the same paragraph."""
 
 MAX_PEOPLE = 200
 """The most-named persons of a text that are considered, so that time stays linear in its length."""
@@ -53,33 +53,46 @@ class Person:
     """For each mention whether it is the first person of its sentence."""
 
 
-def people_of(reading: Reading, entities: list[Entity]) -> list[Person]:
-    """The persons among the entities, the most named first, with what pronouns need to know of them."""
+def people_of(reading: Reading, entities: list[Entity], *, in_full: bool = False) -> list[Person]:
+    """The persons among the entities, the most named first, with what pronouns need to know of them.
+
+    Args:
+        reading: the text.
+        entities: its entities.
+        in_full: leave out a single word that no full name, title or first name explains. News gives the names of
+            those who speak in full; such a word is more often a firm or a place there.
+
+    Returns:
+        At most `MAX_PEOPLE` persons.
+    """
     sentence_starts = [sentence.start for sentence in reading.sentences]
     firsts: dict[int, int] = {}
     genders = find_genders(reading, entities)
     people = []
     for index, entity in enumerate(entities):
-        if entity.type != "PERSON" or not _is_surely_person(reading.text, entity):
+        if entity.type != "PERSON" or not _is_surely_person(reading.text, entity, in_full):
             continue
         starts = [mention.start for mention in entity.mentions]
         sentences = [bisect_left(sentence_starts, start + 1) - 1 for start in starts]
-        for start, sentence in zip(starts, sentences, strict=True):
-            firsts[sentence] = min(start, firsts.get(sentence, start))
+        for mention, sentence in zip(entity.mentions, sentences, strict=True):
+            if not reading.text.startswith(("'s", "’s"), mention.end):
+                firsts[sentence] = min(mention.start, firsts.get(sentence, mention.start))
         people.append(Person(index, genders.get(index), starts, sentences, []))
     for person in people:
-        person.subjects = [firsts[s] == start for start, s in zip(person.starts, person.sentences, strict=True)]
+        person.subjects = [firsts.get(s) == start for start, s in zip(person.starts, person.sentences, strict=True)]
     return sorted(people, key=lambda person: -len(person.starts))[:MAX_PEOPLE]
 
 
-def _is_surely_person(text: str, entity: Entity) -> bool:
-    """Whether a name is surely a person's: its first name or a role says so, or it isn't used as a place or body is."""
+def _is_surely_person(text: str, entity: Entity, in_full: bool) -> bool:
+    """Whether a name is surely a person's: a first name, role or title says so, or no place is used so."""
     lists = lexicon()
     if entity.role or entity.name.split()[0].lower() in lists.male | lists.female:
         return True
     before = [text[max(0, mention.start - 16) : mention.start].lower().split()[-1:] for mention in entity.mentions]
+    if any(word.rstrip(".") in lists.titles for last in before for word in last):
+        return True
     used = sum(last[:1] in (["the"], ["at"], ["in"], ["on"], ["near"]) for last in before)
-    return used <= len(before) / 4
+    return used <= len(before) / 4 if " " in entity.name else not in_full and not used
 
 
 def antecedent(

@@ -259,11 +259,18 @@ class Assembler:
         carried = self._carried(number, alone)
         if carried is not None:
             return carried, None
-        if number and (alone or colon) and self._frames[number - 1].sentence.paragraph == frame.sentence.paragraph:
-            subject = self._resolver.subject(number - 1)
-            if subject is not None:
+        if number and (alone or colon):
+            apart = frame.sentence.paragraph - self._frames[number - 1].sentence.paragraph
+            subject = self._resolver.subject(number - 1) if apart <= alone else None
+            if subject is not None and (not apart or self._introduces(number - 1, subject)):
                 return subject, None
         return Speaker(), None
+
+    def _introduces(self, number: int, subject: Speaker) -> bool:
+        """Whether a paragraph that ends with this sentence leaves the word to the person whom the sentence names."""
+        frame = self._frames[number]
+        person = subject.entity is not None and self._entities[subject.entity].type == "PERSON"
+        return person and subject.method == "named" and not frame.runs(0, len(frame.tokens))
 
     def _carried(self, number: int, alone: bool) -> Speaker | None:
         """The last quote's speaker, when it ends in this paragraph or the one before and nobody else comes between."""

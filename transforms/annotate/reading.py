@@ -82,9 +82,12 @@ def _is_headline(text: str, stop: int, tokens: list[Token]) -> bool:
 
 def _count(reading: Reading, sentence: Sentence) -> None:
     fresh = True
-    for token in sentence.tokens:
+    for index, token in enumerate(sentence.tokens):
         if not token.is_word:
-            fresh = fresh or token.text in _FRESH
+            # Behind marks that close right after a word the sentence goes on: Ed “Barnacle” Novotny.
+            before = sentence.tokens[index - 1] if index else token
+            closes = token.text in '"”»' and before.is_word and before.end == token.start
+            fresh = fresh or (token.text in _FRESH and not closes)
             continue
         if not token.is_capital:
             reading.lower[token.low] += 1

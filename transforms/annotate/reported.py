@@ -96,16 +96,22 @@ def fits(frame: Frame, hit: Hit, content: tuple[int, int]) -> bool:
             return marked or colon or first in ("if", "whether", "why", "how", "what", "who", "when", "where", "to")
         case "infinitive":
             return first == "to" or hit.cue.cue_class == "asked" or (marked and frame.is_run(start))
+        case "promise":
+            return first == "to" or that or (marked and frame.is_run(start))
         case "phrase":
-            return marked and _near_run(frame, start, stop)
+            return marked and _near_run(frame, hit, start, stop)
         case "quoting":
             return marked and frame.is_run(start)
 
 
-def _near_run(frame: Frame, start: int, stop: int) -> bool:
+def _near_run(frame: Frame, hit: Hit, start: int, stop: int) -> bool:
     """Marked words that are not the name of a work, a sign or a nickname."""
     for index in range(start, stop):
         if frame.is_run(index):
+            if index == hit.stop and frame.low(hit.start) in lexicon().auxiliaries:
+                # a change that she has called 'a cure without a disease': names begin with a capital
+                inner = (token for token in frame.sentence.tokens if token.start > frame.tokens[index].start)
+                return next((not token.is_capital for token in inner if token.is_word), False)
             return frame.low(index - 1) not in lexicon().blockers
     return False
 

@@ -62,6 +62,9 @@ _MODIFIERS = frozenset(
 )
 
 
+_OPEN_OFFICES = frozenset({"former", "deputy", "senior", "retired", "veteran", "acting", "then", "first", "top"})
+
+
 def _after(text: str, tokens: list[Token], last: int) -> str | None:
     if last >= len(tokens) or tokens[last].text != ",":
         return None
@@ -94,7 +97,9 @@ def _before(text: str, tokens: list[Token], first: int) -> str | None:
         token = tokens[at - 1]
         usable = token.is_word and token.low not in lists.prepositions and token.low not in lists.clause_starts
         plain = token.low in lists.function_words and token.low not in ("former", "first")
-        if not usable or plain or (token.low in lists.cues and not token.is_capital) or stop - at > 6:
+        # met German Chancellor Anke Voss: behind a capital no plain word belongs to the office
+        apart = tokens[at].is_capital and not token.is_capital and token.low not in _OPEN_OFFICES
+        if not usable or plain or apart or (token.low in lists.cues and not token.is_capital) or stop - at > 6:
             break
         at -= 1
     while at < stop - 1 and not (tokens[at].is_word and tokens[at].low != "'s"):

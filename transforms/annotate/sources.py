@@ -48,6 +48,9 @@ def _over_apposition(frame: Frame, stop: int) -> Source | None:
         if frame.low(index) != mark or not is_apposition(frame, index + 1, stop - 1):
             continue
         found = _phrase_before(frame, _before_brackets(frame, index))
+        if found and not _can_speak(frame, found) and 0 <= frame.entity[index + 1] == frame.entity[stop - 2]:
+            # The schoolmaster, Ciaran Vale, said: no known role, so the name speaks.
+            return Source(found.start, stop - 1, stop - 2)
         if found and (_can_speak(frame, found) or frame.low(index + 1) in ("who", "whose")):
             best = Source(found.start, stop - 1, found.head)
             if frame.entity[found.head] >= 0:
@@ -93,6 +96,8 @@ def _phrase_before(frame: Frame, stop: int) -> Source | None:
         last in lists.pronouns or last in ("everyone", "nobody", "others", "some", "many")
     ):
         return Source(stop - 1, stop, stop - 1)
+    if last in ("them", "us") and frame.low(stop - 2) == "of":
+        return _phrase_before(frame, stop - 2)
     if last == "who" and frame.entity[stop - 1] < 0:
         return _phrase_before(frame, stop - 2 if frame.low(stop - 2) == "," else stop - 1)
     start = _core_start(frame, stop)

@@ -12,6 +12,9 @@ from transforms.annotate.sources import Source
 from transforms.annotate.titles import Gender
 from transforms.records import Entity, Span, SpeakerMethod
 
+MAX_BACK = 12
+"""Sentences before a pronoun in which a role may be what it stands for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
@@ -30,8 +33,12 @@ class Resolver:
         self._text = reading.text
         self._entities = entities
         self._frames = frames
-        self._people = outside(reading.runs, people_of(reading, entities))
+        self._people = outside(reading.runs, people_of(reading, entities, in_full=True))
         self._roles = [set((entity.role or "").lower().replace("-", " ").split()) for entity in entities]
+        self._bodies: dict[str, list[int]] = {}
+        for index, entity in enumerate(entities):
+            for word in set(entity.name.lower().split()) & (lexicon().groups | lexicon().org_heads):
+                self._bodies.setdefault(word, []).extend([index] if entity.type == "ORG" else [])
         self._last: int | None = None
         self._last_paragraph = -9
         self._paragraphs = [frame.sentence.paragraph for frame in frames]
@@ -55,6 +62,8 @@ class Resolver:
             return Speaker(span, self._pronoun(number, head), "pronoun")
         role = self._text[span[0] : span[1]]
         holder = self._holder(number, source)
+        if holder is None and source.head == source.start + 1 and frame.low(source.start) == "the":
+            holder = self._body(low, frame.tokens[head].start)
         if holder is None and is_role(frame.tokens[head]) and not low.endswith("s"):
             self._unnamed = number
         return Speaker(span, holder, "role", role)
@@ -73,8 +82,8 @@ class Resolver:
         for index in range(source.head + 1, source.stop):
             near = frame.entity[index]
             if near >= 0 and self._entities[near].type == "PERSON":
-                between = [token for token in frame.tokens[source.head + 1 : index] if frame.entity[index] >= 0]
-                plain = all(token.low in (",", ".") or is_role(token) for token in between)
+                between = frame.tokens[source.head + 1 : index]
+                plain = all(word.low in (",", ".") or word.low in lexicon().titles or is_role(word) for word in between)
                 # the president of the union, Tom Oake
                 if plain or (frame.low(index - 1) == "," and frame.tokens[index].start > frame.tokens[source.head].end):
                     return near
@@ -114,7 +123,8 @@ class Resolver:
         `A guard came in. He said ...` speaks of the guard, not of whoever was named before.
         """
         opening = self._opening(number)
-        for near in range(number, max(-1, self._opening(max(0, opening - 1)) - 1), -1):
+        earliest = max(number - MAX_BACK, self._opening(max(0, opening - 1)))
+        for near in range(number, earliest - 1, -1):
             if near == self._unnamed and near < number:
                 return Speaker()
             subject = self._subject_word(near, head if near == number else len(self._frames[near].tokens))
@@ -168,6 +178,11 @@ class Resolver:
         if holders or word not in lexicon().offices or number == 0:
             return None
         return self._only_subject(number - 1)
+
+    def _body(self, word: str, at: int) -> int | None:
+        """The one organisation named before ``at`` that has a word in its name: `the ministry`, `the institute`."""
+        bodies = self._bodies.get(word, [])
+        return bodies[0] if len(bodies) == 1 and self._entities[bodies[0]].first_start < at else None
 
     def _only_subject(self, number: int) -> int | None:
         """The person whom a sentence begins with, when it names no other and no role of theirs is known."""

@@ -33,16 +33,18 @@ def strip_titles(sentence: Sentence, at: int, stop: int) -> tuple[int, int | Non
 
 
 def _behind_office(sentence: Sentence, at: int, stop: int, lists: Lexicon) -> int:
-    """Past an office of several words (`Fisheries Minister`, `Acting Chief Constable`); ``at`` when there is none."""
+    """Past an office or trade (`Fisheries Minister`, `Acting Chief Constable`); ``at`` when there is none."""
     tokens = sentence.tokens
     given = lists.male | lists.female
-    for index in range(stop - 2, at, -1):
+    for index in range(stop - 2, at - 1, -1):
         low, after = tokens[index].low, tokens[index + 1].low
+        if low not in lists.titles and low not in lists.roles:
+            continue
         # In a headline any word may stand in capitals, so that only a first name shows that a name follows.
-        named = after in given or (not sentence.headline and (low in lists.titles or stop - index > 2))
-        if named and low in lists.titles | lists.roles:
-            plain = all(token.low not in given and len(token.text) > 1 for token in tokens[at:index])
-            return index + 1 if plain and tokens[index + 1].is_word else at
+        plain = after in lists.cues or after in lists.common_words or (low not in lists.titles and stop - index < 3)
+        if after in given or not (plain or sentence.headline):
+            front = all(token.low not in given and len(token.text) > 1 for token in tokens[at:index])
+            return index + 1 if front and tokens[index + 1].is_word else at
     return at
 
 

@@ -54,3 +54,30 @@ def test_the_model_version_is_in_every_record() -> None:
     found = annotate("“We sail,” said Ida Marsh.", language="en")
     assert {entity.model_version for entity in found.entities} == {MODEL_VERSION}
     assert {quote.model_version for quote in found.quotes} == {MODEL_VERSION}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“Walked,” said Jürgen Vogt of Ostrand.",
+        "Zoë Lefèvre told the board that Émile Brûlé had left.",
+        "Henrik Sørensen and Ola Tveit were on the quay.",
+        "Juan García said his boat was lost.",
+    ],
+)
+def test_foreign_names_do_not_make_a_short_text_foreign(text: str) -> None:
+    assert annotate_line({"id": 1, "text": text})["language"] == "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("„Wir fahren nicht“, sagte Ida Marsch dem Stadtrat von Brindle.", "de"),
+        ("Das Museum of the Sea zeigt in New York die Bilder von Anna Weber.", "de"),
+        ("« Nous partons », a dit Jean Dupont hier soir.", "fr"),
+        ("«No vamos a parar», afirmó Ana Ruiz ante la prensa.", "es"),
+    ],
+)
+def test_one_foreign_sentence_stays_foreign(text: str, language: str) -> None:
+    line = annotate_line({"id": 1, "text": text})
+    assert (line["language"], line["entities"], line["quotes"]) == (language, [], [])

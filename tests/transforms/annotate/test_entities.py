@@ -114,3 +114,65 @@ def test_ids_are_stable_and_hang_on_the_version() -> None:
     text = "Ida Marsh won."
     one, again, other = (find_entities(text, version_id=v)[0].entity_id for v in ("a", "a", "b"))
     assert one == again != other
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "role"),
+    [
+        ("Fisheries Minister Quoyle Aster left.", "Quoyle Aster", "Fisheries Minister"),
+        ("Acting Chief Constable Zed Orrin left.", "Zed Orrin", "Acting Chief Constable"),
+        ("Station Officer Zhona Keld left.", "Zhona Keld", "Station Officer"),
+        ("Ten-year-old Milo Vetch left.", "Milo Vetch", None),
+        ("Karra-born Milo Vetch left.", "Milo Vetch", None),
+        ("Labour MP Joan Firth left.", "Joan Firth", "Labour MP"),
+        ("Swimmer Quoyle Aster left.", "Quoyle Aster", "Swimmer"),
+        ("Sergeant Mira Kent left.", "Mira Kent", "Sergeant"),
+    ],
+)
+def test_offices_and_ages_are_no_part_of_a_name(text: str, name: str, role: str | None) -> None:
+    (person,) = [entity for entity in find_entities(text) if entity.type == "PERSON"]
+    assert (person.name, person.role) == (name, role)
+
+
+def test_a_surname_joins_a_full_name_that_comes_later() -> None:
+    (person,) = find_entities("Aster left early. Fisheries Minister Quoyle Aster had a train to catch.")
+    assert (person.name, person.mention_count) == ("Quoyle Aster", 2)
+
+
+def test_the_place_before_an_office_counts_only_where_it_stands_elsewhere_too() -> None:
+    once = find_entities("Vellmouth Mayor Quoyle Aster left.")
+    assert [entity.name for entity in once] == ["Quoyle Aster"]
+    twice = find_entities("Vellmouth Mayor Quoyle Aster left. It rained in Vellmouth.")
+    assert [(entity.name, entity.type, entity.mention_count) for entity in twice] == [
+        ("Vellmouth", "LOC", 2),
+        ("Quoyle Aster", "PERSON", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kind"),
+    [
+        ("The Oarsmen’s Mutual met.", "Oarsmen’s Mutual", "ORG"),
+        ("The Drivers' Action Group met.", "Drivers' Action Group", "ORG"),
+        ("The Port of Vellmouth closed.", "Port of Vellmouth", "ORG"),
+        ("It burnt on Tanner Quay.", "Tanner Quay", "LOC"),
+    ],
+)
+def test_bodies_with_an_apostrophe_ports_and_quays(text: str, name: str, kind: str) -> None:
+    assert [(entity.name, entity.type) for entity in find_entities(text)] == [(name, kind)]
+
+
+def test_a_role_stops_at_another_persons_name() -> None:
+    text = "French President Luc Moreau met German Chancellor Anke Voss."
+    assert [entity.role for entity in find_entities(text) if entity.type == "PERSON"] == [
+        "French President",
+        "German Chancellor",
+    ]
+
+
+def test_a_surname_alone_is_whoever_was_named_in_full() -> None:
+    text = "Tove Lind and her sister Britt run the mill. Lind spoke. Britt Lind slept."
+    assert [(entity.name, entity.mention_count) for entity in find_entities(text)] == [
+        ("Tove Lind", 2),
+        ("Britt Lind", 2),
+    ]

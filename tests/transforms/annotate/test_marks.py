@@ -89,3 +89,7 @@ def test_a_paragraph_of_too_many_marks_is_not_read() -> None:
 def test_paragraphs_are_lines_with_words() -> None:
     text = "one\n\n  \n—\ntwo\r\n"
     assert [text[a:b].strip() for a, b in split_paragraphs(text)] == ["one", "two"]
+
+
+def test_marks_around_nothing_but_a_comma_hold_no_words() -> None:
+    assert _inside("She said “,” and left.") == []
