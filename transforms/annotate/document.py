@@ -12,6 +12,7 @@ from transforms.records import Annotation
 LEAST_WORDS = 5
 """Of fewer words no language can be told; such a text counts as English."""
 ENGLISH_SHARE = 0.12
+FEW_WORDS = 30
 """Where this share of a text's words are frequent ones of English, English it is; chosen on sentences of news."""
 
 
@@ -45,14 +46,27 @@ def detect_language(text: str) -> str:
     sample = text[:4000]
     words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", sample.replace("’", "'"))
     english = sum(word.lower() in lexicon().english for word in words)
-    # A small letter with an accent counts too; in English it stands in a name, or in a rare word.
-    foreign = sum(word.lower() in lexicon().foreign or (word.islower() and not word.isascii()) for word in words)
-    if len(words) < LEAST_WORDS or (english > foreign and english >= ENGLISH_SHARE * len(words)):
+    foreign = _foreign(words)
+    enough = english >= ENGLISH_SHARE * len(words) or len(words) < FEW_WORDS
+    if len(words) < LEAST_WORDS or (english > foreign and enough):
         return "en"
     from py3langid import langid  # its model takes a tenth of a second to load
 
     code: str = langid.classify(sample)[0]
     return code
+
+
+def _foreign(words: list[str]) -> int:
+    """How many small words of other languages there are, particles of names (``van der Meulen``) left out.
+
+    A small letter with an accent counts too; in English it stands in a name, or in a rare word.
+    """
+    count, before_name = 0, False
+    for word in reversed(words):
+        is_particle = before_name and word in lexicon().particles
+        count += (word.lower() in lexicon().foreign or (word.islower() and not word.isascii())) and not is_particle
+        before_name = word[0].isupper() or is_particle
+    return count
 
 
 def annotate_line(record: dict[str, Any]) -> dict[str, Any]:

@@ -81,3 +81,16 @@ def test_foreign_names_do_not_make_a_short_text_foreign(text: str) -> None:
 def test_one_foreign_sentence_stays_foreign(text: str, language: str) -> None:
     line = annotate_line({"id": 1, "text": text})
     assert (line["language"], line["entities"], line["quotes"]) == (language, [], [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Annelies van den Broek sold the ferry. Van den Broek kept the bell.",
+        "Mayor Ilse Okafor Warns Pier May Stay Shut\n\nOkafor spoke on Monday.",
+    ],
+)
+def test_short_english_with_foreign_names_is_english(text: str) -> None:
+    line = annotate_line({"id": 1, "text": text})
+    assert line["language"] == "en"
+    assert len(line["entities"][0]["mentions"]) == 2
