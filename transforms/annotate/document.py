@@ -12,8 +12,10 @@ from transforms.records import Annotation
 LEAST_WORDS = 5
 """Of fewer words no language can be told; such a text counts as English."""
 ENGLISH_SHARE = 0.12
-FEW_WORDS = 30
 """Where this share of a text's words are frequent ones of English, English it is; chosen on sentences of news."""
+FEW_WORDS = 30
+"""A text of fewer words is taken for one of the `FREQUENT` languages."""
+FREQUENT = frozenset("ar cs da de el en es fi fr he hi hu id it ja ko nl no nb pl pt ro ru sv tr uk vi zh".split())
 
 
 def annotate(text: str, *, language: str | None = None, title: str | None = None, version_id: str = "") -> Annotation:
@@ -52,8 +54,9 @@ def detect_language(text: str) -> str:
         return "en"
     from py3langid import langid  # its model takes a tenth of a second to load
 
-    code: str = langid.classify(sample)[0]
-    return code
+    ranked: list[str] = [code for code, _ in langid.rank(sample)]
+    # Of a few words the guess by letters takes foreign names for rare languages.
+    return next(code for code in ranked if len(words) >= FEW_WORDS or code in FREQUENT)
 
 
 def _foreign(words: list[str]) -> int:

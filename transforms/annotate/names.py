@@ -141,6 +141,8 @@ def _is_name_word(reading: Reading, sentence: Sentence, at: int) -> bool:
     low = token.low
     following = tokens[at + 1] if at + 1 < len(tokens) else None
     capital_next = following is not None and following.is_word and following.is_capital
+    if following is not None and following.low in lists.particles:
+        capital_next = _link(tokens, at, at + 1) > at + 1
     if low in lists.function_words:
         first = low in lists.male or low in lists.female
         joined = following is not None and f"{low} {following.low}" in lists.places | lists.orgs
