@@ -92,9 +92,10 @@ class FolderStore(Store):
         return Path(self.root, path)
 
     def check(self) -> None:
+        # A check leaves nothing behind, so the root itself is not made here.
+        place = next(p for p in (Path(self.root), *Path(self.root).parents) if p.exists())
         try:
-            Path(self.root).mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.root):
+            with tempfile.TemporaryFile(dir=place):
                 pass
         except OSError as error:
             raise StoreError(f"the folder {self.root} cannot be written to: {error.strerror or error}") from error

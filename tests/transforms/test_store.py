@@ -75,6 +75,11 @@ def test_a_root_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         open_store(str(tmp_path / "file")).check()
 
 
+def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
+    open_store(str(tmp_path / "a/b")).check()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_scheme_is_said() -> None:
     with pytest.raises(StoreError, match="allowed are a folder and gs://"):
         open_store("s3://bucket/lake")
