@@ -38,6 +38,10 @@ lint: dev        ## Check formatting, style and types
 
 bench: dev       ## Print the figures that the README quotes
 	$(BIN)/python -m benchmarks.seed
+	$(BIN)/python -m benchmarks.quotes
+	$(BIN)/python -m benchmarks.extract
+	$(BIN)/python -m benchmarks.stories
+	$(BIN)/python -m benchmarks.fetch
 
 lock: dev        ## Pin the newest versions that pyproject.toml allows, with hashes, for all supported Pythons
 	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --upgrade --quiet pyproject.toml --group build -o requirements.txt

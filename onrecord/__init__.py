@@ -31,8 +31,8 @@ if TYPE_CHECKING:
         Rejected,
         UrlRequest,
     )
-    from transforms.sources import FeedsSource, UrlsSource, parse_feed
-    from transforms.sources.transform import ListFeeds, ListUrls, ParseFeeds
+    from transforms.sources import FeedsSource, SitemapsSource, UrlsSource, WarcSource, parse_feed, parse_sitemap
+    from transforms.sources.transform import ListUrls, ReadListings
 
 __version__ = version("onrecord")
 
@@ -55,24 +55,26 @@ _HOMES = {
         "Rejected",
         "UrlRequest",
     ),
-    "transforms.sources": ("FeedsSource", "UrlsSource", "parse_feed"),
-    "transforms.sources.transform": ("ListFeeds", "ListUrls", "ParseFeeds"),
+    "transforms.sources": ("FeedsSource", "SitemapsSource", "UrlsSource", "WarcSource", "parse_feed", "parse_sitemap"),
+    "transforms.sources.transform": ("ListUrls", "ReadListings"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - in the order that data meets them
     "ListUrls",
-    "ListFeeds",
-    "ParseFeeds",
+    "ReadListings",
     "FetchPages",
     "ExtractArticles",
     "Annotate",
     "UrlsSource",
     "FeedsSource",
+    "SitemapsSource",
+    "WarcSource",
     "FetchConfig",
     "ExtractConfig",
     "AnnotateConfig",
     "parse_feed",
+    "parse_sitemap",
     "fetch_pages",
     "extract_article",
     "annotate",

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -68,8 +69,9 @@ def run(
     """Fetch, extract, annotate and write, as CONFIG says.
 
     A run is its configuration's name and logical time. One that is committed is not made again; one that died leaves
-    nothing that a reader sees, and the same command makes it whole. Exit code: 0; 1 when all that was tried failed;
-    2 when the configuration is refused; 3 when the run could not commit.
+    nothing that a reader sees, and the same command makes it whole. The first Ctrl-C or SIGTERM commits what is fetched
+    and leaves the rest to the next run, the second drops all. Exit code: 0; 1 when all that was tried failed; 2 when
+    the configuration is refused; 3 when the run could not commit; 130 when it was dropped.
     """
     from pipeline.config import ConfigError, check_reachable, load_config
 
@@ -86,14 +88,16 @@ def run(
 
     from pipeline.execute import execute, run_id_of, runner_of
     from pipeline.lake import CommitError, RunLockedError
-    from pipeline.report import all_failed, print_report
+    from pipeline.report import all_failed, cancelled, print_report
     from transforms.store import open_store
 
     console = _console()
     identity = run_id or run_id_of(loaded.name, moment)
     console.print(f"Run {identity} on {runner_of(beam_options or [])}, lake {loaded.lake}", highlight=False)
     try:
-        done = execute(loaded, identity, moment, replace=replace, beam_options=beam_options or [])
+        done = execute(
+            loaded, identity, moment, replace=replace, beam_options=beam_options or [], on_drain=_say_draining
+        )
     except RunLockedError as error:
         _refuse(str(error))
     except CommitError as error:
@@ -105,6 +109,12 @@ def run(
         return
     store = open_store(loaded.lake)
     print_report(console, store, done.manifest)
+    if left := cancelled(store, done.manifest):
+        console.print(
+            f"Stopped early: {left:,} URLs were not asked for (skipped, cancelled); the next run of this configuration "
+            "takes them up.",
+            highlight=False,
+        )
     if all_failed(store, done.manifest):
         _fail('all that was tried failed; `onrecord query "from failures"` says why', EXIT_ALL_FAILED)
 
@@ -123,7 +133,7 @@ def check(config: ConfigArgument, lake: LakeOption = None, set_: SetOption = Non
         _refuse(str(error))
     typer.echo(yaml.safe_dump(loaded.model_dump(mode="json"), sort_keys=False, allow_unicode=True), nl=False)
     typer.echo("# reads:")
-    for line in [*files, *(url for source in loaded.feeds for url in source.urls)]:
+    for line in [*files, *(url for source in loaded.listings for url in source.listings)]:
         typer.echo(f"#   {line}")
     typer.echo(f"# writes: {loaded.lake}")
 
@@ -209,6 +219,13 @@ def _console() -> "Console":
 
     # A pipe or a file has no width: nothing is cut there.
     return Console(width=None if sys.stdout.isatty() else 10_000)
+
+
+def _say_draining() -> None:
+    # Called in a signal handler, where the buffered stream may be in use.
+    os.write(
+        2, b"onrecord: stopping; what is fetched is committed, the rest is left to the next run. Again to drop all.\n"
+    )
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from transforms.annotate.config import AnnotateConfig
 from transforms.extract.config import ExtractConfig
 from transforms.fetch.config import FetchConfig
-from transforms.sources.config import FeedsSource, Source, UrlsSource
+from transforms.sources.config import ListingSource, Source, UrlsSource, WarcSource
 from transforms.store import StoreError, list_files, open_store
 
 
@@ -58,6 +58,11 @@ class RunConfig(BaseModel):
         default_factory=RevisitConfig, description="How a run uses what earlier runs know of a URL."
     )
     fetch: FetchConfig = Field(default_factory=FetchConfig, description="How pages are asked for.")
+    archive: bool = Field(
+        default=False,
+        description="Keep every fetched page as it came, in WARC files under LAKE/_warc, so that a source of type warc "
+        "can read it again without a request.",
+    )
     extract: ExtractConfig = Field(default_factory=ExtractConfig, description="How a page becomes an article.")
     annotate: AnnotateConfig = Field(default_factory=AnnotateConfig, description="How names and quotes are found.")
 
@@ -67,9 +72,14 @@ class RunConfig(BaseModel):
         return tuple(s for s in self.sources if isinstance(s, UrlsSource))
 
     @property
-    def feeds(self) -> tuple[FeedsSource, ...]:
-        """The sources that are feeds."""
-        return tuple(s for s in self.sources if isinstance(s, FeedsSource))
+    def listings(self) -> tuple[ListingSource, ...]:
+        """The sources that are feeds and sitemaps."""
+        return tuple(s for s in self.sources if isinstance(s, ListingSource))
+
+    @property
+    def archives(self) -> tuple[WarcSource, ...]:
+        """The sources that are web archives."""
+        return tuple(s for s in self.sources if isinstance(s, WarcSource))
 
 
 def load_config(path: str, overrides: Sequence[str] = (), lake: str | None = None) -> RunConfig:

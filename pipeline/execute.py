@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from pipeline.config import RunConfig
 from pipeline.graph import build
 from pipeline.lake import CommitError, Manifest, exclusive, new_attempt, read_manifest
+from transforms.fetch import drain, shared_drain
 from transforms.store import open_store
 
 LOCAL_RUNNER = "FnApiRunner"
@@ -39,9 +40,18 @@ def runner_of(beam_options: Sequence[str]) -> str:
 
 
 def execute(
-    config: RunConfig, run_id: str, logical_time: datetime, *, replace: bool = False, beam_options: Sequence[str] = ()
+    config: RunConfig,
+    run_id: str,
+    logical_time: datetime,
+    *,
+    replace: bool = False,
+    beam_options: Sequence[str] = (),
+    on_drain: Callable[[], None] = lambda: None,
 ) -> Executed:
     """Runs the graph and waits for its commit.
+
+    The first SIGINT or SIGTERM drains: no request begins, what was fetched is committed, and the other URLs are
+    ``skipped / cancelled``. The second aborts.
 
     Args:
         config: the checked configuration.
@@ -49,11 +59,12 @@ def execute(
         logical_time: its date is the partition of all rows.
         replace: make a committed run's rows anew and swap them in.
         beam_options: Beam's own command line options.
+        on_drain: called in the signal's handler when the drain begins.
 
     Raises:
         RunLockedError: another process makes the same run.
         CommitError: the graph failed before its commit; the lake is as it was.
-        KeyboardInterrupt: SIGINT or SIGTERM came first; the lake is as it was.
+        KeyboardInterrupt: a second SIGINT or SIGTERM came before the commit; the lake is as it was.
     """
     store = open_store(config.lake)
     with exclusive(store, run_id):
@@ -64,7 +75,7 @@ def execute(
         options = PipelineOptions(list(beam_options), runner=runner_of(beam_options))
         stopped = threading.Event()
         try:
-            with _stop_signals(stopped), beam.Pipeline(options=options) as pipeline:
+            with shared_drain(), _stop_signals(stopped, on_drain), beam.Pipeline(options=options) as pipeline:
                 build(pipeline, config, run)
         except Exception as error:
             if stopped.is_set():
@@ -77,12 +88,17 @@ def execute(
 
 
 @contextmanager
-def _stop_signals(stopped: threading.Event) -> Iterator[None]:
-    """Both stop signals raise KeyboardInterrupt, and leave a mark: Beam wraps what is raised inside a stage."""
+def _stop_signals(stopped: threading.Event, on_drain: Callable[[], None]) -> Iterator[None]:
+    """The first stop signal drains, the next raises KeyboardInterrupt. Both leave a mark: Beam wraps what is raised
+    inside a stage, and a terminal's Ctrl-C ends worker processes, which cannot drain then.
+    """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
         stopped.set()
-        raise KeyboardInterrupt
+        drain()
+        on_drain()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,11 +1,12 @@
 """The Beam graph of a run, on one screen.
 
-    ListUrls ------------------------------+
-    ListFeeds -> FetchPages -> ParseFeeds -+-> Recall -> FetchPages -> ExtractArticles -> Annotate
-                                                  |          |               |               |
-                                                  +----------+- StageRows, one a table ------+
-                                                                             |
-                                                             file names -> Publish -> Commit
+    ListUrls -----+
+    ReadListings -+-> Recall -> FetchPages -+
+     (feeds, sitemaps)   |          |       +-> ExtractArticles -> Annotate
+    ReadArchives (WARC) -|----------|-------+          |               |
+                         +----------+- StageRows, one a table ---------+
+                                                    |
+                                    file names -> Publish -> Commit
 
 Only URLs (inside FetchPages, by host) and file names (inside Publish) are ever grouped. From the fetch to the staged
 file everything is fused in one worker: no page and no text crosses a shuffle, so memory stays flat. Each stage gives
@@ -19,12 +20,15 @@ from pipeline.lake import commit
 from pipeline.ledger import Recall
 from pipeline.stories import write_stories
 from transforms.annotate.transform import Annotate
+from transforms.archive import ArchivePages
 from transforms.extract.transform import ExtractArticles
 from transforms.fetch import FEED_TYPES
 from transforms.fetch.transform import FetchPages
-from transforms.records import Run, StagedFile, UrlRequest
-from transforms.sources.transform import ListFeeds, ListUrls, ParseFeeds
+from transforms.records import Page, Run, StagedFile, UrlRequest
+from transforms.sources import SITEMAP_TYPES
+from transforms.sources.transform import ListUrls, ReadArchives, ReadListings
 from transforms.store import open_store
+from transforms.tables import Row
 from transforms.write import Publish, StageRows
 
 
@@ -36,32 +40,43 @@ def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
         config: the checked configuration.
         run: the attempt, which names files and rows.
     """
-    feeds = pipeline | ListFeeds(config.feeds)
-    listings = feeds | "FetchFeeds" >> FetchPages(config.fetch, accept=FEED_TYPES)
-    listed = listings.pages | ParseFeeds()
+    documents = FetchPages(config.fetch, accept=FEED_TYPES | SITEMAP_TYPES)
+    listed = pipeline | ReadListings(config.listings, documents)
 
     urls = (pipeline | ListUrls(config.urls), listed.requests) | "AllUrls" >> beam.Flatten()
     recalled = urls | Recall(config.revisit, run)
     fetched = recalled.requests | FetchPages(config.fetch)
-    extracted = fetched.pages | ExtractArticles(config.extract)
-    annotated = extracted.articles | Annotate(config.annotate)
+    archived = pipeline | ReadArchives(config.archives)
 
-    rows = {
-        "articles": [extracted.articles],
-        "entities": [annotated.entities],
-        "quotes": [annotated.quotes],
-        "fetches": [listings.fetches, listed.fetches, recalled.fetches, fetched.fetches, extracted.fetches],
-        "failures": [listings.failures, listed.failures, fetched.failures, extracted.failures, annotated.failures],
-    }
-    staged = [
-        records | f"Stage{table.title()}{n}" >> StageRows(table, run)
-        for table, parts in rows.items()
-        for n, records in enumerate(parts)
+    rows = [
+        *(("fetches", part.fetches) for part in (listed, recalled, fetched, archived)),
+        *(("failures", part.failures) for part in (listed, fetched, archived)),
+        *articles_of(fetched.pages, config, "Fetched"),
+        *articles_of(archived.pages, config, "Archived"),
     ]
-    published = staged | "StagedFiles" >> beam.Flatten() | Publish(run)
+    staged = [records | f"Stage{table.title()}{n}" >> StageRows(table, run) for n, (table, records) in enumerate(rows)]
+    files = [staged | "StagedFiles" >> beam.Flatten() | Publish(run)]
+    if config.archive:
+        files.append(fetched.pages | ArchivePages(run))
 
-    requests = (feeds, urls) | "AllRequests" >> beam.Flatten()
-    published | Commit(run, requests)
+    requests = (listed.listings, urls, archived.requests) | "AllRequests" >> beam.Flatten()
+    files | "Files" >> beam.Flatten() | Commit(run, requests)
+
+
+def articles_of(
+    pages: "beam.PCollection[Page]", config: RunConfig, name: str
+) -> "list[tuple[str, beam.PCollection[Row]]]":
+    """The rows that come of pages, each with its table. Once for each origin of pages: no body crosses a Flatten."""
+    extracted = pages | f"Extract{name}" >> ExtractArticles(config.extract)
+    annotated = extracted.articles | f"Annotate{name}" >> Annotate(config.annotate)
+    return [
+        ("articles", extracted.articles),
+        ("entities", annotated.entities),
+        ("quotes", annotated.quotes),
+        ("fetches", extracted.fetches),
+        ("failures", extracted.failures),
+        ("failures", annotated.failures),
+    ]
 
 
 class Commit(beam.PTransform):

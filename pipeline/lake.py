@@ -2,6 +2,7 @@
 
     LAKE/<table>/dt=YYYY-MM-DD/part-<run>-<attempt>-<n>.parquet    what readers see
     LAKE/_runs/<run_id>.json                                       the run's manifest, written last: the commit
+    LAKE/_warc/<run_id>/<run>-<attempt>-<token>.warc.gz            pages as they came, where `archive` is on
     LAKE/_runs/<run_id>.lock                                       held while the run is made
     LAKE/_staging/<run_id>/<attempt>/rows, /publish                what no reader sees
     LAKE/_staging/<run_id>/<attempt>/manifest.json                 the decision to commit (a write-ahead log)
@@ -56,7 +57,7 @@ class Manifest(BaseModel):
     urls: int
     """Distinct URLs that came in; equal to the rows of ``fetches``."""
     files: dict[str, list[LakeFile]]
-    """By table; a table without rows has an empty list."""
+    """By table; a table without rows has an empty list. ``_warc``: the run's archives, where it keeps any."""
     replaces: list[str] = []
     """Files of an earlier attempt at this run, deleted after the commit."""
 
@@ -143,7 +144,8 @@ def commit(store: Store, run: Run, files: Iterable[StagedFile], urls: int) -> Ma
     prefix = f"{run.staging}/publish/"
     by_table: dict[str, list[LakeFile]] = {name: [] for name in TABLES}
     for file in sorted(files, key=lambda f: f.path):
-        by_table[file.table].append(LakeFile(path=file.path.removeprefix(prefix), rows=file.rows, bytes=file.bytes))
+        entry = LakeFile(path=file.path.removeprefix(prefix), rows=file.rows, bytes=file.bytes)
+        by_table.setdefault(file.table, []).append(entry)
     manifest = Manifest(
         run_id=run.run_id,
         run_date=run.run_date,

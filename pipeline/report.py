@@ -58,6 +58,13 @@ def all_failed(store: Store, manifest: Manifest) -> bool:
     return bool(tried) and tried == failed
 
 
+def cancelled(store: Store, manifest: Manifest) -> int:
+    """How many URLs the run did not come to, because it was stopped."""
+    with open_lake(store, manifest.run_id) as database:
+        row = database.execute("SELECT count(*) FROM fetches WHERE reason = 'cancelled'").fetchone()
+    return int(row[0]) if row else 0
+
+
 def _print(
     console: Console,
     title: str,

@@ -51,6 +51,8 @@ class Reason(str, Enum):
     """The address is no http or https URL with a host."""
     LISTING_UNREADABLE = "listing_unreadable"
     """A feed or sitemap came, but nothing in it could be read as one."""
+    ARCHIVE_DAMAGED = "archive_damaged"
+    """A record of a web archive (WARC) cannot be read."""
     ROBOTS = "robots"
     """The site's robots.txt disallows the URL for our user agent (RFC 9309)."""
     ROBOTS_UNREACHABLE = "robots_unreachable"
@@ -192,6 +194,8 @@ class Page:
     body: bytes
     content_type: str
     """The Content-Type header as it came, parameters and all; empty when there was none."""
+    tdm_reserved: bool | None = None
+    """Whether the site reserves the page from text and data mining, as far as the fetch could see; None: not said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

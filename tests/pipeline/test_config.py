@@ -29,7 +29,7 @@ def test_a_good_file_is_read(path: Path) -> None:
     config = load_config(str(path))
     assert config.name == "daily"
     assert config.fetch == FetchConfig(delay_seconds=2, user_agent="onrecord-test/1 (+https://site.example)")
-    assert (len(config.urls), config.feeds[0].urls) == (1, ("http://site.example/feed",))
+    assert (len(config.urls), config.listings[0].urls) == (1, ("http://site.example/feed",))
     assert check_reachable(config) == [str(path.parent / "urls.txt")]
 
 
@@ -38,7 +38,7 @@ def test_every_shipped_configuration_loads(monkeypatch: pytest.MonkeyPatch) -> N
     folder = Path(__file__).parent.parent.parent
     monkeypatch.chdir(folder)
     files = sorted((folder / "configs").glob("*.yaml"))
-    assert [f.name for f in files] == ["demo.yaml", "urls.yaml"]
+    assert [f.name for f in files] == ["ccnews.yaml", "demo.yaml", "sitemaps.yaml", "urls.yaml"]
     for file in files:
         assert load_config(str(file)).name == file.stem
 
@@ -63,7 +63,7 @@ def test_the_environment_fills_in(path: Path, monkeypatch: pytest.MonkeyPatch) -
         ),
         (
             "feetch.delay_seconds=1",
-            "feetch: there is no such key, did you mean fetch; allowed here are annotate, extract",
+            "feetch: there is no such key, did you mean fetch; allowed here are annotate, archive, extract",
         ),
         (
             "fetch.delay_seconds=-1",

@@ -143,21 +143,61 @@ def test_killed_in_the_middle_nothing_is_seen_and_the_same_command_completes(
     assert open_store(str(lake)).files("_staging") == []
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_by_a_signal_it_leaves_at_once_and_says_how_to_go_on(
-    stop: signal.Signals, site: Site, tmp_path: Path
+def started(site: Site, lake: Path, *more: str) -> "subprocess.Popen[str]":
+    """A demo run that has asked the site for something."""
+    asked = len(site.log)
+    process = subprocess.Popen(
+        command(lake, *more),
+        cwd=ROOT,
+        env=environment(site),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while len(site.log) == asked and process.poll() is None:
+        time.sleep(0.002)
+    return process
+
+
+@pytest.mark.parametrize(
+    ("stop", "more"),
+    [
+        (signal.SIGINT, ()),
+        (signal.SIGTERM, ()),
+        (signal.SIGTERM, ("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2")),
+    ],
+    ids=["SIGINT", "SIGTERM", "SIGTERM, two processes"],
+)
+def test_stopped_by_a_signal_it_commits_what_it_has_and_leaves_the_rest(
+    stop: signal.Signals, more: tuple[str, ...], site: Site, tmp_path: Path
 ) -> None:
     lake = tmp_path / "lake"
-    process = subprocess.Popen(
-        command(lake), cwd=ROOT, env=environment(site), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    while not locked(lake):
-        time.sleep(0.002)
-    time.sleep(1)
+    process = started(site, lake, *more)
     process.send_signal(stop)
+    printed, errors = process.communicate(timeout=30)
+    assert (process.returncode, "Again to drop all" in errors) == (0, True), errors
+    with open_lake(open_store(str(lake))) as database:
+        counts = database.execute(
+            "SELECT count(*), count(DISTINCT article_id), count(*) FILTER (reason = 'cancelled' AND retriable) "
+            "FROM fetches"
+        ).fetchone()
+    assert counts is not None
+    rows, distinct, cancelled = counts
+    assert rows == distinct
+    assert cancelled > 0
+    assert f"Stopped early: {cancelled} URLs were not asked for" in printed
+    assert f"Books balance: {rows} URLs in, {rows} rows in fetches." in printed
+
+
+def test_stopped_by_a_second_signal_it_leaves_at_once_and_says_how_to_go_on(site: Site, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    process = started(site, lake)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert errors == "onrecord: stopped; nothing of run demo is visible, the same command makes it\n"
+    assert errors.endswith("onrecord: stopped; nothing of run demo is visible, the same command makes it\n")
     assert visible(lake) == []
 
 

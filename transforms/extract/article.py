@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from importlib.metadata import version
 
 from lxml.html import HtmlElement
@@ -11,15 +12,18 @@ from transforms.extract.config import DEFAULTS, ExtractConfig
 from transforms.extract.dates import Moment
 from transforms.extract.decode import clean_characters, decode_html
 from transforms.extract.guard import check_page
+from transforms.extract.helper import in_helper
 from transforms.extract.language import detect_language
 from transforms.extract.metadata import Metadata, read_metadata
+from transforms.extract.page_facts import headline_of
 from transforms.extract.prepare import parse_html, prepare
-from transforms.extract.text import MainText, count_words, join_blocks, main_text, script_texts
-from transforms.extract.walls import count_teasers, is_front, wall_of
-from transforms.records import Article, Page, Reason, Rejected, content_hash, stable_id
+from transforms.extract.shingles import simhash
+from transforms.extract.text import count_words, join_blocks, main_text, script_texts
+from transforms.extract.walls import count_teasers, kind_of, wall_of
+from transforms.records import Article, Fetch, Page, Reason, Rejected, UrlRequest, content_hash, stable_id
 from transforms.urls import canonical_url, domain_of, url_id
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Goes up with each change that gives another text for the same page."""
 EXTRACTOR_VERSION = f"onrecord-{RULES_VERSION}+trafilatura-{version('trafilatura')}"
 
@@ -48,8 +52,9 @@ def extract_article(
     Raises:
         Rejected: not_article, too_short, unparsable or too_large.
     """
-    tree = parse_page(html, content_type, config)
-    return article_of(tree, read_metadata(tree, url, fetched_at), url, config=config, fetched_at=fetched_at)
+    text, is_heavy = read_html(html, content_type, config)
+    work = partial(_article, text, url, config, fetched_at)
+    return in_helper(work, config) if is_heavy else work()
 
 
 def extract_page(page: Page, config: ExtractConfig = DEFAULTS) -> Article:
@@ -64,19 +69,16 @@ def extract_page(page: Page, config: ExtractConfig = DEFAULTS) -> Article:
     Raises:
         Rejected: as `extract_article`.
     """
-    request, fetch = page.request, page.fetch
-    tree = parse_page(page.body, page.content_type, config)
-    metadata = read_metadata(tree, fetch.final_url or request.url, fetch.fetched_at)
-    if metadata.published is None and request.published_at is not None:
-        metadata = replace(metadata, published=Moment(request.published_at, "second"))
-    if metadata.title is None:
-        metadata = replace(metadata, title=request.title)
-    article = article_of(tree, metadata, request.url, config=config, fetched_at=fetch.fetched_at)
-    return replace(article, final_url=fetch.final_url)
+    text, is_heavy = read_html(page.body, page.content_type, config)
+    work = partial(_article_of_page, text, page.request, page.fetch, page.tdm_reserved, config)
+    return in_helper(work, config) if is_heavy else work()
 
 
-def parse_page(html: bytes | str, content_type: str = "", config: ExtractConfig = DEFAULTS) -> HtmlElement:
-    """Decode a page, check its size and shape, and parse it.
+def read_html(html: bytes | str, content_type: str = "", config: ExtractConfig = DEFAULTS) -> tuple[str, bool]:
+    """Decode a page and check its size and shape.
+
+    Returns:
+        The text, and whether it is so large or deep that the helper process should parse it.
 
     Raises:
         Rejected: unparsable or too_large.
@@ -86,8 +88,27 @@ def parse_page(html: bytes | str, content_type: str = "", config: ExtractConfig 
     text = decode_html(html, content_type) if isinstance(html, bytes) else clean_characters(html)
     if not text.strip():
         raise Rejected(Reason.UNPARSABLE, "the page is empty")
-    check_page(text, config)
-    return parse_html(text)
+    return text, check_page(text, config)
+
+
+def _article(html: str, url: str, config: ExtractConfig, fetched_at: datetime | None) -> Article:
+    tree = parse_html(html)
+    return article_of(tree, read_metadata(tree, url, fetched_at), url, config=config, fetched_at=fetched_at)
+
+
+def _article_of_page(
+    html: str, request: UrlRequest, fetch: Fetch, tdm_reserved: bool | None, config: ExtractConfig
+) -> Article:
+    tree = parse_html(html)
+    metadata = read_metadata(tree, fetch.final_url or request.url, fetch.fetched_at)
+    if metadata.published is None and request.published_at is not None:
+        metadata = replace(metadata, published=Moment(request.published_at, "second"))
+    if metadata.title is None:
+        metadata = replace(metadata, title=request.title)
+    if tdm_reserved is not None:
+        metadata = replace(metadata, tdm_reserved=tdm_reserved)
+    article = article_of(tree, metadata, request.url, config=config, fetched_at=fetch.fetched_at)
+    return replace(article, final_url=fetch.final_url)
 
 
 def article_of(
@@ -108,11 +129,11 @@ def article_of(
     scripts, teasers = script_texts(tree), count_teasers(tree)
     prepare(tree)
     main = main_text(tree, metadata.article_body, scripts)
-    main = MainText(tuple(clean_blocks(main.blocks, metadata.title or "", metadata.authors)), main.path)
-    text = clean_characters(join_blocks(main.blocks))
+    blocks = clean_blocks(main.blocks, (metadata.title or "", headline_of(tree)), metadata.authors)
+    text = clean_characters(join_blocks(blocks))
     words = count_words(text)
-    if is_front(metadata, teasers, words):
-        raise Rejected(Reason.NOT_ARTICLE, "the page is mostly headlines that link to other pages")
+    if kind := kind_of(metadata, url, teasers, words):
+        raise Rejected(Reason.NOT_ARTICLE, kind)
     if words < max(1, config.min_words):
         raise Rejected(
             Reason.TOO_SHORT, f"the page's text has {words} words; the least is {config.min_words} (min_words)"
@@ -143,6 +164,7 @@ def article_of(
         text=text,
         word_count=words,
         text_hash=text_hash,
+        simhash=simhash(text),
         extractor=main.path,
         extractor_version=EXTRACTOR_VERSION,
         fetched_at=fetched_at.astimezone(timezone.utc) if fetched_at else None,

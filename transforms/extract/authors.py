@@ -22,7 +22,7 @@ _DATE_WORD = re.compile(r"\b(?:updated|published|ago|minutes?|hours?|posted|uhr)
 _JOB = re.compile(
     r"\b(?:writers?|reporters?|journalists?|journalistin|editors?|editorial|correspondents?|korrespondent(?:in)?|redaktion|redaction|rédaction"
     r"|redazione|redacción|redacao|redação|redactie|redakcja|redaktionen|redaktør|redaktör|staff|team|newsroom|desk|admin|administrator|webmaster"
-    r"|contributors?|columnist|photographers?|producers?|bureau|agency|agencies|agenturen|news|press"
+    r"|contributors?|columnist|photographers?|producers?|bureau|agency|agencies|agenturen|news|press|nachrichten|aktuelles|noticias|notícias|actualités|notizie|nieuws"
     r"|online|author|unknown|anonymous"
     r"|guest|freelance|chief|director|manager|professor of|lecturer|fellow|analyst|critic|blogger|autor(?:in)?"
     r"|reporterin|email|e-mail|follow|profile|subscribe|magazine|newspaper|service|media|tv|radio|com|www)\b"
@@ -31,11 +31,11 @@ _JOB = re.compile(
 )
 # Credited like a person and no site's own desk; they fail the tests for persons.
 _AGENCIES = frozenset(
-    "dpa ap afp apa ansa efe epd kna sid tass upi ntb tt pap čtk ctk belga anp lusa mti stt reuters bloomberg kyodo"  # noqa: SIM905
-    " xinhua yonhap associatedpress theassociatedpress pamedia deutschepresseagentur"
-    " agencefrancepresse agenciaefe canadianpress thecanadianpress pressassociation".split()
+    "dpa ap afp apa sda ats keystonesda ansa efe epd kna sid tass upi ntb tt pap čtk ctk belga anp lusa"
+    " mti stt reuters bloomberg kyodo xinhua yonhap associatedpress theassociatedpress pamedia"
+    " deutschepresseagentur agencefrancepresse agenciaefe canadianpress thecanadianpress pressassociation".split()
 )
-_PARTICLES = frozenset("von van de der den du da di del della dos el al bin ibn le la ter ten zu af av".split())  # noqa: SIM905
+_PARTICLES = frozenset("von van de der den du da di del della dos el al bin ibn le la ter ten zu af av".split())
 _MAX_WORDS = 6
 _MAX_CHARS = 60
 
@@ -55,11 +55,17 @@ def person_names(raw: Iterable[str], not_persons: Iterable[str] = ()) -> tuple[s
     for byline in raw:
         for name in _split(byline):
             key = _key(name)
-            if key in banned or not key:
+            first, _, rest = name.partition(" ")
+            if key in banned or not key or (first.islower() and _key(rest) in banned):
                 continue
             if key in _AGENCIES or _is_person(name):
                 names.setdefault(key, name)
     return tuple(names.values())
+
+
+def is_agency(name: str) -> bool:
+    """Whether this is the name of a news agency, which a byline may credit beside persons."""
+    return _key(name) in _AGENCIES
 
 
 def _split(byline: str) -> list[str]:
@@ -89,7 +95,8 @@ def _is_person(name: str) -> bool:
         and (len(name) > 2 or not name.isascii())
         and len(name) <= _MAX_CHARS
         and name[0].isalpha()
-        and (len(words) == 1 or not words[0].islower() or words[0] in _PARTICLES)
+        and (len(words) == 1 or not words[-1].islower())
+        and all(not word.islower() or word in _PARTICLES for word in words[:-1])
         and not re.search(r"\w\.[a-z]", name)
         and not any(letter.isdigit() or letter in "<>{}=_?!:" for letter in name)
         and not _JOB.search(name)

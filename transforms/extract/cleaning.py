@@ -14,6 +14,7 @@ _MAX_BYLINE_WORDS = 14
 _EDGE_BLOCKS = 6
 _BYLINE_REST = 4
 _WORD = re.compile(r"\w+")
+_NO_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def rule_for(line: str) -> str | None:
     return next((rule.name for rule in line_rules() if rule.drops(line, words)), None)
 
 
-def clean_blocks(blocks: Sequence[Block], title: str = "", authors: Sequence[str] = ()) -> list[Block]:
+def clean_blocks(blocks: Sequence[Block], titles: Sequence[str] = (), authors: Sequence[str] = ()) -> list[Block]:
     """Drop the lines that are not the article's.
 
     Those are: what a rule names, the repeated headline, bylines, paragraphs that came before word for word, and
@@ -60,17 +61,17 @@ def clean_blocks(blocks: Sequence[Block], title: str = "", authors: Sequence[str
 
     Args:
         blocks: the lines as extracted.
-        title: the article's title.
+        titles: the article's title and the headline that the page shows, which may differ.
         authors: the article's authors, to know their byline.
     """
-    headline = _key(title)
+    headlines = {_key(title) for title in titles}
     seen: set[str] = set()
     kept: list[Block] = []
     for index, block in enumerate(blocks):
         key = _key(block.text)
         is_repeated = key in seen and len(block.text.split()) >= _MIN_REPEATED
         at_edge = index < _EDGE_BLOCKS or index >= len(blocks) - _EDGE_BLOCKS
-        if not key or is_repeated or (key == headline and index < _EDGE_BLOCKS) or rule_for(block.text):
+        if not key or is_repeated or (key in headlines and index < _EDGE_BLOCKS) or rule_for(block.text):
             continue
         if at_edge and _is_byline(block.text, authors):
             continue
@@ -96,4 +97,4 @@ def _is_byline(line: str, authors: Sequence[str]) -> bool:
 
 
 def _key(text: str) -> str:
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
+    return _NO_WORD.sub("", text.casefold())

@@ -20,6 +20,19 @@ class ExtractConfig(BaseModel):
     max_depth: int = Field(
         default=200, ge=10, le=250, description="A page whose elements are nested deeper than this is not parsed."
     )
+    page_seconds: float = Field(
+        default=20.0,
+        ge=0.1,
+        le=600.0,
+        description="A page that is near one of the limits above is read by a helper process, which is killed after so "
+        "many seconds.",
+    )
+    page_memory: int = Field(
+        default=1_000_000_000,
+        ge=100_000_000,
+        le=64_000_000_000,
+        description="The memory, in bytes, that such a page may take.",
+    )
     detect_language: bool = Field(
         default=True, description="Detect the language of the text; when off, the column `language` stays empty."
     )

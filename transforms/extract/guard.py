@@ -15,16 +15,20 @@ _BETWEEN = re.compile(r"[\s/\"]+")
 _LONG_TAG, _MAX_ATTRIBUTES = 20_000, 2_000
 # Elements without an end tag, or whose end tag may be left out: an open one says nothing about depth.
 _FLAT = frozenset(
-    "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th thead tbody tfoot"  # noqa: SIM905
+    "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th thead tbody tfoot"
     " colgroup caption option optgroup rp rt html head body path circle ellipse line polygon polyline rect stop"
     " use".split()
 )
 
 
-def check_page(html: str, config: ExtractConfig) -> None:
+def check_page(html: str, config: ExtractConfig) -> bool:
     """Refuse a page that could cost more time or memory than an article is worth.
 
     One pass over the tags; the contents of scripts, styles and comments are skipped, as a browser does.
+
+    Returns:
+        Whether the page is near one of the limits, as hardly any article is: more than a quarter of the bytes or
+        tags, or half of the depth.
 
     Raises:
         Rejected: too_large (bytes) or unparsable (tags, depth).
@@ -56,6 +60,7 @@ def check_page(html: str, config: ExtractConfig) -> None:
             raise Rejected(Reason.UNPARSABLE, f"the page has more than {config.max_tags:,} tags (max_tags)")
         if deepest > config.max_depth:
             raise Rejected(Reason.UNPARSABLE, f"elements are nested deeper than {config.max_depth} (max_depth)")
+    return size > config.max_html_bytes // 4 or tags > config.max_tags // 4 or deepest > config.max_depth // 2
 
 
 def _after_long_tag(html: str, at: int) -> int:

@@ -42,6 +42,8 @@ class JsonLd:
     by_id: dict[str, Node] = field(default_factory=dict)
     is_index: bool = False
     """Whether the page calls itself a list of pages, a profile or the like, and no article stands in its data."""
+    is_video: bool = False
+    """Whether a video stands in the page's data."""
 
     def resolve(self, value: object) -> object:
         """The node that ``{"@id": ...}`` stands for, or the value itself."""
@@ -94,6 +96,7 @@ def read_jsonld(tree: HtmlElement, title: str = "", urls: frozenset[str] = froze
         site=next((node for node in nodes if types_of(node) & _SITE_TYPES), {}),
         by_id=by_id,
         is_index=not articles and any(types_of(node) & _INDEX_TYPES for node in nodes),
+        is_video=any("VideoObject" in types_of(node) for node in nodes),
     )
 
 

@@ -4,12 +4,15 @@ import base64
 import binascii
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from transforms.extract.article import article_of, parse_page
+from transforms.extract.article import article_of, read_html
 from transforms.extract.config import DEFAULTS, ExtractConfig
 from transforms.extract.dates import parse_moment
+from transforms.extract.helper import in_helper
 from transforms.extract.metadata import Metadata, read_metadata
+from transforms.extract.prepare import parse_html
 from transforms.records import Article, Reason, Rejected
 
 
@@ -26,18 +29,29 @@ def extract_line(record: Mapping[str, Any], config: ExtractConfig = DEFAULTS) ->
         page names no time). A refused page has an empty text, ``reason`` and ``message``, and the metadata that was
         found.
     """
-    answer: dict[str, Any] = {"id": record.get("id"), "text": ""}
-    url = str(record.get("url") or "")
     fetched = parse_moment(str(record.get("fetched_at") or ""))
     fetched_at = fetched.at if fetched else None
+    answer: dict[str, Any] = {"id": record.get("id"), "text": ""}
     try:
-        tree = parse_page(_page(record), str(record.get("content_type") or ""), config)
-        metadata = read_metadata(tree, url, fetched_at)
-        answer |= _metadata_fields(metadata)
-        article = article_of(tree, metadata, url, config=config, fetched_at=fetched_at)
+        html, is_heavy = read_html(_page(record), str(record.get("content_type") or ""), config)
+        work = partial(_fields, html, str(record.get("url") or ""), config, fetched_at)
+        return answer | (in_helper(work, config) if is_heavy else work())
     except Rejected as refusal:
-        return {**answer, "reason": refusal.reason.value, "message": refusal.message}
-    return {**answer, **_article_fields(article)}
+        return answer | _refusal_fields(refusal)
+
+
+def _fields(html: str, url: str, config: ExtractConfig, fetched_at: datetime | None) -> dict[str, Any]:
+    tree = parse_html(html)
+    metadata = read_metadata(tree, url, fetched_at)
+    found = _metadata_fields(metadata)
+    try:
+        return found | _article_fields(article_of(tree, metadata, url, config=config, fetched_at=fetched_at))
+    except Rejected as refusal:
+        return found | _refusal_fields(refusal)
+
+
+def _refusal_fields(refusal: Rejected) -> dict[str, Any]:
+    return {"reason": refusal.reason.value, "message": refusal.message}
 
 
 def _page(record: Mapping[str, Any]) -> bytes | str:

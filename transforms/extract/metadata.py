@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import htmldate
 from lxml.html import HtmlElement
 
-from transforms.extract.authors import person_names
+from transforms.extract.authors import is_agency, person_names
 from transforms.extract.dates import Moment, best_moment, parse_moment
 from transforms.extract.jsonld import JsonLd, Node, plain, read_jsonld, types_of
 from transforms.extract.page_facts import (
@@ -32,6 +32,7 @@ _DESCRIPTION = ("og:description", "description", "dc.description", "dcterms.desc
 _AUTHOR = (
     "parsely-author", "citation_author", "article:author", "og:article:author", "author", "authors", "byl",
     "sailthru.author", "dc.creator", "dcterms.creator", "dc:creator", "cxenseparse:author", "creator",
+    "twitter:misc:written by",
 )  # fmt: skip
 _PUBLISHED = (
     "article:published_time", "og:article:published_time", "datepublished", "parsely-pub-date", "article:published",
@@ -65,6 +66,7 @@ _WRITTEN_BY = re.compile(
     r"|skrevet av|skrevet af|skriven av|napisane przez|author|autor)\b",
     re.IGNORECASE,
 )
+_IN_BRACKETS = re.compile(r"\s*\([^()]*\)")
 _MAX_TAGS = 50
 _CLOCK_SKEW = timedelta(days=2)
 
@@ -92,6 +94,8 @@ class Metadata:
     """Whether the page calls itself an article (JSON-LD or og:type)."""
     is_index: bool = False
     """Whether the page calls itself a list of pages (JSON-LD)."""
+    is_video: bool = False
+    """Whether the page calls itself a video (og:type, or JSON-LD with a video and no article)."""
 
 
 def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None = None) -> Metadata:
@@ -127,6 +131,7 @@ def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None 
         article_body=next((body for body in data.items(article.get("articleBody")) if isinstance(body, str)), ""),
         is_article=bool(article) or _first(meta, ("og:type",)).lower() == "article",
         is_index=data.is_index,
+        is_video=not article and (data.is_video or _first(meta, ("og:type",)).lower().startswith("video")),
     )
 
 
@@ -198,7 +203,7 @@ def _site_names(data: JsonLd, meta: dict[str, list[str]], site: str, url: str) -
         domain,
         domain.partition(".")[0],
     ]
-    return [name.lstrip("@") for name in names if name]
+    return [form for name in names if name for form in {name.lstrip("@"), _IN_BRACKETS.sub("", name)} if form]
 
 
 def _title(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, headline: str, sites: list[str]) -> str:
@@ -224,8 +229,9 @@ def _authors(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, sites:
 
 
 def _author_sources(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement) -> Iterator[list[str]]:
-    for key in ("author", "creator"):
-        yield [name for each in data.items(data.article.get(key)) for name in _names(data, each)]
+    declared = [each for key in ("author", "creator") for each in data.items(data.article.get(key))]
+    organisations = [each for each in declared if isinstance(each, dict) and _is_organisation(data, each)]
+    yield [name for each in declared if each not in organisations for name in _names(data, each)]
     for name in _AUTHOR:
         if name in meta:
             yield meta[name]
@@ -233,6 +239,13 @@ def _author_sources(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement)
         if _WRITTEN_BY.match(_first(meta, (label,))):
             yield meta.get(value, [])
     yield bylines(tree)
+    # Some sites call a person so; where they do, no other source is likely to say nothing.
+    yield [name for each in organisations for name in _names(data, each)]
+
+
+def _is_organisation(data: JsonLd, author: Node) -> bool:
+    types = types_of(author)
+    return bool(types) and "Person" not in types and not is_agency(data.text(author.get("name")))
 
 
 def _names(data: JsonLd, author: object) -> Iterator[str]:

@@ -9,7 +9,7 @@ from transforms.extract.dates import Moment, parse_moment, parse_visible_date
 from transforms.extract.jsonld import plain
 
 _ASIDE = re.compile(
-    r"\b(?:related|teasers?|recommend\w*|recommended|sidebar|comments?|latest|most-?read|trending|promo\w*|newsletter|popular|widget|also-?read)\b"
+    r"\b(?:related|teasers?|recommend\w*|recommended|sidebar|comments?|latest|most-?read|trending|promos?|promotions?|newsletter|popular|widget|also-?read)\b"
 )
 _ASIDE_TAGS = frozenset({"aside", "footer", "nav"})
 _DATE_HINT = re.compile(r"date|time|publi|datum|fecha|veroeff|posted|dato|pubdate|created")
@@ -26,6 +26,16 @@ _BYLINE_CLASSES = (
         re.IGNORECASE,
     ),
 )
+_NAME = r"[A-ZÀ-ÞŁŚŻ][\w.'’-]*(?: (?:(?:von|van|de|der|del|da|di|la|le|al|bin) )*[A-ZÀ-ÞŁŚŻ][\w.'’-]+){1,3}"
+_LABELLED = re.compile(
+    r"(?:(?:By|Von|Par|Por|Door|Av|Af|Written by|Geschrieben von|Verfasst von|Écrit par|Escrito por|Scritto da)\s*:?\s"
+    r"|(?:Text|Words|Texte|Texto|Testo|Tekst)\s*:|(?:Autor(?:in|en|a|es|e|i)?|Auth?ors?|Auteure?s?)(?:/\w+)?\b\s*:?)"
+    rf"\s*({_NAME}(?:(?: ?, | and | und | et | y | e | en | och | og | & ){_NAME})*)\s*(?:$|[|•·(,–—]|\d)",
+)
+_SIGNED = re.compile(_NAME)
+_SET_RIGHT = re.compile(r"text-align\s*:\s*(?:right|end)\b")
+_LABEL = re.compile(r"\s*(?:By|Von|Par|Por|Door|Av|Af|Written|Geschr|Verf|Écrit|Escr|Scritto|Te[xks]|Words|Aut)")
+_MAX_LABELLED = 120
 _AUTHOR_LINK = re.compile(r"/(?:authors?|autor(?:in|en|es|i)?|auteurs?|journalists?|byline)/", re.IGNORECASE)
 
 
@@ -60,7 +70,11 @@ def headline_of(tree: HtmlElement) -> str:
 
 
 def bylines(tree: HtmlElement) -> list[str]:
-    """The visible bylines of the article, by the surest mark-up that the page uses; those of teasers are left out."""
+    """The visible bylines of the article, by the surest mark-up that the page uses; those of teasers are left out.
+
+    Where no mark-up tells: the first short line that begins with "By", "Autor:" or the like and goes on with names, or
+    that is set right, as a signature, and is a name alone.
+    """
     marked: list[list[HtmlElement]] = [[], [], [], [], [], []]
     for element in tree.iter(
         "a", "span", "div", "p", "li", "address", "strong", "em", "small", "section", "cite", "h4", "h5", "h6"
@@ -79,6 +93,23 @@ def bylines(tree: HtmlElement) -> list[str]:
     for elements in marked:
         if lines := _first_group(elements):
             return lines
+    return _labelled_byline(tree)
+
+
+def _labelled_byline(tree: HtmlElement) -> list[str]:
+    for element in tree.iter("p", "div", "span", "li", "td", "small", "em", "i", "address", "h4", "h5", "h6"):
+        lead = element.text if (element.text or "").strip() or not len(element) else element[0].text
+        if not lead or not _LABEL.match(lead):
+            continue
+        text = text_of(element)
+        match = _LABELLED.match(text) if len(text) <= _MAX_LABELLED else None
+        if match and not is_beside_article(element):
+            return [match[1]]
+    for element in tree.iter("p", "div"):
+        if _SET_RIGHT.search(element.get("style") or "") or element.get("align") == "right":
+            text = text_of(element)
+            if _SIGNED.fullmatch(text) and not is_beside_article(element):
+                return [text]
     return []
 
 
@@ -103,10 +134,12 @@ def _first_group(elements: list[HtmlElement]) -> list[str]:
 
 
 def is_beside_article(element: HtmlElement) -> bool:
-    """Whether an element stands in a part of the page that is about other pages."""
+    """Whether an element stands in a part of the page that is about other pages; the headline stands in none."""
     for up in (element, *element.iterancestors()):
-        if up.tag in _ASIDE_TAGS or (up.tag not in ("body", "html") and _ASIDE.search((up.get("class") or "").lower())):
+        if up.tag in _ASIDE_TAGS:
             return True
+        if up.tag not in ("body", "html") and _ASIDE.search((up.get("class") or "").lower()):
+            return next(up.iter("h1"), None) is None
     return False
 
 

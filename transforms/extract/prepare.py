@@ -1,20 +1,21 @@
 """A parsed page made ready for extraction: what a browser would show, in mark-up that extractors understand."""
 
 import re
+from typing import cast
 
 import lxml.html
-from lxml.etree import iterwalk
+from lxml.etree import XPath, iterwalk
 from lxml.html import HtmlElement
 
 from transforms.records import Reason, Rejected
 
 BLOCKS = frozenset(
-    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form h1"  # noqa: SIM905
+    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form h1"
     " h2 h3 h4 h5 h6 header hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
 _CONTAINERS = frozenset({"div", "section", "article", "main", "td", "center", "body", "blockquote"})
 _INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd mark nobr q s samp small span strike strong"  # noqa: SIM905
+    "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd mark nobr q s samp small span strike strong"
     " sub sup time tt u var wbr".split()
 )
 _NEVER_SHOWN = frozenset({"template", "dialog"})
@@ -23,6 +24,14 @@ _HIDDEN_STYLE = re.compile(
     r"|clip-path\s*:\s*inset\(\s*(?:50|100)%",
     re.IGNORECASE,
 )
+# The boxes of consent tools, by the names that these and their many copies give them.
+_CONSENT_BOX = re.compile(
+    r"\b(?:onetrust|didomi|usercentrics|cybotcookiebot\w*|truste|qc-cmp2?|cmpbox|sp_message|klaro|iubenda-cs)\b"
+    r"|(?:cookies?|consent|gdpr|privacy)[_-]?(?:banner|bar|box|consent|dialog|layer|law|message|modal|notice|notification"
+    r"|overlay|popup|pop-up|prompt|wall)\b",
+    re.IGNORECASE,
+)
+_MARKED = XPath("//*[@hidden or @style or @aria-hidden or @id or @class or self::template or self::dialog]")
 _QUOTE_MARKS = {
     "de": "„“‚‘", "cs": "„“‚‘", "sk": "„“‚‘", "da": "„“‚‘", "bg": "„“‚‘", "pl": "„”‚’", "ro": "„”‚’", "hu": "„”‚’",
     "fr": "«»“”", "es": "«»“”", "it": "«»“”", "ru": "«»„“", "uk": "«»„“", "el": "«»“”", "no": "«»‘’", "nb": "«»‘’",
@@ -81,8 +90,11 @@ def _length(element: HtmlElement) -> int:
 
 
 def _drop_hidden(tree: HtmlElement) -> None:
-    """Drop what a style or attribute hides, unless it holds most of the page: a text that a script would uncover."""
-    hidden = [element for element in tree.iter() if _is_hidden(element)]
+    """Drop what a style or attribute hides, and boxes that ask for consent, unless one holds most of the page: a text
+    that a script would uncover.
+    """
+    marked = cast("list[HtmlElement]", _MARKED(tree))
+    hidden = [element for element in marked if _is_consent_box(element) or _is_hidden(element)]
     if not hidden:
         return
     whole = _length(tree)
@@ -102,6 +114,12 @@ def _is_hidden(element: HtmlElement) -> bool:
     if style and _HIDDEN_STYLE.search(style):
         return True
     return element.get("aria-hidden") == "true" and element.tag in _INLINE
+
+
+def _is_consent_box(element: HtmlElement) -> bool:
+    if element.tag not in ("div", "section", "aside", "form", "dialog"):
+        return False
+    return _CONSENT_BOX.search(f"{element.get('id') or ''} {element.get('class') or ''}") is not None
 
 
 def _drop_link_cells(tree: HtmlElement) -> None:

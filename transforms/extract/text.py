@@ -29,6 +29,8 @@ _MIN_PARAGRAPH = 60
 _MIN_SCRIPT_TEXT = 40
 _MIN_SCRIPT, _MAX_SCRIPT, _MAX_SCRIPT_HEAD = 200, 3_000_000, 400
 _SCRIPT_VALUE = re.compile(r"(?:^\s*|=\s*|\.push\(\s*)([\[{])")
+_LITTLE_TEXT = 400
+_TEMPLATE = re.compile(r"\s*<[a-zA-Z]")
 _MARKUP = re.compile(r"<[a-zA-Z/][^<>]{0,500}>")
 _WORD = re.compile(r"\w+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -55,7 +57,7 @@ def main_text(tree: HtmlElement, article_body: str = "", scripts: tuple[str, ...
 
     Trafilatura in precision mode; in default mode when that leaves much of the page's paragraphs or of the JSON-LD
     body behind; the JSON-LD body when the page shows a part of it only; the data in the page's scripts when there is
-    no other text.
+    no other text, and mark-up in them when there is little.
 
     Args:
         tree: a page that `prepare` has gone over; it is not changed.
@@ -72,10 +74,10 @@ def main_text(tree: HtmlElement, article_body: str = "", scripts: tuple[str, ...
             blocks, path, found = more, "default", _size(more)
     if declared and found < declared * _SHORT_OF_BODY and _is_prose(body):
         return MainText(tuple(body), "json-ld")
-    if not blocks:
-        for data in _script_data(scripts):
-            if _size(running := script_blocks(data)) > found:
-                blocks, path, found = running, "script", _size(running)
+    least = found * 2
+    for data in _script_data(scripts) if found < _LITTLE_TEXT else ():
+        if (least == 0 or isinstance(data, str)) and _size(running := script_blocks(data)) > max(found, least):
+            blocks, path, found = running, "script", _size(running)
     return MainText(tuple(blocks), path if blocks else "none")
 
 
@@ -122,10 +124,13 @@ def body_blocks(body: str) -> list[Block]:
 
 def _script_data(scripts: tuple[str, ...]) -> Iterator[object]:
     """The JSON values in scripts: whole ones, and those that are assigned or pushed (``__NEXT_DATA__``,
-    ``window.STATE = {...}``, ``self.__next_f.push([...])``).
+    ``window.STATE = {...}``, ``self.__next_f.push([...])``). A script of mark-up (``text/template``) is its own value.
     """
     decoder = json.JSONDecoder(strict=False)
     for text in scripts:
+        if _TEMPLATE.match(text):
+            yield text
+            continue
         start = _SCRIPT_VALUE.search(text[:_MAX_SCRIPT_HEAD])
         if start is None:
             continue

@@ -32,6 +32,8 @@ _ERROR_TITLE = re.compile(
 _MAX_WALL_CHARS = 2_500
 _LEAST_TEASERS = 5
 _WORDS_A_TEASER = 15
+_WORDS_OF_A_VIDEO = 120
+_ROOT = re.compile(r"https?://[^/?#]+/?", re.IGNORECASE)
 
 
 def wall_of(tree: HtmlElement, metadata: Metadata) -> str:
@@ -59,16 +61,26 @@ def wall_of(tree: HtmlElement, metadata: Metadata) -> str:
     return ""
 
 
-def is_front(metadata: Metadata, teasers: int, words: int) -> bool:
-    """Whether a page is a section front: many teasers, little text, and no word of its own that it is an article.
+def kind_of(metadata: Metadata, url: str, teasers: int, words: int) -> str:
+    """What a page is whose text is short for an article, in one sentence; empty when it may be an article.
+
+    A section front has many teasers, little text, and no word of its own that it is an article; a date is such a word,
+    save on a site's front page, where it is a teaser's. A video page has a few lines below its video.
 
     Args:
         metadata: the page's.
+        url: its address.
         teasers: its `count_teasers`.
         words: words of the text that was found.
     """
-    said = metadata.is_article or metadata.published is not None
-    return not said and teasers >= _LEAST_TEASERS and words < _WORDS_A_TEASER * teasers
+    if metadata.is_article:
+        return ""
+    if metadata.is_video and words < _WORDS_OF_A_VIDEO:
+        return "the page is a video with a few lines of text"
+    is_dated = metadata.published is not None and not _ROOT.fullmatch(url)
+    if not is_dated and teasers >= _LEAST_TEASERS and words < _WORDS_A_TEASER * teasers:
+        return "the page is mostly headlines that link to other pages"
+    return ""
 
 
 def count_teasers(tree: HtmlElement) -> int:

@@ -8,9 +8,21 @@ failed invalid_url
 """
 
 from transforms.fetch.config import ARTICLE_TYPES, FEED_TYPES, FetchConfig
-from transforms.fetch.fetcher import Missed
+from transforms.fetch.drain import drain, resume, shared_drain
 from transforms.fetch.guard import is_public
 from transforms.fetch.pages import fetch_pages
 from transforms.fetch.robots import RobotsRules
+from transforms.fetch.rows import Missed
 
-__all__ = ["ARTICLE_TYPES", "FEED_TYPES", "FetchConfig", "Missed", "RobotsRules", "fetch_pages", "is_public"]
+__all__ = [
+    "ARTICLE_TYPES",
+    "FEED_TYPES",
+    "FetchConfig",
+    "Missed",
+    "RobotsRules",
+    "drain",
+    "fetch_pages",
+    "is_public",
+    "resume",
+    "shared_drain",
+]

@@ -23,7 +23,7 @@ WITH_BODY = (200, 203)
 """Statuses that bring a whole page."""
 
 _NO_TYPES: frozenset[str] = frozenset()
-# First bytes of what is no text, for answers that do not say their type.
+# First bytes of what is no text.
 _BINARY = (
     b"%PDF-",
     b"\x89PNG",
@@ -65,7 +65,9 @@ class Client:
         config = self._config
         self._session = aiohttp.ClientSession(
             # limit=0: the fetcher counts, so that a name look-up counts too.
-            connector=aiohttp.TCPConnector(resolver=self._guard, socket_factory=self._guard.open_socket, limit=0),
+            connector=aiohttp.TCPConnector(
+                resolver=self._guard, socket_factory=self._guard.open_socket, limit=0, ssl=_tls_context()
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(
                 total=config.total_timeout, connect=config.connect_timeout, sock_read=config.first_byte_timeout
@@ -94,6 +96,7 @@ class Client:
         limit: int | None = None,
         cut: bool = False,
         last: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Asks for one URL, once.
 
@@ -103,6 +106,7 @@ class Client:
             limit: largest body in bytes; the configuration's when None.
             cut: whether a larger body is cut off there in place of being refused.
             last: whether this is the last request to the host, so that its connection need not stay open.
+            headers: sent besides, such as those of a conditional request.
 
         Returns:
             The answer, whatever its status.
@@ -111,13 +115,14 @@ class Client:
             Rejected: there is no answer, or its body is not taken; the reason says why.
         """
         self._guard.check(url)
-        headers = {"Accept": ", ".join([*sorted(accept), "*/*;q=0.1"])} if accept else {"Accept": "*/*"}
+        sent = {"Accept": ", ".join([*sorted(accept), "*/*;q=0.1"]) if accept else "*/*", **(headers or {})}
         if last:
-            headers["Connection"] = "close"
-        headers.update(match_host(self._config.headers, URL(url).raw_host or "") or {})
+            sent["Connection"] = "close"
+        own = match_host(self._config.headers, URL(url).raw_host or "") or {}
+        sent.update({name: value.get_secret_value() for name, value in own.items()})
         started = time.monotonic()
         try:
-            async with self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False) as response:
+            async with self._session.get(URL(url, encoded=True), headers=sent, allow_redirects=False) as response:
                 body = b""
                 if response.status in WITH_BODY:
                     body = await self._read(response, accept, limit or self._config.max_body_bytes, cut)
@@ -149,9 +154,16 @@ class Client:
         except (aiohttp.ClientConnectionError, ConnectionError) as error:
             raise Rejected(Reason.TRUNCATED, "The connection broke before the body's end.") from error
         data = body.finish()
-        if "Content-Type" not in response.headers and _looks_binary(data[:1024]):
-            raise Rejected(Reason.UNSUPPORTED_TYPE, "The body has no content type and is no text.")
+        if _looks_binary(data[:1024], "Content-Type" in response.headers):
+            raise Rejected(Reason.UNSUPPORTED_TYPE, "The body is no text.")
         return data
+
+
+def _tls_context() -> ssl.SSLContext:
+    # Not aiohttp's own, which is made when it is imported: the variables SSL_CERT_FILE and SSL_CERT_DIR hold here too.
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -173,8 +185,12 @@ def _check_type(content_type: str, accept: frozenset[str]) -> None:
         )
 
 
-def _looks_binary(head: bytes) -> bool:
-    return head.startswith(_BINARY) or (b"\0" in head and not head.startswith(_UTF16))
+def _looks_binary(head: bytes, typed: bool) -> bool:
+    zeros = b"\0" in head and not head.startswith(_UTF16)
+    if typed:
+        # A text may begin with the letters of a format's mark, and have a stray zero.
+        return head.startswith(b"%PDF-") or (zeros and head.startswith(_BINARY))
+    return zeros or head.startswith(_BINARY)
 
 
 def _broken(error: aiohttp.ClientPayloadError) -> Rejected:

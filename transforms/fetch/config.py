@@ -4,7 +4,7 @@ import ipaddress
 import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 ARTICLE_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/plain"})
 """Content types that hold an article."""
@@ -44,10 +44,17 @@ class FetchConfig(BaseModel):
     obey_robots: bool = Field(
         default=True, description="Whether robots.txt is asked for and obeyed (RFC 9309). Turn off for your own sites."
     )
+    obey_opt_outs: bool = Field(
+        default=False,
+        description="Whether pages that a site reserves from text and data mining are skipped, reason opted_out: by "
+        "X-Robots-Tag or robots meta tag (noai), by tdm-reservation as header or meta tag, or by "
+        "/.well-known/tdmrep.json, which is asked for then. What a page's own answer says is recorded in any case.",
+    )
     delay_seconds: Seconds = Field(
         default=1.0,
         description="Least time between the end of a request to a host and the beginning of the next, robots.txt and "
-        "redirects included. A longer Crawl-delay, Request-rate or Retry-After of the site wins.",
+        "redirects included. A longer Crawl-delay, Request-rate or Retry-After of the site wins; each 429 or 503 "
+        "doubles it, up to 16 times, and each good answer halves it again.",
     )
     jitter: float = Field(
         default=0.2, ge=0, le=10, description="Share of the delay that is added at random, at most: 0.2 is up to 20 %."
@@ -56,6 +63,24 @@ class FetchConfig(BaseModel):
         default=300.0,
         description="Longest wait between two requests that a host may ask for; where it asks for more, its remaining "
         "URLs are skipped, reason host_budget, and a later run takes them up.",
+    )
+    host_max_requests: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many requests a host gets in one run, robots.txt and redirects included; what is left is "
+        "skipped, reason host_budget, and a later run takes it up. None: no limit.",
+    )
+    host_max_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds after a host's first request in which another may begin; what is left is skipped, reason "
+        "host_budget, and a later run takes it up. None: no limit.",
+    )
+    host_max_stalls: int = Field(
+        default=6,
+        ge=1,
+        description="After how many timeouts in a row a host's remaining URLs are skipped, reason host_budget, so that "
+        "it cannot hold up the run.",
     )
     max_attempts: int = Field(default=3, ge=1, le=20, description="How often one URL is tried, the first try included.")
     backoff_seconds: Seconds = Field(
@@ -112,9 +137,10 @@ class FetchConfig(BaseModel):
         description="Host name, * and ? allowed, to the address that is connected to in place of a look-up, with or "
         "without a port: 192.0.2.1, 192.0.2.1:8080, [2001:db8::1]:8080. The first match counts.",
     )
-    headers: dict[str, dict[str, str]] = Field(
+    headers: dict[str, dict[str, SecretStr]] = Field(
         default_factory=dict,
-        description="Host name, * and ? allowed, to headers that are sent to these hosts and no others.",
+        description="Host name, * and ? allowed, to headers that are sent to these hosts and no others, such as the "
+        "key of a licensed source. Their values are never printed; ${NAME} takes one from the environment.",
     )
 
     @property
@@ -132,10 +158,10 @@ class FetchConfig(BaseModel):
 
     @field_validator("headers")
     @classmethod
-    def _check_headers(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    def _check_headers(cls, value: dict[str, dict[str, SecretStr]]) -> dict[str, dict[str, SecretStr]]:
         for headers in value.values():
             for name, text in headers.items():
-                if not re.fullmatch(r"[A-Za-z0-9-]+", name) or not re.fullmatch(r"[\t -~]*", text):
+                if not re.fullmatch(r"[A-Za-z0-9-]+", name) or not re.fullmatch(r"[\t -~]*", text.get_secret_value()):
                     raise ValueError(f"the header {name!r} or its value holds characters that HTTP does not allow")
         return value
 

@@ -9,21 +9,23 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from urllib.parse import urljoin
 
 from transforms.fetch.client import WITH_BODY, Answer, Client
 from transforms.fetch.config import FetchConfig
+from transforms.fetch.drain import is_draining
+from transforms.fetch.host import Host, retry_after
+from transforms.fetch.optout import MAX_BYTES as MAX_TDMREP_BYTES
+from transforms.fetch.optout import WELL_KNOWN, Head, Reservations, read_head, reserved_by_headers
+from transforms.fetch.redirects import REDIRECTS, next_url, refresh_url
 from transforms.fetch.robots import MAX_BYTES, MAX_REDIRECTS, RobotsRules
-from transforms.records import Failure, Fetch, Outcome, Page, Reason, Rejected, UrlRequest, content_hash, failure_of
-from transforms.urls import domain_of, host_of, normal_url, resolve
+from transforms.fetch.rows import Missed, Progress, distinct, is_twin, missed, not_modified, page
+from transforms.records import Page, Reason, Rejected, UrlRequest
+from transforms.urls import host_of, normal_url
 
-_REDIRECTS = (301, 302, 303, 307, 308)
 _TRIED_AGAIN = frozenset(
     {
         Reason.CONNECT,
@@ -37,48 +39,19 @@ _TRIED_AGAIN = frozenset(
         Reason.TRUNCATED,
     }
 )
-_SKIPPED = frozenset({Reason.CANCELLED, Reason.HOST_BUDGET, Reason.OPTED_OUT, Reason.ROBOTS, Reason.ROBOTS_UNREACHABLE})
 # What stops robots.txt and would stop the page in the same way, so the URL's row says it as it is.
 _OF_THE_HOST = frozenset(
     {Reason.CONNECT, Reason.DNS, Reason.HOST_BUDGET, Reason.PORT_NOT_ALLOWED, Reason.PRIVATE_ADDRESS, Reason.TLS}
 )
 _HOSTS_PER_SLOT = 4
+_DRAIN_SECONDS = 5.0
+_POLL_SECONDS = 0.1
+_MAX_VALIDATOR = 1_000
 
 _T = TypeVar("_T")
 
-
-class Missed(NamedTuple):
-    """A request that brought no page: its ledger row, and for one that failed (was not skipped) the failure."""
-
-    fetch: Fetch
-    failure: Failure | None
-
-
 Deliver = Callable[[Page | Missed], Awaitable[None]]
 """Takes one result; it may wait until there is a place for it."""
-
-
-@dataclass(slots=True)
-class _Host:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    robots_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    robots: RobotsRules | Rejected | None = None
-    crawl_delay: float = 0.0
-    ready_at: float = 0.0
-
-
-@dataclass(slots=True)
-class _Progress:
-    """How far one URL has come, over all its attempts."""
-
-    attempts: int = 0
-    hops: int = 0
-    status: int | None = None
-    final_url: str | None = None
-    elapsed_ms: int | None = None
-    retry_after: float = 0.0
-    settled: bool = False
-    """Whether robots.txt has decided, so that another attempt would change nothing."""
 
 
 class Fetcher:
@@ -96,7 +69,9 @@ class Fetcher:
         self._deliver = deliver
         self._client = Client(config)
         self._slots = asyncio.Semaphore(config.concurrency)
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, Host] = {}
+        self._draining = asyncio.Event()
+        self._asking: set[asyncio.Task[Answer]] = set()
 
     async def run(self, requests: Iterable[UrlRequest]) -> None:
         """Fetches all requests; cancelling it ends every request that is under way."""
@@ -107,6 +82,7 @@ class Fetcher:
         # before the first page.
         waiting = iter(sorted(queues.values(), key=len, reverse=True))
         async with self._client:
+            watch = asyncio.create_task(self._watch())
             workers = [
                 asyncio.create_task(self._work(waiting))
                 for _ in range(min(len(queues), _HOSTS_PER_SLOT * self._config.concurrency))
@@ -114,9 +90,18 @@ class Fetcher:
             try:
                 await asyncio.gather(*workers)
             finally:
-                for worker in workers:
-                    worker.cancel()
-                await asyncio.gather(*workers, return_exceptions=True)
+                for task in (watch, *workers):
+                    task.cancel()
+                await asyncio.gather(watch, *workers, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Waits for the process's drain; then lets what is under way come, and ends what does not come soon."""
+        while not is_draining():
+            await asyncio.sleep(_POLL_SECONDS)
+        self._draining.set()
+        await asyncio.sleep(_DRAIN_SECONDS)
+        for task in self._asking:
+            task.cancel()
 
     async def _work(self, waiting: Iterator[list[UrlRequest]]) -> None:
         for queue in waiting:
@@ -125,17 +110,17 @@ class Fetcher:
 
     async def _settle(self, request: UrlRequest, last: bool) -> None:
         """Sees to it that a request has its one result, whatever happens."""
-        progress = _Progress()
+        progress = Progress()
         try:
             url = normal_url(request.url)
             await self._tried(lambda: self._attempt(request, url, progress, last), progress)
         except Rejected as refused:
-            await self._deliver(_missed(request, refused, progress))
+            await self._deliver(missed(request, refused, progress))
         except Exception as error:  # noqa: BLE001 - a fault of ours costs this URL, never the run
             line = traceback.format_exception_only(type(error), error)[-1].strip()
-            await self._deliver(_missed(request, Rejected(Reason.INTERNAL_ERROR, line), progress))
+            await self._deliver(missed(request, Rejected(Reason.INTERNAL_ERROR, line), progress))
 
-    async def _tried(self, act: Callable[[], Awaitable[_T]], progress: _Progress) -> _T:
+    async def _tried(self, act: Callable[[], Awaitable[_T]], progress: Progress) -> _T:
         """Does something until it succeeds, fails for good, or attempts or time are used up."""
         config = self._config
         began = time.monotonic()
@@ -151,200 +136,224 @@ class Fetcher:
                 wait = max(progress.retry_after, random.uniform(0, bound))  # noqa: S311 - no secret
                 if time.monotonic() + wait - began > config.url_budget_seconds:
                     raise
-                await asyncio.sleep(wait)
+                await self._pause(wait)
         raise AssertionError("max_attempts is at least 1")
 
-    async def _attempt(self, request: UrlRequest, url: str, progress: _Progress, last: bool) -> None:
+    async def _attempt(self, request: UrlRequest, url: str, progress: Progress, last: bool) -> None:
         """Asks for a URL once, redirects and all, and delivers its page."""
         seen = {url}
-        counted = False
+        counted = refreshed = False
         progress.final_url = None
         while True:
             progress.status = progress.elapsed_ms = None
             host = self._host(url)
-            await self._ask_robots(host, url, progress)
+            await self._ask_host(host, url, progress)
+            validators = _validators(request, url)
             async with self._turn(host):
                 progress.attempts += not counted
                 counted = True
-                answer = await self._client.get(url, self._accept, last=last)
-                self._note(host, answer, progress)
-                if answer.status not in _REDIRECTS:
-                    await self._deliver(_page(request, answer, progress))
+                answer = await self._get(host, url, progress, self._accept, last=last, headers=validators)
+                if answer.status == 304 and validators:
+                    await self._deliver(not_modified(request, answer, progress))
                     return
-            url = progress.final_url = _next_url(answer, seen, self._config.max_redirects)
+                head = self._head(answer)
+                refresh = None if refreshed else refresh_url(answer, head, seen)
+                if answer.status not in REDIRECTS and refresh is None:
+                    reserved = self._reserved(host, answer, head)
+                    # It waits for its place here, with its slot, so that bodies cannot pile up.
+                    await self._deliver(page(request, answer, progress, reserved))
+                    return
+            refreshed = refreshed or refresh is not None
+            url = refresh or next_url(answer, seen, self._config.max_redirects)
+            seen.add(url)
+            progress.final_url = url
 
-    async def _ask_robots(self, host: _Host, url: str, progress: _Progress) -> None:
-        if not self._config.obey_robots:
-            return
-        async with host.robots_lock:
-            if host.robots is None:
-                host.robots = await self._read_robots(host, url)
-        if isinstance(host.robots, Rejected):
-            progress.settled = True
-            raise Rejected(host.robots.reason, host.robots.message)
-        if not host.robots.allowed(url):
-            raise Rejected(Reason.ROBOTS, f"The site's robots.txt disallows {url} for {self._config.robots_token}.")
+    def _head(self, answer: Answer) -> Head:
+        if not answer.body or "html" not in answer.headers.get("Content-Type", "html").lower():
+            return Head()
+        return read_head(answer.body, self._config.robots_token)
 
-    async def _read_robots(self, host: _Host, url: str) -> RobotsRules | Rejected:
+    def _reserved(self, host: Host, answer: Answer, head: Head) -> bool | None:
+        """Whether a page is reserved, by the strictest of what was said; None when nothing was.
+
+        Raises:
+            Rejected: ``opted_out``, when it is and the configuration obeys that.
+        """
+        said = [reserved_by_headers(answer.headers, self._config.robots_token), head.reserved]
+        if isinstance(host.reservations, Reservations):
+            said.append(host.reservations.reserved(answer.url))
+        reserved = max((word for word in said if word is not None), default=None)
+        if reserved and self._config.obey_opt_outs:
+            raise Rejected(Reason.OPTED_OUT, f"{answer.url} is reserved from text and data mining.")
+        return reserved
+
+    async def _ask_host(self, host: Host, url: str, progress: Progress) -> None:
+        """Asks a host, once, what it allows.
+
+        Raises:
+            Rejected: the URL may not be asked for, or the host does not say.
+        """
+        if self._config.obey_robots:
+            async with host.reading:
+                if host.robots is None:
+                    host.robots = await self._read_robots(host, url)
+            if not _said(host.robots, progress).allowed(url):
+                raise Rejected(Reason.ROBOTS, f"The site's robots.txt disallows {url} for {self._config.robots_token}.")
+        if self._config.obey_opt_outs:
+            async with host.reading:
+                if host.reservations is None:
+                    host.reservations = await self._read_reservations(host, url)
+            if _said(host.reservations, progress).reserved(url):
+                raise Rejected(Reason.OPTED_OUT, f"The site's {WELL_KNOWN} reserves {url} from text and data mining.")
+
+    async def _read_robots(self, host: Host, url: str) -> RobotsRules | Rejected:
         """One host's rules, or why nothing of it may be asked for now."""
-        progress = _Progress()
+        progress = Progress()
+
+        async def read() -> RobotsRules:
+            answer = await self._followed(urljoin(url, "/robots.txt"), progress, MAX_BYTES, cut=True)
+            return RobotsRules.parse(answer.body, answer.status, self._config.robots_token)
+
         try:
-            rules = await self._tried(lambda: self._robots_attempt(urljoin(url, "/robots.txt"), progress), progress)
+            rules = await self._tried(read, progress)
         except Rejected as refused:
             if refused.reason in (Reason.REDIRECT_LOOP, Reason.TOO_MANY_REDIRECTS):
                 # RFC 9309, section 2.3.1.2: as if there were none.
                 return RobotsRules.parse(b"", 404, self._config.robots_token)
-            if refused.reason in _OF_THE_HOST and progress.hops == 0:
+            if refused.reason is Reason.CANCELLED or (refused.reason in _OF_THE_HOST and progress.hops == 0):
                 return refused
             return Rejected(Reason.ROBOTS_UNREACHABLE, f"robots.txt could not be had. {refused.message}")
         host.crawl_delay = rules.delay or 0.0
         host.ready_at = max(host.ready_at, time.monotonic() + host.crawl_delay)
         return rules
 
-    async def _robots_attempt(self, url: str, progress: _Progress) -> RobotsRules:
+    async def _read_reservations(self, host: Host, url: str) -> Reservations | Rejected:
+        """One host's reservations, or why they could not be had, so that nothing of it may be asked for now."""
+        target = urljoin(url, WELL_KNOWN)
+        if isinstance(host.robots, RobotsRules) and not host.robots.allowed(target):
+            return Reservations([])
+        progress = Progress()
+
+        async def read() -> Reservations:
+            answer = await self._followed(target, progress, MAX_TDMREP_BYTES)
+            if answer.status == 429 or answer.status >= 500:
+                raise Rejected(Reason.HTTP_5XX, f"{answer.url} answers with status {answer.status}.")
+            return Reservations.parse(answer.body if answer.status in WITH_BODY else b"")
+
+        try:
+            return await self._tried(read, progress)
+        except Rejected as refused:
+            if refused.reason in _TRIED_AGAIN or refused.reason in (Reason.CANCELLED, Reason.HOST_BUDGET):
+                return Rejected(refused.reason, f"{WELL_KNOWN} could not be had. {refused.message}")
+            return Reservations([])
+
+    async def _followed(self, url: str, progress: Progress, limit: int, *, cut: bool = False) -> Answer:
+        """What comes for a URL of the host's own, such as robots.txt, redirects followed."""
         seen = {url}
         progress.hops = 0
         while True:
             host = self._host(url)
             async with self._turn(host):
-                answer = await self._client.get(url, limit=MAX_BYTES, cut=True)
-                self._note(host, answer, progress)
-            if answer.status not in _REDIRECTS:
-                return RobotsRules.parse(answer.body, answer.status, self._config.robots_token)
-            url = _next_url(answer, seen, MAX_REDIRECTS)
+                answer = await self._get(host, url, progress, limit=limit, cut=cut)
+            if answer.status not in REDIRECTS:
+                return answer
+            url = next_url(answer, seen, MAX_REDIRECTS)
+            seen.add(url)
             progress.hops += 1
 
-    def _host(self, url: str) -> _Host:
-        return self._hosts.setdefault(host_of(url), _Host())
+    def _host(self, url: str) -> Host:
+        name = host_of(url)
+        if name not in self._hosts:
+            self._hosts[name] = Host(self._config)
+        return self._hosts[name]
 
     @asynccontextmanager
-    async def _turn(self, host: _Host) -> AsyncIterator[None]:
+    async def _turn(self, host: Host) -> AsyncIterator[None]:
         """Waits until a host may be asked and a slot is free.
 
         Raises:
-            Rejected: ``host_budget``, when the host asked for a wait that is longer than we wait for anybody.
+            Rejected: ``host_budget``, by `Host.wait`; ``cancelled``, when the process drains.
         """
-        async with host.lock:
-            wait = host.ready_at - time.monotonic()
-            if wait > self._config.max_wait_seconds:
-                raise Rejected(
-                    Reason.HOST_BUDGET, f"The host asks for a wait of {wait:,.0f} s, over fetch.max_wait_seconds."
-                )
-            if wait > 0:
-                await asyncio.sleep(wait)
+        async with host.turn:
+            await self._pause(host.wait())
             async with self._slots:
+                await self._pause(0)
+                host.asked()
                 try:
                     yield
                 finally:
-                    jitter = random.uniform(0, self._config.jitter)  # noqa: S311 - no secret
-                    delay = max(self._config.delay_seconds * (1 + jitter), host.crawl_delay)
-                    host.ready_at = max(host.ready_at, time.monotonic() + delay)
+                    host.rest()
 
-    def _note(self, host: _Host, answer: Answer, progress: _Progress) -> None:
+    async def _pause(self, seconds: float) -> None:
+        """Waits, but for a drain not at all.
+
+        Raises:
+            Rejected: ``cancelled``.
+        """
+        if seconds > 0 and not self._draining.is_set():
+            drained = asyncio.create_task(self._draining.wait())
+            try:
+                await asyncio.wait({drained}, timeout=seconds)
+            finally:
+                drained.cancel()
+        if self._draining.is_set():
+            raise Rejected(Reason.CANCELLED, "The run was stopped before this URL's turn.")
+
+    async def _get(
+        self,
+        host: Host,
+        url: str,
+        progress: Progress,
+        accept: frozenset[str] = frozenset(),
+        *,
+        limit: int | None = None,
+        cut: bool = False,
+        last: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Asks once, as `Client.get` does, and keeps account of it."""
+        get = self._client.get(url, accept, limit=limit, cut=cut, last=last, headers=headers)
+        task = asyncio.create_task(get)
+        self._asking.add(task)
+        try:
+            await asyncio.wait({task})
+        finally:
+            self._asking.discard(task)
+            task.cancel()
+        if task.cancelled():
+            raise Rejected(Reason.CANCELLED, "The run was stopped before this URL's answer came.")
+        try:
+            answer = task.result()
+        except Rejected as refused:
+            host.refused(refused.reason)
+            raise
         progress.status, progress.final_url, progress.elapsed_ms = answer.status, answer.url, answer.elapsed_ms
         if answer.status in (429, 503):
-            progress.retry_after = _retry_after(answer.headers.get("Retry-After", ""))
-            host.ready_at = max(host.ready_at, time.monotonic() + progress.retry_after)
+            progress.retry_after = retry_after(answer.headers.get("Retry-After", ""))
+        host.answered(answer.status, progress.retry_after)
+        return answer
 
 
-def distinct(requests: Iterable[UrlRequest]) -> list[UrlRequest]:
-    """One request for each ``article_id``: the one that knows most of the article, then https before http."""
-    best: dict[str, UrlRequest] = {}
-    for request in requests:
-        other = best.get(request.article_id)
-        best[request.article_id] = request if other is None else min(request, other, key=_rank)
-    return list(best.values())
+def _said(word: _T | Rejected | None, progress: Progress) -> _T:
+    """What a host said.
+
+    Raises:
+        Rejected: it could not be had, which settles the matter for all its URLs.
+    """
+    if isinstance(word, Rejected):
+        progress.settled = True
+        raise Rejected(word.reason, word.message)
+    assert word is not None  # noqa: S101 - it was asked for just before
+    return word
 
 
-def _rank(request: UrlRequest) -> tuple[bool, bool, bool, str, str]:
-    untold = request.published_at is None, request.title is None
-    return *untold, not request.url.startswith("https:"), request.url, request.source
-
-
-def _next_url(answer: Answer, seen: set[str], limit: int) -> str:
-    location = answer.headers.get("Location", "").strip()
-    if not location:
-        raise Rejected(Reason.HTTP_UNEXPECTED, f"{answer.url} answers with {answer.status} and no Location.")
-    # aiohttp keeps bytes that are not UTF-8 as lone surrogates; in an address they are escaped.
-    data = location.encode("utf-8", "surrogateescape")
-    url = normal_url(resolve(answer.url, "".join(chr(b) if b < 0x80 else f"%{b:02X}" for b in data)))
-    if url in seen:
-        raise Rejected(Reason.REDIRECT_LOOP, f"The redirects come back to {url}.")
-    if len(seen) > limit:
-        raise Rejected(Reason.TOO_MANY_REDIRECTS, f"More than {limit} redirects, the last from {answer.url}.")
-    seen.add(url)
-    return url
-
-
-def _retry_after(value: str) -> float:
-    """Seconds that a Retry-After header asks for (RFC 9110, section 10.2.3); 0 for one that cannot be read."""
-    if value.strip().isdecimal():
-        return float(value[:12])
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=timezone.utc)
-    return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())
-
-
-def _page(request: UrlRequest, answer: Answer, progress: _Progress) -> Page:
-    status = answer.status
-    if status not in WITH_BODY:
-        raise Rejected(_status_reason(status), f"{answer.url} answers with status {status}.")
-    if not answer.body:
-        raise Rejected(Reason.EMPTY_BODY, f"{answer.url} answers with a body of no bytes.")
-    fetch = Fetch(
-        url=request.url,
-        article_id=request.article_id,
-        domain=domain_of(request.url),
-        outcome="ok",
-        http_status=status,
-        attempts=progress.attempts,
-        final_url=answer.url,
-        etag=_header(answer, "ETag"),
-        last_modified=_header(answer, "Last-Modified"),
-        body_hash=content_hash(answer.body),
-        bytes=len(answer.body),
-        elapsed_ms=answer.elapsed_ms,
-        source=request.source,
-        fetched_at=datetime.now(timezone.utc),
-    )
-    return Page(request=request, fetch=fetch, body=answer.body, content_type=_header(answer, "Content-Type") or "")
-
-
-def _status_reason(status: int) -> Reason:
-    if status in (404, 410):
-        return Reason.HTTP_GONE
-    if status == 429:
-        return Reason.HTTP_429
-    if 400 <= status < 500:
-        return Reason.HTTP_4XX
-    return Reason.HTTP_5XX if status >= 500 else Reason.HTTP_UNEXPECTED
-
-
-def _header(answer: Answer, name: str) -> str | None:
-    value = answer.headers.get(name)
-    return None if value is None else value.encode("utf-8", "replace").decode()
-
-
-def _missed(request: UrlRequest, refused: Rejected, progress: _Progress) -> Missed:
-    outcome: Outcome = "skipped" if refused.reason in _SKIPPED else "failed"
-    now = datetime.now(timezone.utc)
-    fetch = Fetch(
-        url=request.url,
-        article_id=request.article_id,
-        domain=domain_of(request.url),
-        outcome=outcome,
-        reason=refused.reason.value,
-        retriable=refused.reason.retriable,
-        http_status=progress.status,
-        attempts=progress.attempts,
-        final_url=progress.final_url,
-        elapsed_ms=progress.elapsed_ms,
-        source=request.source,
-        fetched_at=now,
-    )
-    failed = outcome == "failed"
-    return Missed(fetch, failure_of(fetch, "fetch", refused.reason, refused.message, now) if failed else None)
+def _validators(request: UrlRequest, url: str) -> dict[str, str]:
+    """The headers that make a request for a URL conditional (RFC 9110, section 13.1)."""
+    if not is_twin(request, url):
+        return {}
+    known = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
+    return {
+        name: value
+        for name, value in known.items()
+        if value and len(value) <= _MAX_VALIDATOR and value.isascii() and value.isprintable()
+    }

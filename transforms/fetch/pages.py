@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 
 from transforms.fetch.config import ARTICLE_TYPES, FetchConfig
-from transforms.fetch.fetcher import Fetcher, Missed
+from transforms.fetch.fetcher import Fetcher
+from transforms.fetch.rows import Missed
 from transforms.records import Page, UrlRequest
 
 _PLACES = 16
@@ -19,7 +20,8 @@ def fetch_pages(
     """Fetches requests, and yields each result as it comes: a page, or why there is none.
 
     At most a few pages wait for the consumer; while it is busy, no more are fetched. Closing the generator, or an
-    exception at its place (Ctrl-C among them), ends all requests and waits until they are ended.
+    exception at its place (Ctrl-C among them), ends all requests and waits until they are ended. `drain` ends them too,
+    and everything is yielded: what came in time, and ``skipped / cancelled`` for the rest.
 
     Args:
         requests: what to ask for; several with one ``article_id`` are one.

@@ -1,7 +1,23 @@
-"""Where URLs come from: lists and feeds."""
+"""Where URLs come from: lists, feeds and sitemaps."""
 
-from transforms.sources.config import FeedsSource, Source, UrlsSource
+from transforms.sources.config import FeedsSource, ListingSource, SitemapsSource, Source, UrlsSource, WarcSource
 from transforms.sources.feeds import FeedEntry, parse_feed
+from transforms.sources.sitemaps import SITEMAP_TYPES, Sitemap, SitemapEntry, parse_sitemap
 from transforms.sources.urls import ListError, read_urls
 
-__all__ = ["FeedEntry", "FeedsSource", "ListError", "Source", "UrlsSource", "parse_feed", "read_urls"]
+__all__ = [
+    "SITEMAP_TYPES",
+    "FeedEntry",
+    "FeedsSource",
+    "ListError",
+    "ListingSource",
+    "Sitemap",
+    "SitemapEntry",
+    "SitemapsSource",
+    "Source",
+    "UrlsSource",
+    "WarcSource",
+    "parse_feed",
+    "parse_sitemap",
+    "read_urls",
+]

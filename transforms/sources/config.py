@@ -1,5 +1,6 @@
 """The settings of the sources: where URLs come from."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -42,6 +43,11 @@ class FeedsSource(BaseModel):
         """The paths and globs that are read."""
         return (self.path,) if self.path is not None else ()
 
+    @property
+    def listings(self) -> tuple[str, ...]:
+        """The addresses that are asked for first."""
+        return self.urls
+
     @model_validator(mode="after")
     def _some_feeds(self) -> "FeedsSource":
         if not self.urls and self.path is None:
@@ -49,5 +55,79 @@ class FeedsSource(BaseModel):
         return self
 
 
-Source = Annotated[UrlsSource | FeedsSource, Field(discriminator="type")]
+class SitemapsSource(BaseModel):
+    """Sitemaps, indexes of sitemaps and news sitemaps: each page they name is an article URL."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["sitemaps"] = "sitemaps"
+    urls: tuple[str, ...] = Field(default=(), description="Addresses of sitemaps and indexes; plain or gzip.")
+    sites: tuple[str, ...] = Field(
+        default=(),
+        description="Sites, such as https://news.example.org, whose robots.txt names their sitemaps.",
+    )
+    path: str | None = Field(default=None, description="A text file, a glob or gs://bucket/name of sitemap addresses.")
+    since: date | None = Field(
+        default=None,
+        description="First day: pages published (or, where that is not said, changed) before it are not asked for, nor "
+        "sitemaps last changed before it. What has no date is asked for.",
+    )
+    until: date | None = Field(
+        default=None, description="Last day: pages published or changed after it are not asked for."
+    )
+    max_depth: int = Field(
+        default=3,
+        ge=1,
+        le=5,
+        description="Steps from robots.txt or an index to the last sitemap; each step is a round of requests.",
+    )
+    max_sitemaps: int = Field(
+        default=500, ge=1, le=100_000, description="Most sitemaps that are asked for, the last changed first."
+    )
+    max_urls: int = Field(
+        default=50_000, ge=1, le=50_000, description="Most pages taken from one sitemap, the newest first."
+    )
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The paths and globs that are read."""
+        return (self.path,) if self.path is not None else ()
+
+    @property
+    def listings(self) -> tuple[str, ...]:
+        """The addresses that are asked for first."""
+        return (*self.urls, *(f"{site.rstrip('/')}/robots.txt" for site in self.sites))
+
+    @model_validator(mode="after")
+    def _checked(self) -> "SitemapsSource":
+        if not self.urls and not self.sites and self.path is None:
+            raise ValueError("sitemaps need urls, sites, a path, or several of these")
+        if self.since and self.until and self.since > self.until:
+            raise ValueError(f"since ({self.since}) is after until ({self.until})")
+        return self
+
+
+class WarcSource(BaseModel):
+    """Web archives (WARC, ISO 28500): pages that were fetched before, such as a run's own archive or CC-NEWS."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["warc"] = "warc"
+    path: str | tuple[str, ...] = Field(
+        description="A .warc.gz file, a glob, or gs://bucket/name (a glob too); or several of these."
+    )
+    max_body_bytes: int = Field(
+        default=10 * 2**20, ge=1024, le=2**30, description="Largest page, unpacked; a larger one is too_large."
+    )
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The paths and globs that are read."""
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+
+ListingSource = FeedsSource | SitemapsSource
+"""A source of documents that name articles."""
+
+Source = Annotated[UrlsSource | FeedsSource | SitemapsSource | WarcSource, Field(discriminator="type")]
 """Any source; the key `type` says which."""

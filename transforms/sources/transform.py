@@ -1,21 +1,25 @@
-"""The transforms of the sources: `ListUrls`, `ListFeeds` and `ParseFeeds`."""
+"""The transforms of the sources: `ListUrls`, `ReadListings` and its parts."""
 
 import dataclasses
+import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from transforms.records import Failure, Fetch, Page, Reason, Rejected, UrlRequest, failure_of
-from transforms.sources.config import FeedsSource, Format, UrlsSource
-from transforms.sources.feeds import parse_feed
+from transforms.sources.config import Format, ListingSource, SitemapsSource, UrlsSource, WarcSource
+from transforms.sources.listings import listing_request, max_depth, next_listings, origin_of, read_listing
 from transforms.sources.urls import ListError, read_urls
+from transforms.sources.warc import read_warc
 from transforms.store import list_files, open_input
 from transforms.urls import request_of
+
+_LOG = logging.getLogger(__name__)
 
 
 class _List(NamedTuple):
@@ -24,7 +28,8 @@ class _List(NamedTuple):
     pattern: str
     format: Format | None
     column: str
-    source: str
+    origin: int | None = None
+    """For a list of feeds or sitemaps: their source's place."""
 
 
 class ListUrls(beam.PTransform):
@@ -38,26 +43,70 @@ class ListUrls(beam.PTransform):
 
     def __init__(self, sources: Sequence[UrlsSource]) -> None:
         super().__init__()
-        self._lists = [_List(p, s.format, s.column, "urls") for s in sources for p in s.patterns]
+        self._lists = [_List(p, s.format, s.column) for s in sources for p in s.patterns]
 
     def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
         return begin | _ReadLists(self._lists)
 
 
-class ListFeeds(beam.PTransform):
-    """Gives the addresses of feeds: PBegin -> PCollection[UrlRequest], their source ``listing``.
+class Listings(NamedTuple):
+    """The articles that feeds and sitemaps name, and the documents themselves: one of `fetches` each."""
+
+    requests: "beam.PCollection[UrlRequest]"
+    listings: "beam.PCollection[UrlRequest]"
+    """Every document that was asked for."""
+    fetches: "beam.PCollection[Fetch]"
+    failures: "beam.PCollection[Failure]"
+
+
+class ReadListings(beam.PTransform):
+    """Reads feeds and sitemaps: PBegin -> `Listings`.
+
+    A document is fetched like any other page. Those that name further ones need rounds: a fixed number, the greatest
+    ``max_depth`` of the sources, so that nothing that a site says makes the graph longer. No document is asked for in
+    two rounds.
 
     Args:
-        sources: the feeds; none gives nothing.
+        sources: the feeds and sitemaps; none gives nothing.
+        fetch: asks for documents: PCollection[UrlRequest] -> an object with their ``pages``, ``fetches`` and
+            ``failures``, as `FetchPages` gives them.
     """
 
-    def __init__(self, sources: Sequence[FeedsSource]) -> None:
+    def __init__(self, sources: Sequence[ListingSource], fetch: beam.PTransform) -> None:
         super().__init__()
-        self._urls = [url for s in sources for url in s.urls]
-        self._lists = [_List(p, "text", "", "listing") for s in sources for p in s.patterns]
+        self._sources, self._fetch = tuple(sources), fetch
+
+    def expand(self, begin: beam.pvalue.PBegin) -> Listings:
+        asked = [begin | ListListings(self._sources)]
+        fetched: list[Any] = []
+        parsed: list[Listed] = []
+        for depth in range(1, max(map(max_depth, self._sources), default=1) + 1):
+            if depth > 1:
+                asked.append(_next_round(asked, parsed[-1].listings, self._sources))
+            fetched.append(asked[-1] | f"Fetch{depth}" >> self._fetch)
+            parsed.append(fetched[-1].pages | f"Parse{depth}" >> ParseListings(self._sources, depth))
+        return Listings(
+            requests=[p.requests for p in parsed] | "Requests" >> beam.Flatten(),
+            listings=asked | "Listings" >> beam.Flatten(),
+            fetches=[p.fetches for p in (*fetched, *parsed)] | "Fetches" >> beam.Flatten(),
+            failures=[p.failures for p in (*fetched, *parsed)] | "Failures" >> beam.Flatten(),
+        )
+
+
+class ListListings(beam.PTransform):
+    """Gives the addresses of feeds and sitemaps: PBegin -> PCollection[UrlRequest], each a `ListingRequest`.
+
+    Args:
+        sources: the feeds and sitemaps; none gives nothing.
+    """
+
+    def __init__(self, sources: Sequence[ListingSource]) -> None:
+        super().__init__()
+        self._given = [listing_request(url, n) for n, s in enumerate(sources) for url in s.listings]
+        self._lists = [_List(p, "text", "", n) for n, s in enumerate(sources) for p in s.patterns]
 
     def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
-        given = begin | "Given" >> beam.Create([request_of(url, "listing") for url in self._urls])
+        given = begin | "Given" >> beam.Create(self._given)
         return (given, begin | _ReadLists(self._lists)) | beam.Flatten()
 
 
@@ -88,42 +137,65 @@ def _files(wanted: _List) -> list[_List]:
 def _requests(wanted: _List) -> Iterator[UrlRequest]:
     with open_input(wanted.pattern) as file:
         for url in read_urls(file, wanted.pattern, wanted.format, wanted.column):
-            yield request_of(url, wanted.source)
+            yield request_of(url, "urls") if wanted.origin is None else listing_request(url, wanted.origin)
 
 
 class Listed(NamedTuple):
-    """The articles that feeds name, and what became of the feeds themselves: one of `fetches` each."""
+    """What documents name, and what became of the documents themselves: one of `fetches` each."""
 
     requests: "beam.PCollection[UrlRequest]"
+    listings: "beam.PCollection[UrlRequest]"
     fetches: "beam.PCollection[Fetch]"
     failures: "beam.PCollection[Failure]"
 
 
-class ParseFeeds(beam.PTransform):
-    """Reads fetched feed documents: PCollection[Page] -> `Listed`."""
+class ParseListings(beam.PTransform):
+    """Reads fetched feeds and sitemaps: PCollection[Page] -> `Listed`.
+
+    Args:
+        sources: the feeds and sitemaps that the pages' requests, each a `ListingRequest`, come from.
+        depth: the round, from 1: a source whose ``max_depth`` is reached gives no further documents.
+    """
+
+    def __init__(self, sources: Sequence[ListingSource], depth: int = 1) -> None:
+        super().__init__()
+        self._sources, self._depth = tuple(sources), depth
 
     def expand(self, pages: "beam.PCollection[Page]") -> Listed:
-        parsed = pages | beam.ParDo(_ParseFeed()).with_outputs("fetches", "failures", main="requests")
+        parsed = pages | beam.ParDo(_ParseListing(self._sources, self._depth)).with_outputs(
+            "listings", "fetches", "failures", main="requests"
+        )
         parsed.requests.element_type = UrlRequest
+        parsed.listings.element_type = UrlRequest
         parsed.fetches.element_type = Fetch
         parsed.failures.element_type = Failure
-        return Listed(parsed.requests, parsed.fetches, parsed.failures)
+        return Listed(parsed.requests, parsed.listings, parsed.fetches, parsed.failures)
 
 
-class _ParseFeed(beam.DoFn):
+class _ParseListing(beam.DoFn):
+    def __init__(self, sources: tuple[ListingSource, ...], depth: int) -> None:
+        self._sources, self._depth = sources, depth
+
     def process(self, page: Page) -> Iterator[UrlRequest | TaggedOutput]:
+        origin = origin_of(page.request)
+        source = self._sources[origin]
         try:
-            entries = parse_feed(page.body, page.content_type, page.fetch.final_url or page.fetch.url)
+            named = read_listing(page, source, origin)
         except Rejected as refused:
             yield from self._failed(page, refused)
-        except Exception as error:  # noqa: BLE001 - one feed that we cannot take never ends the run
+        except Exception as error:  # noqa: BLE001 - one document that we cannot take never ends the run
             line = traceback.format_exception_only(type(error), error)[-1].strip()
             yield from self._failed(page, Rejected(Reason.INTERNAL_ERROR, line))
         else:
             Metrics.counter("sources", "ok").inc()
             yield TaggedOutput("fetches", page.fetch)
-            for entry in entries:
-                yield request_of(entry.url, "feed", entry.title, entry.published_at)
+            yield from named.requests
+            _tell_left_out("max_urls", named.left_out, page.fetch.url)
+            if self._depth < max_depth(source):
+                for listing in named.listings:
+                    yield TaggedOutput("listings", listing)
+            else:
+                _tell_left_out("max_depth", len(named.listings), page.fetch.url)
 
     def _failed(self, page: Page, refused: Rejected) -> Iterator[TaggedOutput]:
         Metrics.counter("sources", refused.reason.value).inc()
@@ -133,3 +205,93 @@ class _ParseFeed(beam.DoFn):
         yield TaggedOutput("fetches", fetch)
         failure = failure_of(fetch, "sources", refused.reason, refused.message, datetime.now(timezone.utc))
         yield TaggedOutput("failures", failure)
+
+
+class Archived(NamedTuple):
+    """The pages of web archives, and the rows of those that cannot be had from them."""
+
+    pages: "beam.PCollection[Page]"
+    requests: "beam.PCollection[UrlRequest]"
+    """One for every page, and for every row in `fetches`: what a run's books count."""
+    fetches: "beam.PCollection[Fetch]"
+    failures: "beam.PCollection[Failure]"
+
+
+class ReadArchives(beam.PTransform):
+    """Reads WARC files: PBegin -> `Archived`. A file is a work item, read record by record.
+
+    Args:
+        sources: the archives; none gives nothing.
+    """
+
+    def __init__(self, sources: Sequence[WarcSource]) -> None:
+        super().__init__()
+        self._files = [(_List(p, None, ""), s.max_body_bytes) for s in sources for p in s.patterns]
+
+    def expand(self, begin: beam.pvalue.PBegin) -> Archived:
+        read = (
+            begin
+            | beam.Create(self._files)
+            | "Files" >> beam.FlatMap(lambda wanted: [(f.pattern, wanted[1]) for f in _files(wanted[0])])
+            | beam.Reshuffle()
+            | "Read" >> beam.ParDo(_ReadArchive()).with_outputs("requests", "fetches", "failures", main="pages")
+        )
+        read.pages.element_type = Page
+        read.requests.element_type = UrlRequest
+        read.fetches.element_type = Fetch
+        read.failures.element_type = Failure
+        return Archived(read.pages, read.requests, read.fetches, read.failures)
+
+
+class _ReadArchive(beam.DoFn):
+    def process(self, wanted: tuple[str, int]) -> Iterator[Page | TaggedOutput]:
+        name, max_body_bytes = wanted
+        with open_input(name) as file:
+            for result in read_warc(file, name, max_body_bytes):
+                yield TaggedOutput("requests", result.request)
+                Metrics.counter("sources", result.fetch.reason or "ok").inc()
+                if isinstance(result, Page):
+                    yield result
+                    continue
+                yield TaggedOutput("fetches", result.fetch)
+                reason, message = result.refused.reason, result.refused.message
+                failure = failure_of(result.fetch, "sources", reason, message, datetime.now(timezone.utc))
+                yield TaggedOutput("failures", failure)
+
+
+def _next_round(
+    asked: "list[beam.PCollection[UrlRequest]]",
+    named: "beam.PCollection[UrlRequest]",
+    sources: tuple[ListingSource, ...],
+) -> "beam.PCollection[UrlRequest]":
+    """What to ask for after these rounds, of what the last one named; grouped are addresses alone."""
+    depth = len(asked) + 1
+    by_source = {
+        "asked": asked | f"Asked{depth}" >> beam.Flatten() | f"KeyAsked{depth}" >> beam.Map(_by_source),
+        "named": named | f"KeyNamed{depth}" >> beam.Map(_by_source),
+    }
+    return (
+        by_source
+        | f"Group{depth}" >> beam.CoGroupByKey()
+        | f"Choose{depth}" >> beam.FlatMap(_choose, sources).with_output_types(UrlRequest)
+    )
+
+
+def _by_source(request: UrlRequest) -> tuple[int, UrlRequest]:
+    return origin_of(request), request
+
+
+def _choose(group: tuple[int, dict[str, list[UrlRequest]]], sources: tuple[ListingSource, ...]) -> list[UrlRequest]:
+    origin, found = group
+    source = sources[origin]
+    most = source.max_sitemaps if isinstance(source, SitemapsSource) else 0
+    chosen, left_out = next_listings(found["asked"], found["named"], most)
+    _tell_left_out("max_sitemaps", left_out, f"sources of {source.listings[:1] or source.patterns}")
+    return chosen
+
+
+def _tell_left_out(limit: str, count: int, where: str) -> None:
+    """A limit of the configuration is no failure of a URL, yet nothing is left out unsaid."""
+    if count:
+        Metrics.counter("sources", f"over_{limit}").inc(count)
+        _LOG.warning("%s: %s leaves out %d of the addresses that it names", where, limit, count)

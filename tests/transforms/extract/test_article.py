@@ -219,3 +219,52 @@ def test_a_section_front_is_no_article(page: Page, body: str, head: str) -> None
 def test_an_article_with_more_teasers_than_paragraphs_is_one(page: Page, head: str) -> None:
     text = _text(page("".join(f"<p>{p}</p>" for p in PARAGRAPHS) + f"<aside>{TEASERS}</aside>", head=head))
     assert text == TEXT
+
+
+VIDEO = '<script type="application/ld+json">{"@type": "VideoObject", "name": "The bridge from above"}</script>'
+
+
+@pytest.mark.parametrize("head", [VIDEO, '<meta property="og:type" content="video.other">'])
+def test_a_video_with_a_few_lines_is_no_article(page: Page, head: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        extract_article(page(head=head), URL)
+    assert refusal.value.reason is Reason.NOT_ARTICLE
+
+
+def test_an_article_with_a_video_in_it_is_one(page: Page) -> None:
+    article = '<script type="application/ld+json">{"@type": "NewsArticle", "headline": "Bridge closed"}</script>'
+    assert _text(page(head=VIDEO + article)) == TEXT
+    long = "".join(f"<p>{paragraph} {n}</p>" for n in range(4) for paragraph in PARAGRAPHS)
+    assert _text(page(long, head=VIDEO))
+
+
+def test_a_date_on_a_sites_front_page_is_a_teasers(page: Page) -> None:
+    html = page(f"<time datetime='2031-02-03'>today</time>{TEASERS}<p>{PARAGRAPHS[0]}</p><p>{PARAGRAPHS[1]}</p>")
+    assert extract_article(html, URL)
+    with pytest.raises(Rejected) as refusal:
+        extract_article(html, "https://selwick.example/")
+    assert refusal.value.reason is Reason.NOT_ARTICLE
+
+
+@pytest.mark.parametrize("names", ['id="onetrust-consent-sdk"', 'class="site cookie-banner"', 'id="gdpr_popup"'])
+def test_a_box_that_asks_for_consent_is_no_text(page: Page, names: str) -> None:
+    box = f"<div {names}><p>Choose which of your data this newspaper and others may keep, and for how long.</p></div>"
+    assert _text(page("".join(f"<p>{p}</p>" for p in PARAGRAPHS) + box)) == TEXT
+
+
+def test_an_article_in_a_box_of_such_a_name_stays(page: Page) -> None:
+    body = "".join(f"<p>{p}</p>" for p in PARAGRAPHS)
+    assert _text(page(f'<div class="cookie-banner">{body}</div>')) == TEXT
+
+
+def test_mark_up_in_a_script_fills_a_page_that_shows_little(page: Page) -> None:
+    post = "".join(f"<p>{paragraph} {paragraph.upper()}</p>" for paragraph in PARAGRAPHS)
+    html = page(f"<p>{PARAGRAPHS[0]}</p><script type='text/template'><span>By Mirela Tosk</span>{post}</script>")
+    article = extract_article(html, URL)
+    assert article.extractor == "script"
+    assert PARAGRAPHS[2].upper() in article.text
+
+
+def test_near_texts_have_near_signatures(page: Page) -> None:
+    one, other = extract_article(page(), URL), extract_article(page(head=VIDEO.replace("Video", "Image")), "")
+    assert one.simhash == other.simhash is not None

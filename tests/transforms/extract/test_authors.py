@@ -24,7 +24,12 @@ from transforms.extract.authors import person_names
         ("desk@selwick.example", []),
         ("Newsroom", []),
         ("Selwick Echo", []),
+        ("von Selwick Echo", []),
         ("4 minutes ago", []),
+        ("Nachrichten", []),
+        ("Artikel von", []),
+        ("Expertin für neue Häfen", []),
+        ("Mirela Tosk, sda", ["Mirela Tosk", "sda"]),
         ("105092", []),
     ],
 )

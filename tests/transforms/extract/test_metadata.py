@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from transforms.extract.article import parse_page
 from transforms.extract.metadata import Metadata, read_metadata, strip_site
+from transforms.extract.prepare import parse_html
 
 URL = "https://www.selwick-echo.example/news/weld"
 Page = Callable[..., str]
 
 
 def _read(html: str, url: str = URL, fetched_at: datetime | None = None) -> Metadata:
-    return read_metadata(parse_page(html), url, fetched_at)
+    return read_metadata(parse_html(html), url, fetched_at)
 
 
 def _ld(**fields: Any) -> str:
@@ -145,6 +145,11 @@ def test_visible_byline_and_date_but_not_those_of_teasers(page: Page) -> None:
     assert (found.published.at.isoformat()[:10], found.published.precision) == ("2031-02-03", "day")
 
 
+def test_what_holds_the_headline_is_no_column_beside_it(page: Page) -> None:
+    html = page('<p class="byline">By Mirela Tosk</p><p>Words.</p>').replace("<article>", '<article class="sidebar">')
+    assert _read(html).authors == ("Mirela Tosk",)
+
+
 def test_link_preview_label(page: Page) -> None:
     head = '<meta name="twitter:label1" content="Verfasst von"><meta name="twitter:data1" content="Nina Brandt">'
     assert _read(page(head=head)).authors == ("Nina Brandt",)
@@ -165,3 +170,43 @@ def test_a_guess_later_than_the_fetch_is_none(page: Page) -> None:
 def test_day_in_the_address(page: Page) -> None:
     found = _read(page(), "https://selwick.example/2031/02/03/weld")
     assert found.published is not None and found.published.at == datetime(2031, 2, 3, tzinfo=timezone.utc)
+
+
+def test_an_organisation_gives_way_to_a_person_but_an_agency_stays(page: Page) -> None:
+    union = {"@type": "Organization", "name": "Dockers Union"}
+    assert _read(page('<p class="byline">By Mirela Tosk</p>', head=_ld(author=union))).authors == ("Mirela Tosk",)
+    assert _read(page(head=_ld(author=union))).authors == ("Dockers Union",)
+    both = [{"@type": "Person", "name": "Mirela Tosk"}, {"@type": "Organization", "name": "AFP"}]
+    assert _read(page(head=_ld(author=both))).authors == ("Mirela Tosk", "AFP")
+
+
+def test_a_site_with_its_address_in_brackets_is_no_author(page: Page) -> None:
+    head = '<meta name="publisher" content="Selwick Echo (echo.example)"><meta name="author" content="Selwick Echo">'
+    assert _read(page(head=head), "").authors == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "authors"),
+    [
+        ("<p>By Mirela Tosk and Jonas Eide</p>", ("Mirela Tosk", "Jonas Eide")),
+        ("<p>Von Nina Brandt | 3. Februar 2031</p>", ("Nina Brandt",)),
+        ("<ul><li><strong>Autorin/Autor</strong> Nina Brandt</li></ul>", ("Nina Brandt",)),
+        ("<div>Text: Ole van der Kraft</div>", ("Ole van der Kraft",)),
+        ("<aside><p>By Belinda Vosk</p></aside>", ()),
+        ("<p>By Monday Selwick Bridge was closed.</p>", ()),
+        ("<p>Von Nina Brandt stammt der Entwurf der Brücke.</p>", ()),
+        ("<p>Text Mirela Tosk</p>", ()),
+        ("<ul><li>Von: <a>Nina Brandt</a>, <a>Ole Kraft</a></li></ul>", ("Nina Brandt", "Ole Kraft")),
+        ('<p style="text-align:right"><strong>Mirela Tosk</strong></p>', ("Mirela Tosk",)),
+        ('<p style="text-align:right">The weld is gone.</p>', ()),
+        ("<p><strong>Mirela Tosk</strong></p>", ()),
+    ],
+)
+def test_a_line_that_begins_like_a_byline(page: Page, line: str, authors: tuple[str, ...]) -> None:
+    assert _read(page(line + "<p>Words.</p>")).authors == authors
+
+
+@pytest.mark.parametrize(("kind", "video"), [("WebPage", True), ("NewsArticle", False)])
+def test_a_page_is_a_video_when_its_data_has_one_and_no_article(page: Page, kind: str, video: bool) -> None:
+    head = f'<script type="application/ld+json">{{"@type": "{kind}", "video": {{"@type": "VideoObject"}}}}</script>'
+    assert _read(page(head=head)).is_video is video

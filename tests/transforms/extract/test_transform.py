@@ -1,6 +1,7 @@
 """The transform: its three outputs balance, and a page with a fault never ends the run."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import apache_beam as beam
@@ -35,6 +36,12 @@ def test_feed_fills_what_the_page_leaves_out(page: Callable[..., str]) -> None:
     assert (article.final_url, article.canonical_url) == ("http://site1.example/moved/1", "http://site1.example/weld")
     assert (article.url, article.fetched_at) == ("http://site1.example/1", NOW)
     assert extract_page(_page(1, page())).title == "Bridge closed to lorries"
+
+
+@pytest.mark.parametrize("said", [True, False, None])
+def test_what_the_answers_headers_reserve_reaches_the_article(page: Callable[..., str], said: bool | None) -> None:
+    fetched = replace(_page(1, page(head='<meta name="tdm-reservation" content="1">')), tdm_reserved=said)
+    assert extract_page(fetched).tdm_reserved is (True if said is None else said)
 
 
 def test_outputs_balance(page: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A small HTTP server on loopback that misbehaves on demand and keeps a log."""
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -76,7 +77,8 @@ def endless(head: bytes, piece: bytes) -> tuple[Behaviour, list[int]]:
 class Server:
     """Serves every host name on one port. Unset: robots.txt is 404, all other paths `PAGE`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.log: list[Request] = []
         self.busy: dict[str, int] = {}
         self.most_at_once: dict[str, int] = {}
@@ -104,7 +106,7 @@ class Server:
     async def _main(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=512)
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=512, ssl=self._tls)
         self.port: int = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._end.wait()

@@ -1,16 +1,21 @@
 """One answer: what each kind of good and bad one becomes, on real sockets."""
 
 import gzip
+import tracemalloc
 import zlib
 
+import brotli
 import pytest
+import zstandard
 
 from tests.transforms.fetch.conftest import Fetch
 from tests.transforms.fetch.server import PAGE, Behaviour, Server, answer, endless, raw, slow
 from transforms.fetch import FEED_TYPES, Missed
-from transforms.records import Page, content_hash
+from transforms.fetch.unpack import Body
+from transforms.records import Page, Reason, Rejected, content_hash
 
 GZIP = {"Content-Encoding": "gzip"}
+BROTLI, ZSTD = {"Content-Encoding": "br"}, {"Content-Encoding": "zstd"}
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 
 
@@ -19,6 +24,13 @@ def _deflated(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
+def _wide() -> bytes:
+    settings = zstandard.ZstdCompressionParameters(window_log=24)
+    packer = zstandard.ZstdCompressor(compression_params=settings).compressobj()
+    return packer.compress(PAGE) + packer.flush()
+
+
+WIDE = _wide()
 BAD: list[tuple[str, Behaviour, str, bool]] = [
     ("closes before headers", raw(), "connect", True),
     ("resets before headers", raw(abort=True), "connect", True),
@@ -33,9 +45,17 @@ BAD: list[tuple[str, Behaviour, str, bool]] = [
     ),
     ("chunks cut off", raw(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), "truncated", True),
     ("chunks malformed", raw(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"), "protocol", True),
+    ("more than declared", raw(OK + b"Content-Length: 5\r\n\r\n" + PAGE), "protocol", True),
     ("gzip cut off", answer(body=gzip.compress(PAGE * 9)[:-20], headers=GZIP), "truncated", True),
     ("gzip damaged", answer(body=b"\x1f\x8b\x08\x00junkjunkjunk", headers=GZIP), "protocol", True),
-    ("brotli unasked", answer(body=b"\x0b\x02\x80", headers={"Content-Encoding": "br"}), "unsupported_type", False),
+    ("brotli cut off", answer(body=brotli.compress(PAGE * 9)[:-9], headers=BROTLI), "truncated", True),
+    ("brotli damaged", answer(body=b"\xff" * 99, headers=BROTLI), "protocol", True),
+    ("deflate damaged", answer(body=b"\xff" * 99, headers={"Content-Encoding": "deflate"}), "protocol", True),
+    ("zstd cut off", answer(body=zstandard.compress(PAGE * 9)[:-9], headers=ZSTD), "truncated", True),
+    ("zstd damaged", answer(body=zstandard.compress(PAGE)[:6] + b"\xff" * 99, headers=ZSTD), "protocol", True),
+    ("zstd of a wide window", answer(body=WIDE, headers=ZSTD), "protocol", True),
+    ("packed unasked", answer(headers={"Content-Encoding": "compress"}), "unsupported_type", False),
+    ("packed twice", answer(headers={"Content-Encoding": "gzip, br"}), "unsupported_type", False),
     ("stalls", slow(5), "timeout", True),
     ("stalls in the body", raw(OK + b"Content-Length: 500\r\n\r\nhello", b"", pause=5), "timeout", True),
     ("drips", raw(OK + b"Content-Length: 500\r\n\r\n", *[b"x"] * 400, pause=0.1), "timeout", True),
@@ -58,6 +78,8 @@ BAD: list[tuple[str, Behaviour, str, bool]] = [
     ("PDF", answer(body=b"%PDF-1.7", headers={"Content-Type": "application/pdf"}), "unsupported_type", False),
     ("picture", answer(headers={"Content-Type": "IMAGE/JPEG; q=1"}), "unsupported_type", False),
     ("PDF of no type", answer(body=b"%PDF-1.7 \0", headers={"Content-Type": "-"}), "unsupported_type", False),
+    ("PDF said to be HTML", answer(body=b"%PDF-1.7 x"), "unsupported_type", False),
+    ("picture said to be HTML", answer(body=b"\xff\xd8\xff\xe0\0\x10JFIF\0"), "unsupported_type", False),
     ("XML for an article", answer(headers={"Content-Type": "application/xml"}), "unsupported_type", False),
 ]
 
@@ -85,6 +107,12 @@ GOOD: list[tuple[str, Behaviour]] = [
     ("said gzip, is plain", answer(headers=GZIP)),
     ("zlib", answer(body=zlib.compress(PAGE), headers={"Content-Encoding": "deflate"})),
     ("bare deflate", answer(body=_deflated(PAGE), headers={"Content-Encoding": "deflate"})),
+    ("brotli", answer(body=brotli.compress(PAGE), headers=BROTLI)),
+    ("zstd", answer(body=zstandard.compress(PAGE), headers=ZSTD)),
+    ("two frames", answer(body=zstandard.compress(PAGE[:9]) + zstandard.compress(PAGE[9:]), headers=ZSTD)),
+    ("said zstd, is plain", answer(headers=ZSTD)),
+    ("said brotli, is plain", answer(headers=BROTLI)),
+    ("said deflate, is plain", answer(headers={"Content-Encoding": "deflate"})),
     ("identity", answer(headers={"Content-Encoding": "identity"})),
     ("XHTML", answer(headers={"Content-Type": "application/xhtml+xml;charset=utf-8"})),
     ("odd type", answer(headers={"Content-Type": "text/html, text/html"})),
@@ -117,6 +145,21 @@ def test_the_first_byte_and_the_next_piece_have_limits_of_their_own(server: Serv
     assert result.fetch.reason == "timeout"
 
 
+def test_a_wrong_charset_is_left_to_the_extraction(server: Server, fetch: Fetch) -> None:
+    body = '<html><head><meta charset="utf-8"></head><body>Café déjà vu</body></html>'.encode()
+    server.on("/a", answer(body=body, headers={"Content-Type": "text/html; charset=iso-8859-2"}))
+    (result,) = fetch("/a")
+    assert isinstance(result, Page)
+    assert (result.body, result.content_type) == (body, "text/html; charset=iso-8859-2")
+
+
+@pytest.mark.parametrize("body", [b"RIFF is short for resource interchange.", b"<p>A stray \0 zero</p>"])
+def test_text_that_looks_odd(server: Server, fetch: Fetch, body: bytes) -> None:
+    server.on("/a", answer(body=body))
+    (result,) = fetch("/a")
+    assert isinstance(result, Page)
+
+
 def test_feed_types(server: Server, fetch: Fetch) -> None:
     server.on("/feed", answer(headers={"Content-Type": "application/rss+xml; charset=utf-8"}))
     (article,), (feed,) = fetch("/feed"), fetch("/feed", accept=FEED_TYPES)
@@ -125,24 +168,65 @@ def test_feed_types(server: Server, fetch: Fetch) -> None:
     assert feed.content_type == "application/rss+xml; charset=utf-8"
 
 
-def test_a_body_without_end_is_cut_off_soon(server: Server, fetch: Fetch) -> None:
-    behaviour, sent = endless(OK + b"Connection: close\r\n\r\n", b"x" * 65536)
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [(b"Connection: close", b"x" * 65536), (b"Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n")],
+    ids=["plain", "chunked"],
+)
+def test_a_body_without_end_is_cut_off_soon(server: Server, fetch: Fetch, head: bytes, piece: bytes) -> None:
+    behaviour, sent = endless(OK + head + b"\r\n\r\n", piece)
     server.on("/a", behaviour)
     (result,) = fetch("/a", max_body_bytes=2**20)
     assert result.fetch.reason == "too_large"
     assert sent[0] < 16 * 2**20  # what the sockets of both sides hold
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_bombs(server: Server, fetch: Fetch, coding: str) -> None:
+def _bomb(coding: str, size: int) -> bytes:
+    pieces = (bytes(2**20) for _ in range(size // 2**20))
+    if coding == "br":
+        packer = brotli.Compressor(quality=4)
+        return b"".join(packer.process(piece) for piece in pieces) + bytes(packer.finish())
+    if coding == "zstd":
+        zstd = zstandard.ZstdCompressor().compressobj()
+        return b"".join(zstd.compress(piece) for piece in pieces) + zstd.flush()
     bomb = zlib.compressobj(wbits=31 if coding == "gzip" else 15)
-    body = b"".join(bomb.compress(bytes(2**20)) for _ in range(40)) + bomb.flush()
-    server.on("/a", answer(body=body, headers={"Content-Encoding": coding}))
+    return b"".join(bomb.compress(piece) for piece in pieces) + bomb.flush()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_bombs(server: Server, fetch: Fetch, coding: str) -> None:
+    server.on("/a", answer(body=_bomb(coding, 40 * 2**20), headers={"Content-Encoding": coding}))
     (by_ratio,), (by_size,) = fetch("/a"), fetch("/a", max_unpack_ratio=10**6)
     assert isinstance(by_ratio, Missed) and isinstance(by_size, Missed)
     assert by_ratio.failure and "max_unpack_ratio" in by_ratio.failure.message
     assert by_size.failure and "max_body_bytes" in by_size.failure.message
     assert by_ratio.fetch.reason == by_size.fetch.reason == "too_large"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_a_bomb_is_never_unfolded(coding: str) -> None:
+    bomb = _bomb(coding, 200 * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Rejected) as caught:
+            Body(coding, 2**20, 10**6).feed(bomb[: 2**18])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert caught.value.reason is Reason.TOO_LARGE
+    assert peak < 24 * 2**20
+
+
+@pytest.mark.parametrize("size", [1, 3, 100, 5000])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_a_body_in_pieces_of_any_size(coding: str, size: int) -> None:
+    text = b"".join(b"<p>%d and %d</p>" % (n, n * n) for n in range(30_000))
+    packers = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstandard.compress}
+    packed = packers[coding](text)
+    body = Body(coding, 10 * 2**20, 100)
+    for at in range(0, len(packed), size):
+        body.feed(packed[at : at + size])
+    assert body.finish() == text
 
 
 def test_a_page_that_packs_well_is_no_bomb(server: Server, fetch: Fetch) -> None:
@@ -186,7 +270,7 @@ def test_what_is_sent(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPa
     assert len(by_path) == 4
     for headers in by_path.values():
         assert headers["user-agent"] == "Onrecord-Test/1.0 (+https://example.org/bot)"
-        assert headers["accept-encoding"] == "gzip, deflate"
+        assert headers["accept-encoding"] == "gzip, deflate, br, zstd"
         assert "cookie" not in headers
     assert by_path["news.example", "/robots.txt"]["x-key"] == by_path["news.example", "/a"]["x-key"] == "secret"
     assert "x-key" not in by_path["other.example", "/b"]

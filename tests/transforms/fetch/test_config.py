@@ -43,3 +43,9 @@ def test_targets() -> None:
     assert split_target("127.0.0.1:8080") == ("127.0.0.1", 8080)
     assert split_target("::1") == ("::1", None)
     assert split_target("[::1]:81") == ("::1", 81)
+
+
+def test_headers_are_never_printed() -> None:
+    config = FetchConfig.model_validate({"headers": {"news.example": {"X-Key": "hush-hush"}}})
+    assert "hush" not in repr(config)
+    assert "hush" not in config.model_dump_json()

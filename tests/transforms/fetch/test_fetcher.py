@@ -7,18 +7,22 @@ from email.utils import format_datetime
 from itertools import pairwise
 from typing import Any
 
+import brotli
 import pytest
 
 from tests.conftest import load_cases
 from tests.transforms.fetch.conftest import Fetch
 from tests.transforms.fetch.server import Behaviour, Server, answer, endless, raw, slow
 from transforms.fetch import FetchConfig, Missed, fetch_pages
-from transforms.fetch.fetcher import distinct
+from transforms.fetch.rows import distinct
+from transforms.fetch.rows import page as page_of
 from transforms.records import Page
 from transforms.urls import request_of
 
 FORBIDS = answer(body=b"User-agent: *\nDisallow: /news", headers={"Content-Type": "text/plain"})
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+REFRESH = b'<html><head><meta content="0;url=/real" http-equiv="refresh"></head></html>'
+BROTLI_BOMB = brotli.compress(bytes(64 * 2**20), quality=4)
 TOWARDS = {"Location": "/a"}
 
 
@@ -177,6 +181,37 @@ class TestRedirects:
         (result,) = fetch("/a")
         assert (result.fetch.reason, result.fetch.retriable) == ("redirect_loop", False)
 
+    def test_refresh_in_the_head(self, server: Server, fetch: Fetch) -> None:
+        server.on("/a", answer(body=REFRESH))
+        server.on("/real", answer(body=REFRESH.replace(b"/real", b"/b")))
+        (page,) = fetch("/a")
+        assert isinstance(page, Page)
+        assert page.fetch.final_url == "http://news.example/real"  # followed once
+        assert server.paths() == ["/robots.txt", "/a", "/real"]
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"<meta http-equiv=refresh content='300;url=/front'>",
+            b"<meta http-equiv=refresh content=5>",
+            b"<meta http-equiv=refresh content='0;url=/a#top'>",
+            b"<meta http-equiv=refresh content='0;url=javascript:x()'>",
+            b"<noscript><meta http-equiv=refresh content='0;url=/no-script'></noscript>",
+            b"<!-- <meta http-equiv=refresh content='0;url=/b'> -->",
+            b"<script>'<meta http-equiv=refresh content=\"0;url=/b\">'</script>",
+        ],
+    )
+    def test_a_refresh_that_leads_nowhere_else(self, server: Server, fetch: Fetch, head: bytes) -> None:
+        server.on("/a", answer(body=b"<html><head>" + head + b"</head><body>Text</body></html>"))
+        (page,) = fetch("/a")
+        assert isinstance(page, Page)
+        assert server.paths() == ["/robots.txt", "/a"]
+
+    def test_a_refresh_does_not_lead_inside(self, server: Server, fetch: Fetch) -> None:
+        server.on("/a", answer(body=REFRESH.replace(b"/real", b"http://127.0.0.1/")))
+        (result,) = fetch("/a")
+        assert result.fetch.reason == "private_address"
+
     def test_bytes_in_an_address(self, server: Server, fetch: Fetch) -> None:
         head = b"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /caf\xe9/\xc3\xa9\r\n\r\n"
         server.on("/a", raw(head))
@@ -218,13 +253,13 @@ class TestRetries:
             bounds.append(high)
             return low
 
-        monkeypatch.setattr("transforms.fetch.fetcher.random.uniform", draw)
+        monkeypatch.setattr("random.uniform", draw)
         server.on("/a", answer(503))
         fetch("/a", obey_robots=False, jitter=0, backoff_seconds=0.1, max_backoff_seconds=0.3, max_attempts=5)
         assert [bound for bound in bounds if bound] == pytest.approx([0.1, 0.2, 0.3, 0.3])
 
     def test_no_try_after_the_url_s_time(self, server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("transforms.fetch.fetcher.random.uniform", lambda low, high: high)
+        monkeypatch.setattr("random.uniform", lambda low, high: high)
         server.on("/a", answer(503))
         (result,) = fetch("/a", backoff_seconds=20, url_budget_seconds=10)
         assert (result.fetch.reason, result.fetch.attempts) == ("http_5xx", 1)
@@ -272,16 +307,14 @@ def test_every_input_has_its_row(server: Server, fetch: Fetch) -> None:
 
 
 def test_a_fault_of_ours_costs_one_url(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
-    from transforms.fetch import fetcher
-
-    real = fetcher._page
+    real = page_of
 
     def faulty(request: Any, *rest: Any) -> Page:
         if request.url.endswith("/b"):
             raise ZeroDivisionError("division by zero")
         return real(request, *rest)
 
-    monkeypatch.setattr(fetcher, "_page", faulty)
+    monkeypatch.setattr("transforms.fetch.fetcher.page", faulty)
     rows = {r.fetch.url[-2:]: r for r in fetch("/a", "/b", "/c")}
     assert isinstance(rows["/b"], Missed)
     assert rows["/b"].failure is not None
@@ -327,20 +360,20 @@ def _middle_missing(server: Server) -> None:
 CASES: dict[str, tuple[Callable[[Server], None], list[str], dict[str, Any]]] = {
     "fetch-001": (lambda s: s.on("/a", answer(429, b"", {"Retry-After": "1"}), answer()), ["/a"], {}),
     "fetch-003": (lambda s: s.on("/a", answer(302, b"", TOWARDS)), ["/a"], {}),
+    "fetch-008": (lambda s: s.on("/a", answer(body=BROTLI_BOMB, headers={"Content-Encoding": "br"})), ["/a"], {}),
     "fetch-009": (lambda s: s.on("/a", answer(headers={"Content-Length": "3221225472"})), ["/a"], {}),
     "fetch-011": (lambda s: s.on("/a", raw(HEAD + b"Content-Length: 50000\r\n\r\n" + bytes(20000))), ["/a"], {}),
     "fetch-013": (lambda s: s.on("/a", answer(403, b"Access denied")), ["/a"], {}),
     "fetch-014": (lambda s: s.on("/a", answer(404)), ["/a"], {}),
     "fetch-015": (_middle_missing, ["/a", "/b", "/c"], {}),
+    "fetch-017": (lambda s: s.on("/a", answer(body=REFRESH)), ["/a"], {}),
     "fetch-018": (lambda s: s.on("/robots.txt", answer(503), FORBIDS), ["/news/1"], {}),
     "fetch-019": (lambda s: s.on("/robots.txt", FORBIDS), ["/news/1"], {"user_agent": "onrecord/2"}),
 }
 LEFT = {
-    "fetch-008": "no brotli decoder is a dependency, so br is not asked for, and unasked it is unsupported_type",
-    "fetch-017": "meta refresh: the fetch stage does not read HTML",
-    "fetch-021": "WARC files are no source yet",
-    "fetch-022": "WARC files are no source yet",
-    "fetch-023": "WARC files are no source yet",
+    "fetch-021": "a WARC file is a source: tests/transforms/sources",
+    "fetch-022": "a WARC file is a source: tests/transforms/sources",
+    "fetch-023": "a WARC file is a source: tests/transforms/sources",
 }
 REASONS = {"http_4xx": {"http_4xx", "http_gone"}}
 
@@ -358,6 +391,8 @@ def test_case(case: dict[str, Any], server: Server, fetch: Fetch) -> None:
         assert [len(results), outcomes.count("ok"), outcomes.count("failed")] == [3, 2, 1]
         return
     row = results[0].fetch
+    if "final_path" in expected:
+        assert row.final_url == f"http://news.example{expected['final_path']}"
     assert row.outcome == expected["outcome"]
     if "reason_class" in expected:
         assert row.reason in REASONS.get(expected["reason_class"], {expected["reason_class"]})

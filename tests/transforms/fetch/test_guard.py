@@ -189,6 +189,25 @@ def test_a_redirect_does_not_lead_inside(
     assert server.paths() == ["/robots.txt", "/a"]
 
 
+def test_the_connection_goes_to_the_address_that_was_checked(
+    server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def look_up(host: str, port: int, *_: object) -> list[object]:
+        asked.append(host)
+        address = "127.0.0.1" if len(asked) == 1 else "127.0.0.2"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr("transforms.fetch.guard.socket.getaddrinfo", look_up)
+    url = f"http://rebinding.test:{server.port}/a"
+    (page,) = fetch(
+        url, allow_private_hosts=("rebinding.test",), allowed_ports=(server.port,), resolve={}, obey_robots=False
+    )
+    assert isinstance(page, Page)
+    assert asked == ["rebinding.test"]
+
+
 def test_robots_is_guarded_too(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     _answer(monkeypatch, ["127.0.0.1"])
     (closed,) = fetch("http://closed.test/a", allowed_ports=(80, server.port))

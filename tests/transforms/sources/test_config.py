@@ -1,11 +1,12 @@
 """The sources' settings."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from transforms.sources import FeedsSource, Source, UrlsSource
+from transforms.sources import FeedsSource, SitemapsSource, Source, UrlsSource, WarcSource
 
 SOURCES: TypeAdapter[Any] = TypeAdapter(Source)
 
@@ -18,6 +19,12 @@ def test_the_type_decides() -> None:
     assert feeds == FeedsSource(urls=("https://a.example/feed",), path="feeds.txt")
     assert feeds.patterns == ("feeds.txt",)
     assert FeedsSource(urls=("https://a.example/feed",)).patterns == ()
+    sitemaps = SOURCES.validate_python({"type": "sitemaps", "sites": ["https://a.example/"], "since": "2024-05-01"})
+    assert sitemaps == SitemapsSource(sites=("https://a.example/",), since=date(2024, 5, 1))
+    assert (sitemaps.listings, sitemaps.patterns) == (("https://a.example/robots.txt",), ())
+    assert SitemapsSource(urls=("https://a.example/m.xml",), path="maps.txt").patterns == ("maps.txt",)
+    warc = SOURCES.validate_python({"type": "warc", "path": "a/*.warc.gz"})
+    assert (warc, warc.patterns) == (WarcSource(path="a/*.warc.gz"), ("a/*.warc.gz",))
 
 
 @pytest.mark.parametrize(
@@ -25,6 +32,11 @@ def test_the_type_decides() -> None:
     [
         {"type": "feeds"},
         {"type": "urls"},
+        {"type": "sitemaps"},
+        {"type": "sitemaps", "urls": ["https://a.example/m.xml"], "since": "2024-05-02", "until": "2024-05-01"},
+        {"type": "sitemaps", "urls": ["https://a.example/m.xml"], "since": "yesterday"},
+        {"type": "sitemaps", "urls": ["https://a.example/m.xml"], "max_depth": 6},
+        {"type": "warc"},
         {"type": "urls", "path": "a", "fromat": "csv"},
         {"type": "urls", "path": "a", "format": "xml"},
         {"type": "rss", "path": "a"},

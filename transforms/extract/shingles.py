@@ -1,0 +1,76 @@
+"""Signatures of a text's word shingles, by which near-duplicates are known.
+
+A shingle is three words in a row, letter case and punctuation off. Two signatures, both the same on every machine: the
+`simhash` of a text is one number, near for texts that are nearly equal (Charikar, STOC 2002); its `sketch` is the
+smallest of its shingles' hashes (Broder, "On the resemblance and containment of documents", 1997), which also says how
+much of a text stands in another one that is several times as long.
+"""
+
+import re
+from array import array
+from collections.abc import Iterator
+from hashlib import blake2b
+from heapq import nsmallest
+
+SKETCH = 64
+"""Hashes in a sketch; a text with fewer shingles has all of its own in it."""
+
+_SIZE = 3
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_LANE = 32
+_LANES = tuple(sum((byte >> bit & 1) << bit * _LANE for bit in range(8)) for byte in range(256))
+"""A byte's bits, each in a lane of its own, so that one addition counts eight bits."""
+
+
+def simhash(text: str) -> int:
+    """The 64-bit SimHash of a text, as a signed number.
+
+    Args:
+        text: an article's text.
+
+    Returns:
+        A number from -2**63 to 2**63 - 1: bit i is set when it is set in most hashes of the text's distinct shingles.
+    """
+    hashes = b"".join(_shingles(text))
+    least = len(hashes) // 16 + 1
+    bits = 0
+    for byte in range(8):
+        counts = sum(map(_LANES.__getitem__, hashes[byte::8]))
+        for bit in range(8):
+            bits |= ((counts >> bit * _LANE & 0xFFFF_FFFF) >= least) << 8 * byte + bit
+    return bits - (bits >> 63 << 64)
+
+
+def sketch(text: str) -> "array[int]":
+    """The `SKETCH` smallest hashes of a text's distinct shingles, in ascending order."""
+    return array("Q", nsmallest(SKETCH, (int.from_bytes(each, "big") for each in _shingles(text))))
+
+
+def likeness(one: "array[int]", other: "array[int]") -> tuple[float, float]:
+    """How much of the shorter of two texts stands in the longer one, and how long it is beside that.
+
+    Args:
+        one: a `sketch`.
+        other: a `sketch`.
+
+    Returns:
+        The share of the shorter text's shingles that both have, and the shorter one's length by the longer one's, both
+        0 to 1: exact for texts of up to `SKETCH` shingles, else an estimate.
+    """
+    # Up to the smaller of the last hashes both sketches are complete, so what they share there is a fair sample.
+    last = min((each[-1] for each in (one, other) if len(each) == SKETCH), default=(1 << 64) - 1)
+    first, second = ({value for value in each if value <= last} for each in (one, other))
+    shorter, longer = sorted((len(first), len(second)))
+    return (len(first & second) / shorter, shorter / longer) if shorter else (0.0, 0.0)
+
+
+def _shingles(text: str) -> set[bytes]:
+    return {blake2b(each.encode("utf-8", "surrogatepass"), digest_size=8).digest() for each in _phrases(text)}
+
+
+def _phrases(text: str) -> Iterator[str]:
+    words = _WORD.findall(text.casefold())
+    if words and len(words) < _SIZE:
+        yield " ".join(words)
+    yield from map(" ".join, zip(*(words[start:] for start in range(_SIZE)), strict=False))
