@@ -22,7 +22,7 @@ _SPEAKERS = """
 """
 _QUOTES = """
     SELECT speaker_name, q.text, q.domain FROM quotes q WHERE speaker_name IS NOT NULL AND kind = 'direct'
-    AND length(q.text) BETWEEN 40 AND 160
+    AND length(q.text) BETWEEN 40 AND 110 AND len(q.spans) = 1
     QUALIFY row_number() OVER (PARTITION BY q.domain ORDER BY confidence DESC, quote_id) <= 2
     ORDER BY quote_id LIMIT ?
 """

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType
 
 from tests.site.server import Site
@@ -44,13 +45,11 @@ def main(command: list[str]) -> int:
     with Site() as site:
         if command:
             return run_beside(command, site.address)
-        sys.stdout.write(f"Serving {', '.join(site.hosts)} on {site.address} until Ctrl-C.\n")
-        sys.stdout.write(f"Try: curl -H 'Host: wire.example' http://{site.address}/2025/storm-gates\n")
-        sys.stdout.flush()
-        try:
+        with suppress(KeyboardInterrupt):
+            sys.stdout.write(f"Serving {', '.join(site.hosts)} on {site.address} until Ctrl-C.\n")
+            sys.stdout.write(f"Try: curl -H 'Host: wire.example' http://{site.address}/2025/storm-gates\n")
+            sys.stdout.flush()
             threading.Event().wait()
-        except KeyboardInterrupt:
-            return 0
     return 0
 
 

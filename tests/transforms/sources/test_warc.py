@@ -85,9 +85,12 @@ def test_an_archive_of_a_crawl() -> None:
         ((("Transfer-Encoding", "chunked"),), b"%x\r\n%b\r\n0\r\n\r\n" % (len(PAGE), PAGE)),
         # Decoded by whoever wrote the archive, with the headers left as they were
         ((("Content-Encoding", "gzip"), ("Transfer-Encoding", "chunked")), PAGE),
+        ((("Content-Encoding", "gzip"),), PAGE),
+        ((("Transfer-Encoding", "chunked"),), PAGE),
     ],
 )  # fmt: skip
 def test_encodings(headers: tuple[tuple[str, str], ...], packed: bytes) -> None:
+    """Packed bodies, and those whose headers say so and that are not: cases fetch-022 and fetch-023."""
     (page,) = _read(record(URLS[0], packed, headers=(HTML, *headers)))
     assert isinstance(page, Page)
     assert page.body == PAGE
@@ -127,6 +130,7 @@ def test_damage_costs_the_record_alone() -> None:
 
 
 def test_a_file_that_breaks_off_gives_what_was_whole() -> None:
+    """Case fetch-021."""
     whole = archive(*((url, PAGE) for url in URLS[:4]))
     data, last = whole + record(URLS[4], PAGE), len(whole)
     for cut in (1, 8, 100, len(data) - last - 1):
