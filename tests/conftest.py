@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ import pytest
 from transforms.records import Article, Fetch, Run, content_hash, stable_id
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=timezone.utc)
+
+
+def pytest_configure() -> None:
+    """A shell starts its background jobs with SIGINT ignored, which children inherit; the tests send it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def load_cases(name: str) -> list[dict[str, Any]]:
