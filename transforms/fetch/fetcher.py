@@ -21,7 +21,7 @@ from transforms.fetch.host import Host, retry_after
 from transforms.fetch.optout import MAX_BYTES as MAX_TDMREP_BYTES
 from transforms.fetch.optout import WELL_KNOWN, Head, Reservations, read_head, reserved_by_headers
 from transforms.fetch.redirects import REDIRECTS, next_url, refresh_url
-from transforms.fetch.robots import MAX_BYTES, MAX_REDIRECTS, RobotsRules
+from transforms.fetch.robots import MAX_AGE_SECONDS, MAX_BYTES, MAX_REDIRECTS, RobotsRules
 from transforms.fetch.rows import Missed, Progress, distinct, is_twin, missed, not_modified, page
 from transforms.records import Page, Reason, Rejected, UrlRequest
 from transforms.urls import host_of, normal_url
@@ -188,15 +188,16 @@ class Fetcher:
         return reserved
 
     async def _ask_host(self, host: Host, url: str, progress: Progress) -> None:
-        """Asks a host, once, what it allows.
+        """Asks a host, once a day, what it allows.
 
         Raises:
             Rejected: the URL may not be asked for, or the host does not say.
         """
         if self._config.obey_robots:
             async with host.reading:
-                if host.robots is None:
+                if host.robots is None or time.monotonic() - host.robots_read_at > MAX_AGE_SECONDS:
                     host.robots = await self._read_robots(host, url)
+                    host.robots_read_at = time.monotonic()
             if not _said(host.robots, progress).allowed(url):
                 raise Rejected(Reason.ROBOTS, f"The site's robots.txt disallows {url} for {self._config.robots_token}.")
         if self._config.obey_opt_outs:

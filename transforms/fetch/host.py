@@ -24,6 +24,7 @@ class Host:
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while its robots.txt and its reservations are asked for, once."""
     robots: RobotsRules | Rejected | None = None
+    robots_read_at: float = 0.0
     reservations: Reservations | Rejected | None = None
     crawl_delay: float = 0.0
     ready_at: float = 0.0

@@ -8,7 +8,8 @@ from transforms.records import Reason, Rejected
 
 MAX_BYTES = 500 * 1024
 """What is read of a robots.txt (RFC 9309, section 2.5); the rest counts for nothing."""
-
+MAX_AGE_SECONDS = 24 * 3600
+"""How long a robots.txt holds before it is read again (RFC 9309, section 2.4)."""
 MAX_REDIRECTS = 5
 """How many redirects of a robots.txt are followed (RFC 9309, section 2.3.1.2)."""
 

@@ -88,6 +88,14 @@ class TestRobots:
         assert isinstance(page, Page)
         assert server.paths() == ["/robots.txt", "/other"]
 
+    def test_rules_of_yesterday_are_read_again(
+        self, server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("transforms.fetch.fetcher.MAX_AGE_SECONDS", 0.2)
+        server.on("/robots.txt", _robots("User-agent: *\nDisallow:\n"), FORBIDS)
+        first, second = fetch("/news/1", "/news/2", delay_seconds=0.3)
+        assert (first.fetch.outcome, second.fetch.reason) == ("ok", "robots")
+
     def test_turned_off(self, server: Server, fetch: Fetch) -> None:
         server.on("/robots.txt", FORBIDS)
         (page,) = fetch("/news/1", obey_robots=False)
