@@ -30,7 +30,9 @@ _ZONES = {
     "pst": -8, "pdt": -7, "wet": 0, "west": 1, "bst": 1, "cet": 1, "cest": 2, "mez": 1, "mesz": 2, "eet": 2, "eest": 3,
     "msk": 3, "jst": 9, "kst": 9, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13,
 }  # fmt: skip
-_CLOCK = r"(?:[T,\s]+(?:at\s+)?(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,]\d+)?)?\s*(?P<ap>[ap]\.?m\.?)?)?"
+_CLOCK = (
+    r"(?:[T,\s]+(?:at\s+)?(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d+))?)?\s*(?P<ap>[ap]\.?m\.?)?)?"
+)
 _ZONE = r"\s*(?:(?:gmt|utc)?(?P<sign>[+-])(?P<zh>\d{2}):?(?P<zm>\d{2})?|(?P<zone>[a-z]{1,4}))?(?:\s*\([^()]*\))?"
 _FORMS = tuple(
     re.compile(form + end, re.IGNORECASE)
@@ -71,8 +73,8 @@ def _moment(parts: dict[str, str | None]) -> datetime | None:
     month = int(parts["m"] or 0) if not name else _MONTHS.get(name[:4]) or _MONTHS.get(name[:3], 0)
     second = min(int(parts["s"] or 0), 59)
     try:
-        local = datetime(year, month, int(parts["d"] or 0), hour, int(parts["mi"] or 0), second, tzinfo=timezone.utc)
-        return local - _offset(parts)
+        clock = hour, int(parts["mi"] or 0), second, int((parts["f"] or "")[:6].ljust(6, "0"))
+        return datetime(year, month, int(parts["d"] or 0), *clock, tzinfo=timezone.utc) - _offset(parts)
     except (ValueError, OverflowError):
         return None
 

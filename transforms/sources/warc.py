@@ -114,7 +114,7 @@ def _results(member: bytes | Rejected, most: int) -> Iterator[Page | Unread]:
     try:
         record = None
         for record in ArchiveIterator(BytesIO(member)):
-            if not record.rec_type or _moment(record.rec_headers.get_header("WARC-Date") or "") is None:
+            if not record.rec_type or parse_date(record.rec_headers.get_header("WARC-Date") or "") is None:
                 raise Rejected(Reason.ARCHIVE_DAMAGED, "The record has no WARC-Type or no WARC-Date.")
             if _is_page(record):
                 yield _result(record, most)
@@ -133,7 +133,7 @@ def _is_page(record: ArcWarcRecord) -> bool:
 
 def _result(record: ArcWarcRecord, most: int) -> Page | Unread:
     header = record.rec_headers.get_header
-    target, at = (header("WARC-Target-URI") or "").strip("<>"), _moment(header("WARC-Date"))
+    target, at = (header("WARC-Target-URI") or "").strip("<>"), parse_date(header("WARC-Date") or "")
     if not target or at is None:
         raise Rejected(Reason.ARCHIVE_DAMAGED, "The record has no WARC-Target-URI.")
     known = _known(header(REQUEST_HEADER) or "")
@@ -191,13 +191,6 @@ def _body(record: ArcWarcRecord, most: int) -> bytes:
     if not body:
         raise Rejected(Reason.EMPTY_BODY, "The record holds a page of no bytes.")
     return bytes(body)
-
-
-def _moment(text: str) -> datetime | None:
-    """A WARC-Date, with its fraction of a second where version 1.1 gives one."""
-    with suppress(ValueError):
-        return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).astimezone(timezone.utc)
-    return parse_date(text)
 
 
 def _unread(request: UrlRequest, refused: Rejected, at: datetime) -> Unread:
