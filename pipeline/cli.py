@@ -88,6 +88,7 @@ def run(
 
     from pipeline.execute import execute, run_id_of, runner_of
     from pipeline.lake import CommitError, RunLockedError
+    from pipeline.query import open_lake
     from pipeline.report import all_failed, cancelled, print_report
     from transforms.store import open_store
 
@@ -108,14 +109,16 @@ def run(
         console.print(f"Run {identity} is committed already: nothing to do. --replace makes it anew.", highlight=False)
         return
     store = open_store(loaded.lake)
-    print_report(console, store, done.manifest)
-    if left := cancelled(store, done.manifest):
+    with open_lake(store, done.manifest.run_id) as database:
+        print_report(console, store.root, done.manifest, database)
+        left, nothing_came = cancelled(database), all_failed(database)
+    if left:
         console.print(
             f"Stopped early: {left:,} URLs were not asked for (skipped, cancelled); the next run of this configuration "
             "takes them up.",
             highlight=False,
         )
-    if all_failed(store, done.manifest):
+    if nothing_came:
         _fail('all that was tried failed; `onrecord query "from failures"` says why', EXIT_ALL_FAILED)
 
 

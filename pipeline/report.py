@@ -6,8 +6,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.lake import Manifest
-from pipeline.query import open_lake
-from transforms.store import Store
 
 SAMPLES = 6
 """How many quotes and speakers are shown."""
@@ -28,19 +26,19 @@ _QUOTES = """
 """
 
 
-def print_report(console: Console, store: Store, manifest: Manifest) -> None:
+def print_report(console: Console, root: str, manifest: Manifest, database: duckdb.DuckDBPyConnection) -> None:
     """Prints what a committed run brought.
 
     Args:
         console: where to.
-        store: the lake.
+        root: the lake's.
         manifest: the run's.
+        database: the run alone (`pipeline.query.open_lake`).
     """
-    with open_lake(store, manifest.run_id) as database:
-        _print(console, "What became of the URLs", ("outcome", "reason", "#URLs", "for example"), database, _OUTCOMES)
-        _print(console, "Most quoted", ("speaker", "role", "#quotes", "#articles"), database, _SPEAKERS, SAMPLES)
-        _print(console, "Quotes", ("speaker", "words", "site"), database, _QUOTES, SAMPLES)
-    lake = Table(title=f"Tables in {escape(store.root)}", title_justify="left")
+    _print(console, "What became of the URLs", ("outcome", "reason", "#URLs", "for example"), database, _OUTCOMES)
+    _print(console, "Most quoted", ("speaker", "role", "#quotes", "#articles"), database, _SPEAKERS, SAMPLES)
+    _print(console, "Quotes", ("speaker", "words", "site"), database, _QUOTES, SAMPLES)
+    lake = Table(title=f"Tables in {escape(root)}", title_justify="left")
     for heading in ("table", "rows", "bytes", "files"):
         lake.add_column(heading, justify="left" if heading in ("table", "files") else "right")
     for name, files in manifest.files.items():
@@ -50,18 +48,16 @@ def print_report(console: Console, store: Store, manifest: Manifest) -> None:
     console.print(f"Books balance: {manifest.urls} URLs in, {manifest.rows('fetches')} rows in fetches.")
 
 
-def all_failed(store: Store, manifest: Manifest) -> bool:
+def all_failed(database: duckdb.DuckDBPyConnection) -> bool:
     """Whether the run tried something and every bit of it failed."""
-    with open_lake(store, manifest.run_id) as database:
-        row = database.execute("SELECT count(*), count(*) FILTER (outcome = 'failed') FROM fetches").fetchone()
+    row = database.execute("SELECT count(*), count(*) FILTER (outcome = 'failed') FROM fetches").fetchone()
     tried, failed = row or (0, 0)
     return bool(tried) and tried == failed
 
 
-def cancelled(store: Store, manifest: Manifest) -> int:
+def cancelled(database: duckdb.DuckDBPyConnection) -> int:
     """How many URLs the run did not come to, because it was stopped."""
-    with open_lake(store, manifest.run_id) as database:
-        row = database.execute("SELECT count(*) FROM fetches WHERE reason = 'cancelled'").fetchone()
+    row = database.execute("SELECT count(*) FROM fetches WHERE reason = 'cancelled'").fetchone()
     return int(row[0]) if row else 0
 
 

@@ -20,7 +20,7 @@ import duckdb
 from pipeline.lake import manifests
 from transforms.extract.shingles import likeness, sketch
 from transforms.records import Run, StagedFile, Story, stable_id
-from transforms.store import Store, open_store
+from transforms.store import open_store
 from transforms.write import SORT_MEMORY, write_rows
 
 RECENT = timedelta(days=7)
@@ -51,11 +51,12 @@ def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
     if not articles:
         return []
     store = open_store(run.lake)
-    path = f"{run.staging}/publish/stories/{articles[0].partition}/part-{run.run_id}-{run.attempt}-0.parquet"
+    path = f"{run.staging}/publish/stories/{run.partition}/part-{run.run_id}-{run.attempt}-0.parquet"
+    recent = [m for m in manifests(store) if m.run_id != run.run_id and abs(m.run_date - run.run_date) <= RECENT]
     with (
         store.local_copies([f.path for f in articles]) as new,
-        store.local_copies(_recent_files(store, run, "articles")) as texts,
-        store.local_copies(_recent_files(store, run, "stories")) as stories,
+        store.local_copies([f.path for m in recent for f in m.files["articles"]]) as texts,
+        store.local_copies([f.path for m in recent for f in m.files["stories"]]) as stories,
         duckdb.connect(config={"memory_limit": SORT_MEMORY, "threads": 1}) as database,
     ):
         database.execute("SET TimeZone = 'UTC'")
@@ -63,15 +64,6 @@ def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
         rows = [known.place(*row) for row in _articles(database, new)]
         rows.sort(key=lambda row: (row.domain, row.published_at is None, row.published_at, row.version_id))
         return [write_rows(run, "stories", rows, path)]
-
-
-def _recent_files(store: Store, run: Run, table: str) -> list[str]:
-    return [
-        file.path
-        for manifest in manifests(store)
-        if manifest.run_id != run.run_id and abs(manifest.run_date - run.run_date) <= RECENT
-        for file in manifest.files[table]
-    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,17 @@ in a header of ours, so that a run over the archive comes to the same articles w
 
 import json
 import uuid
-from collections.abc import Iterator
 from contextlib import ExitStack
 from io import BytesIO
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
-from apache_beam.utils.windowed_value import WindowedValue
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from transforms.records import Page, Run, StagedFile
 from transforms.sources.warc import REQUEST_HEADER
-from transforms.store import Store, open_store
+from transforms.store import Store
+from transforms.write import WriteBundles
 
 FOLDER = "_warc"
 """Where archives lie in the lake, and their name among the files of a run's manifest."""
@@ -40,7 +38,7 @@ class ArchivePages(beam.PTransform):
         self._run = run
 
     def expand(self, pages: "beam.PCollection[Page]") -> "beam.PCollection[StagedFile]":
-        return pages | beam.ParDo(_ArchivePages(self._run)).with_output_types(StagedFile)
+        return pages | beam.ParDo(WriteBundles(FOLDER, self._run, _open_writer)).with_output_types(StagedFile)
 
 
 class ArchiveWriter:
@@ -97,35 +95,14 @@ class ArchiveWriter:
         self._file.close()
         size = self._local.stat().st_size
         self._stack.close()
-        partition = f"dt={self._run.run_date.isoformat()}"
+        partition = self._run.partition
         return StagedFile(table=FOLDER, partition=partition, path=self._staged, rows=self._pages, bytes=size)
+
+
+def _open_writer(store: Store, run: Run) -> ArchiveWriter:
+    return ArchiveWriter(store, run, f"{run.run_id}-{run.attempt}-{uuid.uuid4().hex}")
 
 
 def _line(value: str) -> str:
     """A header's value that stays within its line and in ASCII, whatever a site sent."""
     return " ".join(value.split()).encode("ascii", "replace").decode()
-
-
-class _ArchivePages(beam.DoFn):
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._counter = Metrics.counter("rows", FOLDER)
-
-    def setup(self) -> None:
-        self._store = open_store(self._run.lake)
-
-    def start_bundle(self) -> None:
-        self._writer: ArchiveWriter | None = None
-
-    def process(self, page: Page) -> None:
-        if self._writer is None:
-            name = f"{self._run.run_id}-{self._run.attempt}-{uuid.uuid4().hex}"
-            self._writer = ArchiveWriter(self._store, self._run, name)
-        self._writer.add(page)
-        self._counter.inc()
-
-    def finish_bundle(self) -> Iterator[WindowedValue]:
-        if self._writer is not None:
-            staged = self._writer.close()
-            self._writer = None
-            yield beam.transforms.window.GlobalWindows.windowed_value(staged)

@@ -6,8 +6,9 @@ digits of BLAKE2b (RFC 7693) over their parts: the same input gives the same id 
 """
 
 import hashlib
-from dataclasses import dataclass
-from datetime import date, datetime
+import traceback
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timezone
 from enum import Enum
 from typing import Literal
 
@@ -139,6 +140,13 @@ class Rejected(Exception):  # noqa: N818 - it is an answer, not an error: this i
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+    @classmethod
+    def of_fault(cls, error: Exception) -> "Rejected":
+        """What an exception that nobody foresaw becomes: ``internal_error`` with its traceback's last line."""
+        return cls(
+            Reason.INTERNAL_ERROR, traceback.format_exception_only(type(error), error)[-1].strip().splitlines()[-1]
+        )
 
     def __reduce__(self) -> tuple[type["Rejected"], tuple[Reason, str]]:
         return type(self), (self.reason, self.message)
@@ -349,6 +357,11 @@ class Run:
     """The lake's root: a folder or ``gs://bucket/prefix``."""
 
     @property
+    def partition(self) -> str:
+        """The folder of the run's day below a table's."""
+        return f"dt={self.run_date.isoformat()}"
+
+    @property
     def staging(self) -> str:
         """This attempt's folder for files that no reader sees, relative to the lake."""
         return f"_staging/{self.run_id}/{self.attempt}"
@@ -389,3 +402,10 @@ def failure_of(fetch: Fetch, stage: Stage, reason: Reason, message: str, at: dat
         source=fetch.source,
         failed_at=at,
     )
+
+
+def failed(fetch: Fetch, stage: Stage, refused: Rejected) -> tuple[Fetch, Failure]:
+    """The two rows of a page that came and that a later stage refused: its ledger row, failed, and the failure."""
+    reason = refused.reason
+    row = replace(fetch, outcome="failed", reason=reason.value, retriable=reason.retriable)
+    return row, failure_of(row, stage, reason, refused.message, datetime.now(timezone.utc))

@@ -6,9 +6,10 @@ the target size. Neither writes where a reader looks: the commit (``pipeline.lak
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import apache_beam as beam
 import duckdb
@@ -20,6 +21,8 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.records import Run, StagedFile
 from transforms.store import Store, open_store
 from transforms.tables import TABLES, Row, Table, to_batch
+
+_In = TypeVar("_In", contravariant=True)
 
 ROWS_A_GROUP = 2_000
 """Rows held in memory before they are written: a few megabytes of article text."""
@@ -44,7 +47,12 @@ class StageRows(beam.PTransform):
         self._table, self._run = table, run
 
     def expand(self, records: "beam.PCollection[Row]") -> "beam.PCollection[StagedFile]":
-        return records | beam.ParDo(_StageRows(self._table, self._run)).with_output_types(StagedFile)
+        table = TABLES[self._table]
+
+        def open_writer(store: Store, run: Run) -> RowWriter:
+            return RowWriter(store, table, run, f"{run.staging}/rows/{table.name}/{uuid.uuid4().hex}.parquet")
+
+        return records | beam.ParDo(WriteBundles(table.name, self._run, open_writer)).with_output_types(StagedFile)
 
 
 class Publish(beam.PTransform):
@@ -178,26 +186,40 @@ def _checked(local: Path, table: str, run: Run, path: str, rows: int) -> StagedF
     found = pq.read_metadata(local).num_rows
     if found != rows:
         raise OSError(f"{path} holds {found} rows where {rows} were written: the disk under {run.lake} lost some")
-    partition = f"dt={run.run_date.isoformat()}"
-    return StagedFile(table=table, partition=partition, path=path, rows=rows, bytes=local.stat().st_size)
+    return StagedFile(table=table, partition=run.partition, path=path, rows=rows, bytes=local.stat().st_size)
 
 
-class _StageRows(beam.DoFn):
-    def __init__(self, table: str, run: Run) -> None:
-        self._table, self._run = table, run
-        self._counter = Metrics.counter("rows", table)
+class BundleWriter(Protocol[_In]):
+    """Writes the elements of one bundle to one new file."""
+
+    def add(self, element: _In, /) -> None: ...
+
+    def close(self) -> StagedFile: ...
+
+
+class WriteBundles(beam.DoFn):
+    """Writes the elements of each bundle to a file of its own, and names it when the bundle has finished.
+
+    Args:
+        counter: under which name the elements are counted.
+        run: the attempt, which names the lake.
+        open_writer: opens the file of a bundle, at its first element.
+    """
+
+    def __init__(self, counter: str, run: Run, open_writer: Callable[[Store, Run], BundleWriter[_In]]) -> None:
+        self._run, self._open = run, open_writer
+        self._counter = Metrics.counter("rows", counter)
 
     def setup(self) -> None:
         self._store = open_store(self._run.lake)
 
     def start_bundle(self) -> None:
-        self._writer: RowWriter | None = None
+        self._writer: BundleWriter[Any] | None = None
 
-    def process(self, record: Row) -> None:
+    def process(self, element: Any) -> None:
         if self._writer is None:
-            path = f"{self._run.staging}/rows/{self._table}/{uuid.uuid4().hex}.parquet"
-            self._writer = RowWriter(self._store, TABLES[self._table], self._run, path)
-        self._writer.add(record)
+            self._writer = self._open(self._store, self._run)
+        self._writer.add(element)
         self._counter.inc()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:

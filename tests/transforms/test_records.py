@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 import pytest
 
 from tests.conftest import make_fetch
-from transforms.records import Reason, Rejected, content_hash, failure_of, stable_id
+from transforms.records import Reason, Rejected, content_hash, failed, failure_of, stable_id
 
 
 def test_the_same_parts_give_the_same_id_everywhere() -> None:
@@ -46,3 +46,21 @@ def test_a_failure_carries_what_is_needed_to_try_again() -> None:
         True,
     )
     assert len(failure.message) == 2000
+
+
+def test_a_fault_is_told_by_its_tracebacks_last_line() -> None:
+    assert Rejected.of_fault(KeyError("mill")).message == "KeyError: 'mill'"
+    told = Rejected.of_fault(ValueError("first line\nlast line"))
+    assert (told.reason, told.message) == (Reason.INTERNAL_ERROR, "last line")
+
+
+def test_a_page_that_a_later_stage_refuses_keeps_what_its_fetch_brought() -> None:
+    fetch = make_fetch(1, http_status=200, attempts=2)
+    row, failure = failed(fetch, "extract", Rejected(Reason.TOO_SHORT, "three words"))
+    assert (row.outcome, row.reason, row.retriable, row.http_status) == ("failed", "too_short", False, 200)
+    assert (failure.stage, failure.reason, failure.message, failure.attempts) == (
+        "extract",
+        "too_short",
+        "three words",
+        2,
+    )

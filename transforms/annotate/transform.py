@@ -1,6 +1,5 @@
 """The `Annotate` transform."""
 
-import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -12,7 +11,7 @@ from apache_beam.pvalue import TaggedOutput
 
 from transforms.annotate.config import AnnotateConfig
 from transforms.annotate.document import annotate
-from transforms.records import Annotation, Article, Entity, Failure, Quote, Reason, Rejected, stable_id
+from transforms.records import Annotation, Article, Entity, Failure, Quote, Rejected, stable_id
 
 
 class Annotated(NamedTuple):
@@ -56,11 +55,10 @@ class _Annotate(beam.DoFn):
         try:
             found = _annotated(article)
         except Rejected as refusal:
-            yield _failure(article, refusal.reason, refusal.message)
+            yield _failure(article, refusal)
             return
         except Exception as error:  # noqa: BLE001 - one article must never end the run
-            last = traceback.format_exception_only(error)[-1].strip()
-            yield _failure(article, Reason.INTERNAL_ERROR, last)
+            yield _failure(article, Rejected.of_fault(error))
             return
         Metrics.counter("annotate", "ok").inc()
         Metrics.counter("annotate", "quotes").inc(len(found.quotes))
@@ -83,7 +81,8 @@ def _annotated(article: Article) -> Annotation:
     )
 
 
-def _failure(article: Article, reason: Reason, message: str) -> TaggedOutput:
+def _failure(article: Article, refused: Rejected) -> TaggedOutput:
+    reason = refused.reason
     Metrics.counter("annotate", reason.value).inc()
     failure = Failure(
         failure_id=stable_id(article.article_id, "annotate", reason.value),
@@ -92,7 +91,7 @@ def _failure(article: Article, reason: Reason, message: str) -> TaggedOutput:
         domain=article.domain,
         stage="annotate",
         reason=reason.value,
-        message=message[:2000],
+        message=refused.message[:2000],
         retriable=reason.retriable,
         source="",
         failed_at=datetime.now(timezone.utc),

@@ -1,9 +1,7 @@
 """The `ExtractArticles` transform."""
 
-import traceback
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -12,7 +10,7 @@ from apache_beam.pvalue import TaggedOutput
 
 from transforms.extract.article import extract_page
 from transforms.extract.config import ExtractConfig
-from transforms.records import Article, Failure, Fetch, Outcome, Page, Reason, Rejected, failure_of
+from transforms.records import Article, Failure, Fetch, Outcome, Page, Rejected, failed
 
 
 class Extracted(NamedTuple):
@@ -51,10 +49,10 @@ class _Extract(beam.DoFn):
         try:
             article = extract_page(page, self._config)
         except Rejected as refusal:
-            yield from self._failed(page, refusal.reason, refusal.message)
+            yield from self._failed(page, refusal)
             return
-        except Exception:  # noqa: BLE001 - one page with a fault never ends the run; it becomes a failure row
-            yield from self._failed(page, Reason.INTERNAL_ERROR, traceback.format_exc().strip().splitlines()[-1])
+        except Exception as error:  # noqa: BLE001 - one page with a fault never ends the run; it becomes a failure row
+            yield from self._failed(page, Rejected.of_fault(error))
             return
         outcome: Outcome = "unchanged" if article.text_hash == page.request.text_hash else "ok"
         Metrics.counter("extract", outcome).inc()
@@ -63,8 +61,8 @@ class _Extract(beam.DoFn):
             yield article
         yield TaggedOutput("fetches", replace(page.fetch, outcome=outcome, text_hash=article.text_hash))
 
-    def _failed(self, page: Page, reason: Reason, message: str) -> Iterator[TaggedOutput]:
-        Metrics.counter("extract", reason.value).inc()
-        fetch = replace(page.fetch, outcome="failed", reason=reason.value, retriable=reason.retriable)
+    def _failed(self, page: Page, refused: Rejected) -> Iterator[TaggedOutput]:
+        Metrics.counter("extract", refused.reason.value).inc()
+        fetch, failure = failed(page.fetch, "extract", refused)
         yield TaggedOutput("fetches", fetch)
-        yield TaggedOutput("failures", failure_of(fetch, "extract", reason, message, datetime.now(timezone.utc)))
+        yield TaggedOutput("failures", failure)

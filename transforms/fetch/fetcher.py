@@ -8,7 +8,6 @@ waits for its place holds one, so that bodies cannot pile up.
 import asyncio
 import random
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -117,8 +116,7 @@ class Fetcher:
         except Rejected as refused:
             await self._deliver(missed(request, refused, progress))
         except Exception as error:  # noqa: BLE001 - a fault of ours costs this URL, never the run
-            line = traceback.format_exception_only(type(error), error)[-1].strip()
-            await self._deliver(missed(request, Rejected(Reason.INTERNAL_ERROR, line), progress))
+            await self._deliver(missed(request, Rejected.of_fault(error), progress))
 
     async def _tried(self, act: Callable[[], Awaitable[_T]], progress: Progress) -> _T:
         """Does something until it succeeds, fails for good, or attempts or time are used up."""

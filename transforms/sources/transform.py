@@ -1,8 +1,6 @@
 """The transforms of the sources: `ListUrls`, `ReadListings` and its parts."""
 
-import dataclasses
 import logging
-import traceback
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
@@ -11,7 +9,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
-from transforms.records import Failure, Fetch, Page, Reason, Rejected, UrlRequest, failure_of
+from transforms.records import Failure, Fetch, Page, Rejected, UrlRequest, failed, failure_of
 from transforms.sources.config import Format, ListingSource, SitemapsSource, UrlsSource, WarcSource
 from transforms.sources.listings import listing_request, max_depth, next_listings, origin_of, read_listing
 from transforms.sources.urls import ListError, read_urls
@@ -184,8 +182,7 @@ class _ParseListing(beam.DoFn):
         except Rejected as refused:
             yield from self._failed(page, refused)
         except Exception as error:  # noqa: BLE001 - one document that we cannot take never ends the run
-            line = traceback.format_exception_only(type(error), error)[-1].strip()
-            yield from self._failed(page, Rejected(Reason.INTERNAL_ERROR, line))
+            yield from self._failed(page, Rejected.of_fault(error))
         else:
             Metrics.counter("sources", "ok").inc()
             yield TaggedOutput("fetches", page.fetch)
@@ -199,11 +196,8 @@ class _ParseListing(beam.DoFn):
 
     def _failed(self, page: Page, refused: Rejected) -> Iterator[TaggedOutput]:
         Metrics.counter("sources", refused.reason.value).inc()
-        fetch = dataclasses.replace(
-            page.fetch, outcome="failed", reason=refused.reason.value, retriable=refused.reason.retriable
-        )
+        fetch, failure = failed(page.fetch, "sources", refused)
         yield TaggedOutput("fetches", fetch)
-        failure = failure_of(fetch, "sources", refused.reason, refused.message, datetime.now(timezone.utc))
         yield TaggedOutput("failures", failure)
 
 
