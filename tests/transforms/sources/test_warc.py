@@ -80,7 +80,7 @@ def test_an_archive_of_a_crawl() -> None:
 @pytest.mark.parametrize(
     ("headers", "packed"),
     [
-        ((("Content-Encoding", "gzip"),), gzip.compress(PAGE)),
+        ((("Content-Encoding", "gzip"),), gzip.compress(PAGE, mtime=0)),
         ((("Content-Encoding", "deflate"),), zlib.compress(PAGE)),
         ((("Transfer-Encoding", "chunked"),), b"%x\r\n%b\r\n0\r\n\r\n" % (len(PAGE), PAGE)),
         # Decoded by whoever wrote the archive, with the headers left as they were
@@ -100,7 +100,7 @@ def test_pages_that_cannot_be_had_have_their_row() -> None:
     assert _told(record(URLS[0], PAGE, warc={"WARC-Truncated": "length"})) == [(URLS[0], "truncated")]
     assert _told(record(URLS[0], b"")) == [(URLS[0], "empty_body")]
     assert _told(record(URLS[0], PAGE * 100), most=2000) == [(URLS[0], "too_large")]
-    bomb = record(URLS[0], gzip.compress(b"x" * 2_000_000), headers=(HTML, ("Content-Encoding", "gzip")))
+    bomb = record(URLS[0], gzip.compress(b"x" * 2_000_000, mtime=0), headers=(HTML, ("Content-Encoding", "gzip")))
     assert _told(bomb, most=100_000) == [(URLS[0], "too_large")]
 
 
@@ -140,8 +140,9 @@ def test_a_file_that_breaks_off_gives_what_was_whole() -> None:
 
 @pytest.mark.parametrize(
     "member",
-    [b"no archive", gzip.compress(b"no record"), gzip.compress(b"WARC/1.1\r\n\r\n"), gzip.compress(b"WARC/1.1\r\nX"),
-     gzip.compress(b"WARC/1.1\r\nWARC-Type: response\r\nContent-Length: x\r\n\r\n"),
+    [b"no archive", gzip.compress(b"no record", mtime=0), gzip.compress(b"WARC/1.1\r\n\r\n", mtime=0),
+     gzip.compress(b"WARC/1.1\r\nX", mtime=0),
+     gzip.compress(b"WARC/1.1\r\nWARC-Type: response\r\nContent-Length: x\r\n\r\n", mtime=0),
      record(URLS[0], PAGE, warc={"WARC-Date": "soon"})],
     ids=lambda member: repr(member[:12]),
 )  # fmt: skip
