@@ -17,7 +17,7 @@ from itertools import combinations
 from pathlib import Path
 
 from pipeline.stories import Stories
-from transforms.extract.shingles import simhash
+from transforms.extract.shingles import simhash, sketch
 from transforms.records import content_hash
 
 PAGES = Path(__file__).resolve().parents[1] / "tests" / "site" / "pages"
@@ -94,7 +94,8 @@ def clusters(texts: list[str]) -> list[str]:
     """The story that each text gets, as pages of as many sites, in this order of publication."""
     stories = Stories()
     return [
-        stories.place(f"v{n}", f"a{n}", "", None, content_hash(text), text).story_id for n, text in enumerate(texts)
+        stories.place(f"v{n}", f"a{n}", "", None, content_hash(text), sketch(text)).story_id
+        for n, text in enumerate(texts)
     ]
 
 

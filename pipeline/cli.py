@@ -7,16 +7,21 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from pipeline import lake_commands
+from pipeline.publish.commands import app as publish
+
 if TYPE_CHECKING:
     import duckdb
     from rich.console import Console
+
+    from pipeline.config import RunConfig
 
 app = typer.Typer(
     name="onrecord",
@@ -28,6 +33,11 @@ app = typer.Typer(
     help="Article URLs in, Parquet tables out: clean text, true metadata, entities and who said what.",
 )
 
+app.command()(lake_commands.files)
+app.command()(lake_commands.forget)
+app.command()(lake_commands.compact)
+app.add_typer(publish, name="publish")
+
 EXIT_ALL_FAILED, EXIT_REFUSED, EXIT_NOT_COMMITTED, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 ConfigArgument = Annotated[str, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
@@ -37,6 +47,10 @@ LakeOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Overrides one option, such as fetch.shards=8.")
 ]
+BeamArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[-- BEAM OPTIONS]", help="Options for Beam, such as --runner=...")
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show Beam's own log.")]
 InArgument = Annotated[str, typer.Argument(metavar="IN.jsonl", help="JSON lines; - is standard input.")]
 OutArgument = Annotated[str, typer.Argument(metavar="OUT.jsonl", help="JSON lines; - is standard output.")]
 
@@ -51,11 +65,13 @@ class QueryFormat(str, Enum):
 @app.command()
 def run(
     config: ConfigArgument,
-    beam_options: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- BEAM OPTIONS]", help="Options for Beam, such as --runner=...")
-    ] = None,
+    beam_options: BeamArgument = None,
     date: Annotated[
-        str | None, typer.Option("--date", help="Logical time, YYYY-MM-DD or YYYY-MM-DDTHH:MM in UTC; else now.")
+        str | None,
+        typer.Option(
+            "--date",
+            help="Logical time, YYYY-MM-DD or YYYY-MM-DDTHH:MM in UTC, else now; FIRST..LAST makes a run for each day.",
+        ),
     ] = None,
     run_id: Annotated[str | None, typer.Option("--run-id", help="The run's id, else configuration and time.")] = None,
     lake: LakeOption = None,
@@ -64,7 +80,7 @@ def run(
         bool,
         typer.Option("--replace", help="Make a committed run's rows anew, and swap them in at once."),
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Beam's own log.")] = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Fetch, extract, annotate and write, as CONFIG says.
 
@@ -72,42 +88,57 @@ def run(
     nothing that a reader sees, and the same command makes it whole. The first Ctrl-C or SIGTERM commits what is fetched
     and leaves the rest to the next run, the second drops all. Exit code: 0; 1 when all that was tried failed; 2 when
     the configuration is refused; 3 when the run could not commit; 130 when it was dropped.
-    """
-    from pipeline.config import ConfigError, check_reachable, load_config
 
-    logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL)
-    if not verbose:
-        # Beam's libraries warn of their own affairs when they are imported.
-        warnings.simplefilter("ignore")
+    With --date FIRST..LAST, days that are committed are left as they are; one that fails ends the command, and the same
+    command goes on with it.
+    """
+    from pipeline.config import ConfigError
+    from pipeline.plan import planned_runs
+
+    _quiet(verbose)
+    is_backfill = date is not None and ".." in date
+    if is_backfill and run_id is not None:
+        _refuse(f"--run-id {run_id} with --date {date}: each day's run has an id of its own")
+    moment: datetime | None = None
     try:
-        loaded = load_config(config, set_ or [], lake)
-        moment = _logical_time(date)
-        check_reachable(loaded)
+        for loaded, moment, left_out in planned_runs(config, set_ or [], lake, date):
+            if left_out:
+                typer.echo(f"Left out, for it has no date: {', '.join(left_out)}")
+            left = _make_run(loaded, run_id, moment, replace=replace, beam_options=beam_options or [])
+            if is_backfill and left:
+                raise typer.Exit(EXIT_INTERRUPTED)
     except ConfigError as error:
         _refuse(str(error))
+    except typer.Exit:
+        if is_backfill:
+            typer.echo(f"onrecord: the days end with {moment:%Y-%m-%d}; the same command goes on from there", err=True)
+        raise
 
+
+def _make_run(
+    loaded: "RunConfig", run_id: str | None, moment: datetime, *, replace: bool, beam_options: list[str]
+) -> int:
+    """Makes one run and prints its report; gives the number of URLs that were not asked for, since it was stopped."""
     from pipeline.execute import execute, run_id_of, runner_of
     from pipeline.lake import CommitError, RunLockedError
     from pipeline.query import open_lake
     from pipeline.report import all_failed, cancelled, print_report
-    from transforms.store import open_store
+    from transforms.store import StoreError, open_store
 
     console = _console()
     identity = run_id or run_id_of(loaded.name, moment)
-    console.print(f"Run {identity} on {runner_of(beam_options or [])}, lake {loaded.lake}", highlight=False)
+    console.print(f"Run {identity} on {runner_of(beam_options)}, lake {loaded.lake}", highlight=False)
     try:
-        done = execute(
-            loaded, identity, moment, replace=replace, beam_options=beam_options or [], on_drain=_say_draining
-        )
+        done = execute(loaded, identity, moment, replace=replace, beam_options=beam_options, on_drain=_say_draining)
     except RunLockedError as error:
         _refuse(str(error))
-    except CommitError as error:
+    except (CommitError, StoreError) as error:
         _fail(str(error), EXIT_NOT_COMMITTED)
     except KeyboardInterrupt:
         _fail(f"stopped; nothing of run {identity} is visible, the same command makes it", EXIT_INTERRUPTED)
     if done.was_committed:
         console.print(f"Run {identity} is committed already: nothing to do. --replace makes it anew.", highlight=False)
-        return
+        return 0
     store = open_store(loaded.lake)
     with open_lake(store, done.manifest.run_id) as database:
         print_report(console, store.root, done.manifest, database)
@@ -120,6 +151,60 @@ def run(
         )
     if nothing_came:
         _fail('all that was tried failed; `onrecord query "from failures"` says why', EXIT_ALL_FAILED)
+    return left
+
+
+@app.command()
+def reprocess(
+    config: ConfigArgument,
+    beam_options: BeamArgument = None,
+    date: Annotated[str | None, typer.Option("--date", help="Runs of this day alone, or of FIRST..LAST.")] = None,
+    lake: LakeOption = None,
+    set_: SetOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also runs whose rows are of this code and these models.")
+    ] = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Make committed runs of CONFIG anew without a request, where code or models are newer than their rows.
+
+    Archived pages (`archive: true`) are extracted and annotated again, else stored texts annotated again; each run
+    changes over at once. The first Ctrl-C ends it after the run under way. Exit code: 0; 2 when it is refused; 3 when a
+    run could not commit; 130 when it was stopped.
+    """
+    from pipeline.config import ConfigError, load_config
+    from pipeline.plan import days_of
+
+    _quiet(verbose)
+    try:
+        loaded = load_config(config, set_ or [], lake)
+        days = days_of(date if date is None or ".." in date else f"{date}..{date}")
+    except ConfigError as error:
+        _refuse(str(error))
+
+    from pipeline.lake import CommitError, RunLockedError
+    from pipeline.reprocess import reprocess as make_anew
+    from pipeline.reprocess import runs_of
+    from transforms.store import StoreError, open_store
+
+    stopped: list[bool] = []
+    try:
+        if not runs_of(open_store(loaded.lake), loaded.name, *days):
+            of_days = f" of {date}" if date else ""
+            _refuse(f"{loaded.lake} holds no run of {loaded.name}{of_days}; `onrecord run` makes one")
+        for run in make_anew(
+            loaded, *days, everything=everything, beam_options=beam_options or [], on_drain=lambda: stopped.append(True)
+        ):
+            what = f"{run.pages:,} pages and {run.texts:,} texts read again" if run.is_made else "up to date"
+            typer.echo(f"{run.run_id}: {what}")
+            if stopped:
+                _fail("stopped; the same command goes on", EXIT_INTERRUPTED)
+    except (RunLockedError, StoreError) as error:
+        _refuse(str(error))
+    except (CommitError, OSError) as error:
+        _fail(str(error), EXIT_NOT_COMMITTED)
+    except KeyboardInterrupt:
+        _fail("stopped; the run under way is as it was, the same command goes on", EXIT_INTERRUPTED)
 
 
 @app.command()
@@ -182,8 +267,12 @@ def query(
         str, typer.Option("--lake", envvar="ONRECORD_LAKE", help="A folder or gs://bucket/prefix.")
     ] = "lake",
     format_: Annotated[QueryFormat, typer.Option("--format", help="How rows are printed.")] = QueryFormat.TABLE,
+    gazetteer: Annotated[
+        str | None,
+        typer.Option("--gazetteer", metavar="FILE", help="Your own CSV or Parquet about speakers (docs/lake.md)."),
+    ] = None,
 ) -> None:
-    """Ask the lake in SQL (DuckDB's); only committed runs are seen."""
+    """Ask the lake in SQL (DuckDB's), over its tables and the views of docs/lake.md; only committed runs are seen."""
     import duckdb
 
     from pipeline.lake import manifests
@@ -194,9 +283,9 @@ def query(
         store = open_store(lake)
         if not manifests(store):
             _refuse(f"--lake {lake}: no committed run lies there; `onrecord run` makes one")
-        with open_lake(store) as database:
+        with open_lake(store, gazetteer=gazetteer) as database:
             _print_rows(database.execute(sql), format_)
-    except (StoreError, duckdb.Error) as error:
+    except (StoreError, ValueError, duckdb.Error) as error:
         _refuse(str(error))
 
 
@@ -215,6 +304,13 @@ def schema() -> None:
         for column in table.columns:
             shown.add_row(column.name, str(column.type), "yes" if column.nullable else "no", column.meaning)
         console.print(shown, markup=False)
+
+
+def _quiet(verbose: bool) -> None:
+    logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL)
+    if not verbose:
+        # Beam's libraries warn of their own affairs when they are imported.
+        warnings.simplefilter("ignore")
 
 
 def _console() -> "Console":
@@ -238,18 +334,6 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def _refuse(message: str) -> NoReturn:
     _fail(message, EXIT_REFUSED)
-
-
-def _logical_time(date: str | None) -> datetime:
-    from pipeline.config import ConfigError
-
-    if date is None:
-        return datetime.now(timezone.utc)
-    try:
-        moment = datetime.fromisoformat(date)
-    except ValueError as error:
-        raise ConfigError(f"--date {date}: YYYY-MM-DD or YYYY-MM-DDTHH:MM is expected, such as 2026-01-31") from error
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
 def _map_lines(

@@ -1,13 +1,15 @@
 """The configuration of a run: one YAML file, checked whole before anything runs.
 
 ``${NAME}`` and ``${NAME:-default}`` in a value stand for environment variables, so that secrets and addresses need not
-stand in the file. Every option is a field of a frozen model here or in its stage, with its type, default and meaning.
+stand in the file, and ``${DATE}``, ``${YEAR}``, ``${MONTH}``, ``${DAY}`` for the run's logical date. Every option is a
+field of a frozen model here or in its stage, with its type, default and meaning.
 """
 
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,11 +28,24 @@ class ConfigError(Exception):
     """The configuration is refused; the message is one sentence: which key, which value, what is allowed."""
 
 
+Age = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}[mhd]$")]
+"""A span of time: a number and m (minutes), h or d."""
+
+
 class RevisitConfig(BaseModel):
     """How a run uses what earlier runs know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    after: tuple[Age, ...] = Field(
+        default=("1h", "6h", "24h"),
+        max_length=100,
+        description="Ages, since the first answer, at which a page is asked for again, by the first run after each "
+        "that meets the URL; at other times it is not_due. Numbers with m, h or d; an empty list never asks again.",
+    )
+    always: bool = Field(
+        default=False, description="Ask for every page in every run that meets its URL, whatever `after` says."
+    )
     conditional: bool = Field(
         default=True,
         description="Ask for known pages with If-None-Match and If-Modified-Since, and write no article whose text is "
@@ -40,8 +55,28 @@ class RevisitConfig(BaseModel):
         default=30.0,
         ge=0,
         le=36_500,
-        description="For how many days a URL that was gone (404, 410) or closed by robots.txt is not asked for again.",
+        description="For how many days a URL that was gone (404, 410), closed by robots.txt or reserved by its site is "
+        "not asked for again.",
     )
+    take_up_days: int = Field(
+        default=7,
+        ge=0,
+        le=365,
+        description="For how many days since its first failure a URL that failed retriably, or that a run did not come "
+        "to, is taken up by the next runs of this configuration, even when no source names it any more; 0: not at all.",
+    )
+    take_up_tries: int = Field(
+        default=5, ge=1, le=1_000, description="Of how many runs that asked for it in vain a URL is taken up."
+    )
+    take_up_urls: int = Field(
+        default=10_000, ge=1, le=10_000_000, description="Most URLs that a run takes up; the longest known come first."
+    )
+
+    @property
+    def ages(self) -> tuple[timedelta, ...]:
+        """`after` as spans of time."""
+        units = {"m": "minutes", "h": "hours", "d": "days"}
+        return tuple(timedelta(**{units[age[-1]]: int(age[:-1])}) for age in self.after)
 
 
 class RunConfig(BaseModel):
@@ -82,13 +117,16 @@ class RunConfig(BaseModel):
         return tuple(s for s in self.sources if isinstance(s, WarcSource))
 
 
-def load_config(path: str, overrides: Sequence[str] = (), lake: str | None = None) -> RunConfig:
+def load_config(
+    path: str, overrides: Sequence[str] = (), lake: str | None = None, day: date | None = None
+) -> RunConfig:
     """Reads and validates a configuration.
 
     Args:
         path: the YAML file.
         overrides: ``key=value`` with a dotted key, such as ``fetch.delay_seconds=2``; the value is read as YAML.
         lake: replaces the file's `lake`.
+        day: the run's logical date, for ``${DATE}`` (2026-01-31), ``${YEAR}``, ``${MONTH}`` and ``${DAY}``; else today.
 
     Raises:
         ConfigError: the file cannot be read, is no YAML mapping, or a key or value is not allowed.
@@ -105,7 +143,7 @@ def load_config(path: str, overrides: Sequence[str] = (), lake: str | None = Non
     if lake is not None:
         data["lake"] = lake
     try:
-        return RunConfig.model_validate(_expand(data, path, ""))
+        return RunConfig.model_validate(_expand(data, path, "", {**os.environ, **_variables(day)}))
     except ValidationError as error:
         raise ConfigError(f"{path}: {_sentence(error.errors()[0])}") from error
 
@@ -165,17 +203,22 @@ def _override(data: dict[str, Any], override: str) -> None:
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-def _expand(value: Any, path: str, key: str) -> Any:
-    """Puts environment variables into every string of the configuration."""
+def _variables(day: date | None) -> dict[str, str]:
+    day = day or datetime.now(timezone.utc).date()
+    return {"DATE": f"{day}", "YEAR": f"{day:%Y}", "MONTH": f"{day:%m}", "DAY": f"{day:%d}"}
+
+
+def _expand(value: Any, path: str, key: str, variables: Mapping[str, str]) -> Any:
+    """Puts variables into every string of the configuration."""
     if isinstance(value, dict):
-        return {k: _expand(v, path, f"{key}.{k}".lstrip(".")) for k, v in value.items()}
+        return {k: _expand(v, path, f"{key}.{k}".lstrip("."), variables) for k, v in value.items()}
     if isinstance(value, list):
-        return [_expand(v, path, f"{key}.{i}") for i, v in enumerate(value)]
+        return [_expand(v, path, f"{key}.{i}", variables) for i, v in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def replace(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1], match[2])
+        found = variables.get(match[1], match[2])
         if found is None:
             raise ConfigError(
                 f"{path}: {key}: the environment variable {match[1]} is not set; "

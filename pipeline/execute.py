@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from datetime import datetime
 from types import FrameType
 
@@ -14,7 +15,9 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from pipeline.config import RunConfig
 from pipeline.graph import build
 from pipeline.lake import CommitError, Manifest, exclusive, new_attempt, read_manifest
+from pipeline.resume import begin
 from transforms.fetch import drain, shared_drain
+from transforms.records import Run
 from transforms.store import open_store
 
 LOCAL_RUNNER = "FnApiRunner"
@@ -63,28 +66,54 @@ def execute(
 
     Raises:
         RunLockedError: another process makes the same run.
-        CommitError: the graph failed before its commit; the lake is as it was.
+        CommitError: the run failed before its commit; the lake is as it was.
         KeyboardInterrupt: a second SIGINT or SIGTERM came before the commit; the lake is as it was.
     """
     store = open_store(config.lake)
-    with exclusive(store, run_id):
+    with exclusive(store, run_id) as holder:
         committed = read_manifest(store, run_id)
         if committed is not None and not replace:
             return Executed(committed, was_committed=True)
-        run = new_attempt(run_id, logical_time.date(), store.root)
-        options = PipelineOptions(list(beam_options), runner=runner_of(beam_options))
-        stopped = threading.Event()
+        run = new_attempt(run_id, logical_time.date(), store.root, holder)
         try:
-            with shared_drain(), _stop_signals(stopped, on_drain), beam.Pipeline(options=options) as pipeline:
-                build(pipeline, config, run)
-        except Exception as error:
-            if stopped.is_set():
-                raise KeyboardInterrupt from error
-            raise CommitError(f"run {run_id} was not committed, the lake is as it was: {_cause(error)}") from error
-        manifest = read_manifest(store, run_id)
-        if manifest is None or manifest.attempt != run.attempt:
-            raise CommitError(f"run {run_id} ended without a commit; the lake is as it was")
+            run = begin(store, replace_fields(run, logical_time=logical_time), config)
+        except OSError as error:
+            raise CommitError(f"run {run_id} was not committed, the lake is as it was: {error}") from error
+        manifest = make(run, lambda pipeline: build(pipeline, config, run), beam_options, on_drain)
         return Executed(manifest, was_committed=False)
+
+
+def make(
+    run: Run,
+    add_graph: Callable[[beam.Pipeline], None],
+    beam_options: Sequence[str] = (),
+    on_drain: Callable[[], None] = lambda: None,
+) -> Manifest:
+    """Runs the graph of one attempt and waits for its commit. The caller holds the run's lock.
+
+    Args:
+        run: the attempt.
+        add_graph: adds its graph to a pipeline.
+        beam_options: Beam's own command line options.
+        on_drain: called in the signal's handler when the drain begins.
+
+    Raises:
+        CommitError: the graph failed before its commit; the lake is as it was.
+        KeyboardInterrupt: a second SIGINT or SIGTERM came before the commit; the lake is as it was.
+    """
+    options = PipelineOptions(list(beam_options), runner=runner_of(beam_options))
+    stopped = threading.Event()
+    try:
+        with shared_drain(), _stop_signals(stopped, on_drain), beam.Pipeline(options=options) as pipeline:
+            add_graph(pipeline)
+    except Exception as error:
+        if stopped.is_set():
+            raise KeyboardInterrupt from error
+        raise CommitError(f"run {run.run_id} was not committed, the lake is as it was: {_cause(error)}") from error
+    manifest = read_manifest(open_store(run.lake), run.run_id)
+    if manifest is None or manifest.attempt != run.attempt:
+        raise CommitError(f"run {run.run_id} ended without a commit; the lake is as it was")
+    return manifest
 
 
 @contextmanager

@@ -2,11 +2,15 @@
 
     ListUrls -----+
     ReadListings -+-> Recall -> FetchPages -+
-     (feeds, sitemaps)   |          |       +-> ExtractArticles -> Annotate
-    ReadArchives (WARC) -|----------|-------+          |               |
-                         +----------+- StageRows, one a table ---------+
+    TakeUp -------+      |          |       +-> ExtractArticles -+-> Annotate
+    ReadArchives (WARC) -|----------|-------+          |         |      |
+    Resume --------------|----------|------------------|---------+      |
+                         +----------+- StageRows, one a table ----------+
                                                     |
                                     file names -> Publish -> Commit
+
+ReadListings reads feeds and sitemaps; TakeUp what earlier runs left behind, Resume what a dead attempt at this run
+staged.
 
 Only URLs (inside FetchPages, by host) and file names (inside Publish) are ever grouped. From the fetch to the staged
 file everything is fused in one worker: no page and no text crosses a shuffle, so memory stays flat. Each stage gives
@@ -17,14 +21,15 @@ import apache_beam as beam
 
 from pipeline.config import RunConfig
 from pipeline.lake import commit
-from pipeline.ledger import Recall
+from pipeline.ledger import Recall, TakeUp
+from pipeline.resume import Resume
 from pipeline.stories import write_stories
 from transforms.annotate.transform import Annotate
 from transforms.archive import ArchivePages
 from transforms.extract.transform import ExtractArticles
 from transforms.fetch import FEED_TYPES
 from transforms.fetch.transform import FetchPages
-from transforms.records import Page, Run, StagedFile, UrlRequest
+from transforms.records import Article, Page, Run, StagedFile, UrlRequest
 from transforms.sources import SITEMAP_TYPES
 from transforms.sources.transform import ListUrls, ReadArchives, ReadListings
 from transforms.store import open_store
@@ -43,7 +48,10 @@ def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
     documents = FetchPages(config.fetch, accept=FEED_TYPES | SITEMAP_TYPES)
     listed = pipeline | ReadListings(config.listings, documents)
 
-    urls = (pipeline | ListUrls(config.urls), listed.requests) | "AllUrls" >> beam.Flatten()
+    left_behind = pipeline | TakeUp(config, run)
+    resumed = pipeline | Resume(run)
+
+    urls = (pipeline | ListUrls(config.urls), listed.requests, left_behind) | "AllUrls" >> beam.Flatten()
     recalled = urls | Recall(config.revisit, run)
     fetched = recalled.requests | FetchPages(config.fetch)
     archived = pipeline | ReadArchives(config.archives)
@@ -53,30 +61,45 @@ def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
         *(("failures", part.failures) for part in (listed, fetched, archived)),
         *articles_of(fetched.pages, config, "Fetched"),
         *articles_of(archived.pages, config, "Archived"),
+        *voices_in(resumed.articles, config, "Resumed"),
     ]
-    staged = [records | f"Stage{table.title()}{n}" >> StageRows(table, run) for n, (table, records) in enumerate(rows)]
-    files = [staged | "StagedFiles" >> beam.Flatten() | Publish(run)]
-    if config.archive:
-        files.append(fetched.pages | ArchivePages(run))
-
-    requests = (listed.listings, urls, archived.requests) | "AllRequests" >> beam.Flatten()
-    files | "Files" >> beam.Flatten() | Commit(run, requests)
+    pages = [resumed.pages, *([fetched.pages | ArchivePages(run)] if config.archive else [])]
+    requests = (listed.listings, urls, archived.requests, resumed.requests) | "AllRequests" >> beam.Flatten()
+    write(run, rows, [resumed.rows], pages, requests)
 
 
-def articles_of(
-    pages: "beam.PCollection[Page]", config: RunConfig, name: str
-) -> "list[tuple[str, beam.PCollection[Row]]]":
+TableRows = list[tuple[str, "beam.PCollection[Row]"]]
+"""Records, each collection with the table whose rows they are."""
+
+
+def write(
+    run: Run,
+    rows: TableRows,
+    staged: "list[beam.PCollection[StagedFile]]",
+    pages: "list[beam.PCollection[StagedFile]]",
+    requests: "beam.PCollection[UrlRequest]",
+) -> None:
+    """From rows to the committed lake; `staged` are files of rows that stand already, `pages` archives."""
+    files = [records | f"Stage{table.title()}{n}" >> StageRows(table, run) for n, (table, records) in enumerate(rows)]
+    published = [*files, *staged] | "StagedFiles" >> beam.Flatten() | Publish(run)
+    [published, *pages] | "Files" >> beam.Flatten() | Commit(run, requests)
+
+
+def articles_of(pages: "beam.PCollection[Page]", config: RunConfig, name: str) -> TableRows:
     """The rows that come of pages, each with its table. Once for each origin of pages: no body crosses a Flatten."""
     extracted = pages | f"Extract{name}" >> ExtractArticles(config.extract)
-    annotated = extracted.articles | f"Annotate{name}" >> Annotate(config.annotate)
     return [
         ("articles", extracted.articles),
-        ("entities", annotated.entities),
-        ("quotes", annotated.quotes),
         ("fetches", extracted.fetches),
         ("failures", extracted.failures),
-        ("failures", annotated.failures),
+        *voices_in(extracted.articles, config, name),
     ]
+
+
+def voices_in(articles: "beam.PCollection[Article]", config: RunConfig, name: str) -> TableRows:
+    """The rows that come of articles' texts, each with its table."""
+    annotated = articles | f"Annotate{name}" >> Annotate(config.annotate)
+    return [("entities", annotated.entities), ("quotes", annotated.quotes), ("failures", annotated.failures)]
 
 
 class Commit(beam.PTransform):

@@ -1,100 +1,169 @@
 """The ledger: what earlier runs know of a URL, read from the committed rows of ``fetches``.
 
-A URL that was fetched before is asked for with the validators of its last answer (a conditional request, RFC 9110,
-section 13), so that an unchanged page costs a few bytes; one that is gone for good is left alone for a while. A run's
-own rows never count as known to it.
+`Recall` decides, for each URL that a run meets, whether it is asked for: a new one is, a known one when an age of
+``revisit.after`` has passed since its first answer and no answer lies after it. Ages are counted in the runs' logical
+time (``run_time``): on a schedule that is the clock, and for a run of another day (``--date``) it is that day. What is
+asked for again carries the validators of its last answer (a conditional request, RFC 9110, section 13), so that an
+unchanged page costs a few bytes.
+
+`TakeUp` gives a run the URLs that earlier runs of its configuration left behind.
+
+A run's own rows never count as known to it. One that is made anew (``--replace``) knows only the runs before it.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from datetime import datetime, timedelta, timezone
+from contextlib import ExitStack, contextmanager
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import duckdb
+import pyarrow as pa
+from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
-from pipeline.config import RevisitConfig
-from pipeline.lake import manifests
+from pipeline.config import RevisitConfig, RunConfig
+from pipeline.lake import manifests, read_manifest
+from pipeline.query import open_manifests
+from pipeline.tombstones import Forgotten, forgotten
 from transforms.records import Fetch, Reason, Run, UrlRequest
 from transforms.store import Store, open_store
-from transforms.urls import domain_of
+from transforms.urls import domain_of, request_of
 
-GONE = (Reason.HTTP_GONE, Reason.ROBOTS)
-"""Reasons for which a URL is left alone."""
+GONE = (Reason.HTTP_GONE, Reason.ROBOTS, Reason.OPTED_OUT)
+"""Reasons for which a URL is left alone for ``gone_days``."""
 
 _BATCH = 10_000
 
-_LOOK_UP = """
-    SELECT article_id, arg_max(reason, fetched_at), max(fetched_at),
-      arg_max({'etag': etag, 'last_modified': last_modified, 'text_hash': text_hash}, fetched_at)
-        FILTER (outcome IN ('ok', 'not_modified', 'unchanged'))
-    FROM (SELECT * REPLACE (coalesce(reason, '') AS reason) FROM read_parquet(?))
-    WHERE article_id IN (SELECT unnest(?)) GROUP BY article_id
-"""
+# What was not asked for says nothing of the page.
+_TOLD = f"""
+    SELECT *, coalesce(run_time, run_date::TIMESTAMPTZ) AS told_at FROM fetches
+    WHERE run_id <> $run_id AND (NOT $is_remade OR (run_date, run_id) < ($date, $run_id))
+      AND (reason IS NULL OR reason NOT IN ('{Reason.NOT_DUE.value}', '{Reason.FORGOTTEN.value}'))
+"""  # noqa: S608 - codes of ours
+_LOOK_UP = f"""
+    SELECT article_id, arg_max(reason, fetched_at), arg_max(told_at, fetched_at),
+      min(told_at) FILTER (answered), max(told_at) FILTER (answered),
+      arg_max({{'etag': etag, 'last_modified': last_modified}}, fetched_at) FILTER (has_page),
+      arg_max(text_hash, fetched_at) FILTER (has_page AND outcome <> 'not_modified')
+    FROM (
+      SELECT * REPLACE (coalesce(reason, '') AS reason), outcome IN ('ok', 'not_modified', 'unchanged') AS has_page,
+        has_page OR (http_status IS NOT NULL AND NOT retriable) AS answered
+      FROM ({_TOLD})
+    ) SEMI JOIN asked USING (domain, article_id) GROUP BY article_id
+"""  # noqa: S608 - names of ours
+# Twice the days, so that a URL whose first failure is too long ago does not look like one that failed since.
+_LEFT = f"""
+    WITH told AS (
+      SELECT *, run_id SIMILAR TO $runs AND (run_date, run_id) < ($date, $run_id) AS own FROM ({_TOLD})
+      WHERE told_at >= $now::TIMESTAMPTZ - 2 * $age::INTERVAL
+    ),
+    left_behind AS (
+      SELECT article_id, min(told_at) AS first_at FROM told
+      WHERE retriable AND own AND source NOT IN ('listing', 'warc')
+      GROUP BY article_id
+      HAVING first_at >= $now::TIMESTAMPTZ - $age::INTERVAL AND count(*) FILTER (attempts > 0) < $tries
+    )
+    SELECT arg_max(url, fetched_at), arg_max(source, fetched_at)
+    FROM told JOIN left_behind USING (article_id) GROUP BY article_id, first_at
+    HAVING arg_max(retriable, fetched_at) ORDER BY first_at, 1 LIMIT $most
+"""  # noqa: S608 - names of ours
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Known:
-    """What earlier runs know of one URL."""
+    """What earlier runs know of one URL; times are the logical ones of the runs."""
 
     reason: str
-    """Why its last fetch brought no page; empty when it did."""
-    fetched_at: datetime
+    """Why it brought no page when it was last asked for; empty when it did."""
+    asked_at: datetime
+    """When it was last asked for."""
+    first_at: datetime | None = None
+    """When its first answer came that was for good: a page, or why there is none. None: none came yet."""
+    last_at: datetime | None = None
+    """When the last such answer came."""
     etag: str | None = None
     last_modified: str | None = None
     text_hash: str | None = None
 
+    def is_due(self, now: datetime, config: RevisitConfig) -> bool:
+        """Whether the URL is asked for at a logical time."""
+        if self.reason in GONE:
+            return now - self.asked_at >= timedelta(days=config.gone_days)
+        if self.first_at is None or self.last_at is None or config.always:
+            return True
+        passed = [due for age in config.ages if (due := self.first_at + age) <= now]
+        return bool(passed) and self.last_at < max(passed)
 
-def ledger_files(store: Store, run_id: str) -> list[str]:
-    """The files of ``fetches`` of all committed runs but this one, as paths relative to the lake."""
-    return [f.path for m in manifests(store) if m.run_id != run_id for f in m.files["fetches"]]
+
+@contextmanager
+def open_ledger(store: Store, since: date = date.min) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The committed rows of ``fetches`` as a view of this name, of runs whose logical date is not before `since`."""
+    runs = [m for m in manifests(store) if m.supersedes or m.run_date >= since]
+    with open_manifests(store, runs, tables=("fetches",)) as database:
+        yield database
 
 
-def look_up(files: Sequence[Path], article_ids: Sequence[str]) -> dict[str, Known]:
-    """What these files of ``fetches`` know of these URLs; one that they do not know is not in the answer.
+def look_up(
+    database: duckdb.DuckDBPyConnection, requests: Iterable[UrlRequest], run: Run, *, is_remade: bool = False
+) -> dict[str, Known]:
+    """What the ledger knows of these URLs, by ``article_id``; one that it does not know is not in the answer.
 
-    Only the columns needed are read, and only the row groups that may hold one of the ids.
+    Args:
+        database: as `open_ledger` gives it. Only the columns needed are read, and only the row groups whose domains
+            may be asked for.
+        requests: the URLs.
+        run: the run that asks; its own rows do not count.
+        is_remade: whether only runs before it, by logical date and id, count.
     """
-    if not files or not article_ids:
+    asked = {(domain_of(r.url), r.article_id) for r in requests}
+    if not asked:
         return {}
-    with duckdb.connect(config={"threads": 1}) as database:
-        database.execute("SET TimeZone = 'UTC'")
-        rows = database.execute(_LOOK_UP, [[str(f) for f in files], list(article_ids)]).fetchall()
+    database.register("asked", pa.table(dict(zip(("domain", "article_id"), zip(*asked, strict=True), strict=True))))
+    rows = database.execute(_LOOK_UP, _asking(run, is_remade)).fetchall()
     return {
-        article_id: Known(reason, fetched_at, **(validators or {}))
-        for article_id, reason, fetched_at, validators in rows
+        article_id: Known(*told, **{"text_hash": text_hash, **(validators or {})})
+        for article_id, *told, validators, text_hash in rows
     }
 
 
+def which_of(database: duckdb.DuckDBPyConnection, files: Sequence[Path], requests: Iterable[UrlRequest]) -> set[str]:
+    """The ids of those requests that have a row in these files of ``fetches``."""
+    if not files:
+        return set()
+    ids = [r.article_id for r in requests]
+    query = "SELECT article_id FROM read_parquet(?) WHERE article_id IN (SELECT unnest(?))"
+    return {found for (found,) in database.execute(query, [[str(f) for f in files], ids]).fetchall()}
+
+
+def fetches_of(run: Run) -> list[str]:
+    """The files of ``fetches`` that an attempt has taken over."""
+    return [f.path for f in run.adopted if f.table == "fetches"]
+
+
 def recall(
-    requests: Iterable[UrlRequest], known: dict[str, Known], config: RevisitConfig
+    requests: Iterable[UrlRequest], known: dict[str, Known], config: RevisitConfig, run: Run, banned: Forgotten
 ) -> Iterator[UrlRequest | Fetch]:
-    """Each request with what is known of it, or the row of one that is not asked for again.
+    """Each request with what is known of it, or the row of one that is not asked for.
 
     Args:
-        requests: what is to be fetched.
+        requests: what the sources name.
         known: by ``article_id``.
         config: the policy.
+        run: the run that asks.
+        banned: what the lake was told to forget.
     """
-    now = datetime.now(timezone.utc)
     for request in requests:
         past = known.get(request.article_id)
-        if past is None:
+        if banned.names(request.article_id, request.url, run.run_date):
+            yield _skipped(request, Reason.FORGOTTEN)
+        elif past is None:
             yield request
-        elif past.reason in GONE and now - past.fetched_at < timedelta(days=config.gone_days):
-            yield Fetch(
-                url=request.url,
-                article_id=request.article_id,
-                domain=domain_of(request.url),
-                outcome="skipped",
-                reason=past.reason,
-                source=request.source,
-                # That of the answer, so that the days are counted from there.
-                fetched_at=past.fetched_at,
-            )
+        elif not past.is_due(run.time, config):
+            yield _skipped(request, Reason.NOT_DUE)
         elif config.conditional:
             yield dataclasses.replace(
                 request, etag=past.etag, last_modified=past.last_modified, text_hash=past.text_hash
@@ -103,8 +172,85 @@ def recall(
             yield request
 
 
+def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
+    return Fetch(
+        url=request.url,
+        article_id=request.article_id,
+        domain=domain_of(request.url),
+        outcome="skipped",
+        reason=reason.value,
+        source=request.source,
+        fetched_at=datetime.now(timezone.utc),
+    )
+
+
+def _asking(run: Run, is_remade: bool) -> dict[str, Any]:
+    return {"run_id": run.run_id, "date": run.run_date, "is_remade": is_remade}
+
+
+def left_behind(
+    database: duckdb.DuckDBPyConnection, name: str, config: RevisitConfig, run: Run, *, is_remade: bool = False
+) -> list[UrlRequest]:
+    """The URLs that earlier runs of a configuration failed on retriably or did not come to.
+
+    Args:
+        database: as `open_ledger` gives it.
+        name: the configuration's name. Its runs are those with an id made of it; one with an id of its own
+            (``--run-id``) leaves nothing behind.
+        config: how long, how often and how many at most.
+        run: the run that takes them up.
+        is_remade: whether only runs before it count.
+
+    Returns:
+        Each URL once, the longest known first: its last row in the whole ledger is retriable.
+    """
+    rows = database.execute(
+        _LEFT,
+        {
+            "runs": f"{re.escape(name)}-[0-9]{{8}}T[0-9]{{4}}",
+            "now": run.time,
+            "age": timedelta(days=config.take_up_days),
+            "tries": config.take_up_tries,
+            "most": config.take_up_urls,
+            **_asking(run, is_remade),
+        },
+    ).fetchall()
+    return [request_of(url, source) for url, source in rows]
+
+
+class TakeUp(beam.PTransform):
+    """Gives what earlier runs left behind: PBegin -> PCollection[UrlRequest].
+
+    Args:
+        config: the run's configuration.
+        run: names the lake, and the time from which the days count.
+    """
+
+    def __init__(self, config: RunConfig, run: Run) -> None:
+        super().__init__()
+        self._config, self._run = config, run
+
+    def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
+        config, run = self._config, self._run
+        return (
+            begin
+            | beam.Create([run] if config.revisit.take_up_days else [])
+            | "Read" >> beam.FlatMap(lambda run: _left_behind(config, run)).with_output_types(UrlRequest)
+            # A ledger that grows meanwhile must not give another answer to whoever asks for it twice.
+            | beam.Reshuffle()
+        )
+
+
+def _left_behind(config: RunConfig, run: Run) -> list[UrlRequest]:
+    since = run.run_date - timedelta(days=2 * config.revisit.take_up_days + 1)
+    store = open_store(run.lake)
+    is_remade = read_manifest(store, run.run_id) is not None
+    with open_ledger(store, since) as database:
+        return left_behind(database, config.name, config.revisit, run, is_remade=is_remade)
+
+
 class Recalled(NamedTuple):
-    """Every request that came in is in one of the two."""
+    """Every request that came in is in one of the two, save those whose rows the run has taken over (`Run.adopted`)."""
 
     requests: "beam.PCollection[UrlRequest]"
     fetches: "beam.PCollection[Fetch]"
@@ -140,12 +286,21 @@ class _Recall(beam.DoFn):
     def setup(self) -> None:
         self._stack = ExitStack()
         store = open_store(self._run.lake)
-        self._files = self._stack.enter_context(store.local_copies(ledger_files(store, self._run.run_id)))
+        self._database = self._stack.enter_context(open_ledger(store))
+        self._banned = forgotten(store)
+        self._adopted = self._stack.enter_context(store.local_copies(fetches_of(self._run)))
+        self._is_remade = read_manifest(store, self._run.run_id) is not None
 
     def teardown(self) -> None:
         self._stack.close()
 
     def process(self, requests: list[UrlRequest]) -> Iterator[UrlRequest | TaggedOutput]:
-        known = look_up(self._files, [r.article_id for r in requests])
-        for result in recall(requests, known, self._config):
-            yield TaggedOutput("fetches", result) if isinstance(result, Fetch) else result
+        taken = which_of(self._database, self._adopted, requests)
+        asked = [request for request in requests if request.article_id not in taken]
+        known = look_up(self._database, asked, self._run, is_remade=self._is_remade)
+        for result in recall(asked, known, self._config, self._run, self._banned):
+            if isinstance(result, Fetch):
+                Metrics.counter("ledger", result.reason or "").inc()
+                yield TaggedOutput("fetches", result)
+            else:
+                yield result

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from pipeline.lake import manifests
-from transforms.extract.shingles import likeness, sketch
+from transforms.extract.shingles import from_column, likeness, sketch
 from transforms.records import Run, StagedFile, Story, stable_id
 from transforms.store import open_store
 from transforms.write import SORT_MEMORY, write_rows
@@ -60,7 +60,7 @@ def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
         duckdb.connect(config={"memory_limit": SORT_MEMORY, "threads": 1}) as database,
     ):
         database.execute("SET TimeZone = 'UTC'")
-        known = _known(database, new, texts, stories) if texts and stories else Stories()
+        known = _known(database, run.run_id, new, texts, stories) if texts and stories else Stories()
         rows = [known.place(*row) for row in _articles(database, new)]
         rows.sort(key=lambda row: (row.domain, row.published_at is None, row.published_at, row.version_id))
         return [write_rows(run, "stories", rows, path)]
@@ -97,10 +97,9 @@ class Stories:
                 found.append(original)
 
     def place(
-        self, version_id: str, article_id: str, domain: str, published_at: Any, text_hash: str, text: str
+        self, version_id: str, article_id: str, domain: str, published_at: Any, text_hash: str, own: "array[int]"
     ) -> Story:
-        """The story of one article; articles come in the order of their publication."""
-        own = sketch(text)
+        """The story of one article whose text has the sketch `own`; articles come in the order of publication."""
         story_id = self.by_text.get(text_hash) or self.by_page.get(article_id) or self._nearest(own)
         if story_id is None:
             story_id = stable_id("story", text_hash)
@@ -133,14 +132,20 @@ class Stories:
         return max(near)[1] if near else None
 
 
-def _known(database: duckdb.DuckDBPyConnection, new: list[Path], texts: list[Path], stories: list[Path]) -> Stories:
-    """The recent stories: each by its original, or by the oldest copy where the original is not recent."""
+def _known(
+    database: duckdb.DuckDBPyConnection, run_id: str, new: list[Path], texts: list[Path], stories: list[Path]
+) -> Stories:
+    """The recent stories: each by its original, or by the oldest copy where the original is not recent.
+
+    An earlier attempt at the same run does not count; a compacted file may hold its rows.
+    """
     known = Stories()
     database.execute(
         "CREATE TABLE recent AS SELECT DISTINCT ON (s.story_id, a.version_id) s.story_id, s.is_original, a.version_id,"
         " a.article_id, a.text_hash, a.published_at, a.url FROM read_parquet(?) s"
-        " JOIN read_parquet(?) a USING (version_id) ORDER BY s.is_original DESC, s.run_date, s.run_id",
-        [[str(p) for p in stories], [str(p) for p in texts]],
+        " JOIN read_parquet(?) a USING (version_id) WHERE a.run_id <> ? AND s.run_id <> ?"
+        " ORDER BY s.is_original DESC, s.run_date, s.run_id",
+        [[str(p) for p in stories], [str(p) for p in texts], run_id, run_id],
     )
     for column, stories_of in (("text_hash", known.by_text), ("article_id", known.by_page)):
         found = database.execute(
@@ -150,15 +155,31 @@ def _known(database: duckdb.DuckDBPyConnection, new: list[Path], texts: list[Pat
         )
         stories_of.update(found.fetchall())
     rows = database.execute(
-        "SELECT story_id, CASE WHEN is_original THEN article_id ELSE '' END, text FROM (FROM recent QUALIFY"
-        " row_number() OVER (PARTITION BY story_id ORDER BY is_original DESC, published_at NULLS LAST, url) = 1)"
-        " JOIN (SELECT version_id, text FROM read_parquet(?)) USING (version_id)",
+        f"SELECT story_id, CASE WHEN is_original THEN article_id ELSE '' END, {_sketched(database, texts)} FROM (FROM"  # noqa: S608 - names of ours
+        " recent QUALIFY row_number() OVER (PARTITION BY story_id ORDER BY is_original DESC, published_at NULLS LAST,"
+        f" url) = 1) JOIN (SELECT version_id, sketch, text FROM {_ARTICLES}) USING (version_id)",
         [[str(p) for p in texts]],
     )
     while batch := rows.fetchmany(BATCH):
-        for story_id, article_id, text in batch:
-            known.add(Original(story_id, article_id, sketch(text)))
+        for story_id, article_id, numbers, text in batch:
+            known.add(Original(story_id, article_id, _sketch(numbers, text)))
     return known
+
+
+_ARTICLES = (
+    "(FROM (SELECT NULL::BIGINT[] AS sketch LIMIT 0) UNION ALL BY NAME FROM read_parquet(?, union_by_name = true))"
+)
+"""Articles, with a sketch that is null where it comes of a file of schema version 1."""
+
+
+def _sketched(database: duckdb.DuckDBPyConnection, articles: list[Path]) -> str:
+    """The columns that `_sketch` takes: no texts, unless one of these articles has no sketch."""
+    found = database.execute(f"SELECT 1 FROM {_ARTICLES} WHERE sketch IS NULL LIMIT 1", [[str(p) for p in articles]])  # noqa: S608 - names of ours
+    return "sketch, CASE WHEN sketch IS NULL THEN text END" if found.fetchall() else "sketch, NULL"
+
+
+def _sketch(numbers: Sequence[int] | None, text: str | None) -> "array[int]":
+    return from_column(numbers) if numbers is not None else sketch(text or "")
 
 
 def _articles(database: duckdb.DuckDBPyConnection, new: list[Path]) -> Iterator[tuple[Any, ...]]:
@@ -167,10 +188,11 @@ def _articles(database: duckdb.DuckDBPyConnection, new: list[Path]) -> Iterator[
     A page that names a day alone comes behind those that name a time on it, for a copy's day is often all it has.
     """
     rows = database.execute(
-        "SELECT version_id, article_id, domain, published_at, text_hash, text FROM read_parquet(?) ORDER BY"
+        f"SELECT version_id, article_id, domain, published_at, text_hash, {_sketched(database, new)} FROM {_ARTICLES} ORDER BY"  # noqa: S608, E501 - names of ours
         " published_at + INTERVAL 1 DAY * (published_precision IS NOT DISTINCT FROM 'day')::INT NULLS LAST,"
         " word_count DESC, url",
         [[str(p) for p in new]],
     )
     while batch := rows.fetchmany(BATCH):
-        yield from batch
+        for *row, numbers, text in batch:
+            yield (*row, _sketch(numbers, text))

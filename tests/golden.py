@@ -37,7 +37,7 @@ def environment(site: Site) -> dict[str, str]:
     return {**os.environ, "ONRECORD_DEMO": site.address, "PYTHONWARNINGS": "ignore"}
 
 
-def command(lake: Path, *more: str) -> list[str]:
+def command(lake: Path | str, *more: str) -> list[str]:
     """The command that runs the demo into a lake."""
     return [
         *ONRECORD,
@@ -53,7 +53,7 @@ def command(lake: Path, *more: str) -> list[str]:
     ]
 
 
-def stable_rows(lake: Path) -> dict[str, list[dict[str, Any]]]:
+def stable_rows(lake: Path | str) -> dict[str, list[dict[str, Any]]]:
     """Every table's rows, sorted, in the columns that are the same in every run."""
     tables = {}
     with open_lake(open_store(str(lake))) as database:

@@ -7,20 +7,25 @@ in a header of ours, so that a run over the archive comes to the same articles w
 
 import json
 import uuid
-from contextlib import ExitStack
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
 
 import apache_beam as beam
+from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from transforms.records import Page, Run, StagedFile
 from transforms.sources.warc import REQUEST_HEADER
 from transforms.store import Store
+from transforms.tables import ARCHIVES
+from transforms.urls import request_of
 from transforms.write import WriteBundles
-
-FOLDER = "_warc"
-"""Where archives lie in the lake, and their name among the files of a run's manifest."""
 
 
 class ArchivePages(beam.PTransform):
@@ -38,7 +43,7 @@ class ArchivePages(beam.PTransform):
         self._run = run
 
     def expand(self, pages: "beam.PCollection[Page]") -> "beam.PCollection[StagedFile]":
-        return pages | beam.ParDo(WriteBundles(FOLDER, self._run, _open_writer)).with_output_types(StagedFile)
+        return pages | beam.ParDo(WriteBundles(ARCHIVES, self._run, _open_writer)).with_output_types(StagedFile)
 
 
 class ArchiveWriter:
@@ -52,7 +57,7 @@ class ArchiveWriter:
 
     def __init__(self, store: Store, run: Run, name: str) -> None:
         self._run, self._pages = run, 0
-        path = f"{FOLDER}/{run.run_id}/{name}.warc.gz"
+        path = f"{ARCHIVES}/{run.run_id}/{name}.warc.gz"
         self._staged = f"{run.staging}/publish/{path}"
         self._stack = ExitStack()
         self._local = self._stack.enter_context(store.new_file(self._staged))
@@ -88,6 +93,8 @@ class ArchiveWriter:
             },
         )
         self._writer.write_record(record)
+        # What stands in the file outlives this process.
+        self._file.flush()
         self._pages += 1
 
     def close(self) -> StagedFile:
@@ -96,7 +103,64 @@ class ArchiveWriter:
         size = self._local.stat().st_size
         self._stack.close()
         partition = self._run.partition
-        return StagedFile(table=FOLDER, partition=partition, path=self._staged, rows=self._pages, bytes=size)
+        return StagedFile(table=ARCHIVES, partition=partition, path=self._staged, rows=self._pages, bytes=size)
+
+
+class Member(NamedTuple):
+    """A record of a run's archive: where it stands in the file, in bytes, and whose page it is."""
+
+    offset: int
+    length: int
+    article_id: str
+    """Empty for what is no page."""
+
+
+def members(file: Path) -> Iterator[Member]:
+    """The records of a run's archive, in order.
+
+    Raises:
+        OSError: the file is damaged.
+    """
+    with file.open("rb") as opened:
+        records = ArchiveIterator(opened)
+        try:
+            for record in records:
+                header = record.rec_headers.get_header
+                known = json.loads(header(REQUEST_HEADER) or "{}")
+                url = known.get("url", header("WARC-Target-URI")) if record.rec_type == "response" else None
+                records.read_to_end(record)
+                article_id = request_of(url, "warc").article_id if url else ""
+                yield Member(records.get_record_offset(), records.get_record_length(), article_id)
+        except (ArchiveLoadFailed, ValueError) as error:
+            raise OSError(f"the archive {file} is damaged: {error}") from error
+
+
+def whole_members(file: Path) -> Iterator[Member]:
+    """The records of an archive whose writer died, up to the first that is not whole."""
+    with suppress(OSError):
+        for member in members(file):
+            if not _is_whole(file, member):
+                return
+            yield member
+
+
+def _is_whole(file: Path, member: Member) -> bool:
+    stream = zlib.decompressobj(wbits=31)
+    with file.open("rb") as opened:
+        opened.seek(member.offset)
+        try:
+            stream.decompress(opened.read(member.length))
+        except zlib.error:
+            return False
+    return stream.eof
+
+
+def copy_members(source: Path, target: Path, kept: list[Member]) -> None:
+    """Copies records of an archive into a new one, byte for byte."""
+    with source.open("rb") as old, target.open("wb") as new:
+        for member in kept:
+            old.seek(member.offset)
+            new.write(old.read(member.length))
 
 
 def _open_writer(store: Store, run: Run) -> ArchiveWriter:

@@ -98,6 +98,10 @@ class Reason(str, Enum):
     """A page of no bytes."""
     HOST_BUDGET = "host_budget"
     """The host's budget of this run is used up."""
+    FORGOTTEN = "forgotten"
+    """The lake was told to forget the page, its site or the days before a date (`onrecord forget`)."""
+    NOT_DUE = "not_due"
+    """An earlier run has the page, or its answer, and the configuration does not ask for it again now (`revisit`)."""
     CANCELLED = "cancelled"
     """The run was stopped before this URL's turn."""
     NOT_ARTICLE = "not_article"
@@ -234,6 +238,7 @@ class Article:
     word_count: int
     text_hash: str
     simhash: int | None = None
+    sketch: tuple[int, ...] | None = None
     extractor: str
     extractor_version: str
     fetched_at: datetime | None = None
@@ -355,6 +360,17 @@ class Run:
     """A token of this attempt alone, so that nothing committed is ever overwritten."""
     lake: str
     """The lake's root: a folder or ``gs://bucket/prefix``."""
+    holder: str = ""
+    """The name under which the run's lock is held; the commit asks whether it still is."""
+    logical_time: datetime | None = None
+    """The run's logical time, in UTC; None: the beginning of its date."""
+    adopted: "tuple[StagedFile, ...]" = ()
+    """Files with rows that stand already: what a dead attempt at this run staged, or what is made anew."""
+
+    @property
+    def time(self) -> datetime:
+        """The run's logical time: by it the ledger counts how old a fetch is."""
+        return self.logical_time or datetime(*self.run_date.timetuple()[:3], tzinfo=timezone.utc)
 
     @property
     def partition(self) -> str:

@@ -12,19 +12,9 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timedelta, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
-
-if TYPE_CHECKING:
-    from google.cloud import storage
-
-LEASE = timedelta(hours=24)
-"""How long a lock in a bucket holds when its process died without giving it back."""
-
-CHECK_SECONDS = 10.0
-"""How long a bucket may take to answer before a run is refused."""
+from typing import BinaryIO, cast
 
 
 class StoreError(Exception):
@@ -33,6 +23,10 @@ class StoreError(Exception):
 
 class Locked(Exception):  # noqa: N818 - a state that the caller words, not an error of ours
     """Another process holds the lock."""
+
+
+class Changed(Exception):  # noqa: N818 - a state that the caller words, not an error of ours
+    """Another process has written the file since it was read."""
 
 
 class Store(ABC):
@@ -62,6 +56,10 @@ class Store(ABC):
         """Writes a small file whole or not at all, over what was there."""
 
     @abstractmethod
+    def swap(self, path: str, data: bytes, before: bytes | None) -> None:
+        """Writes a small file where these bytes stand now (None: no file), and raises Changed where they do not."""
+
+    @abstractmethod
     def move(self, source: str, target: str) -> None:
         """Moves one file; when it was moved before (source gone, target there), nothing happens."""
 
@@ -78,8 +76,12 @@ class Store(ABC):
         """Gives local names under which these files can be read, in the same order, inside the context."""
 
     @abstractmethod
-    def lock(self, path: str) -> AbstractContextManager[None]:
-        """Holds a lock inside the context; raises Locked when another process holds it."""
+    def lock(self, path: str) -> AbstractContextManager[str]:
+        """Holds a lock inside the context and gives the holder's name; raises Locked when another process holds it."""
+
+    @abstractmethod
+    def holds(self, path: str, holder: str) -> bool:
+        """Whether a lock is still this holder's, asked by any process; if it is, it holds for some minutes more."""
 
 
 class FolderStore(Store):
@@ -119,6 +121,11 @@ class FolderStore(Store):
             os.fsync(file.fileno())
         Path(file.name).replace(target)
 
+    def swap(self, path: str, data: bytes, before: bytes | None) -> None:
+        if self.read(path) != before:
+            raise Changed(self.uri(path))
+        self.write(path, data)
+
     def move(self, source: str, target: str) -> None:
         self._at(target).parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -140,13 +147,16 @@ class FolderStore(Store):
         file = self._at(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         yield file
+        # A manifest must not outlive, in a power cut, the files that it names.
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
 
     @contextmanager
     def local_copies(self, paths: list[str]) -> Iterator[list[Path]]:
         yield [self._at(path) for path in paths]
 
     @contextmanager
-    def lock(self, path: str) -> Iterator[None]:
+    def lock(self, path: str) -> Iterator[str]:
         file = self._at(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         # flock: the system gives it back when the process dies, however it dies.
@@ -155,7 +165,10 @@ class FolderStore(Store):
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise Locked(self.uri(path)) from error
-            yield
+            yield ""
+
+    def holds(self, path: str, holder: str) -> bool:  # noqa: ARG002 - a flock cannot be lost
+        return True
 
 
 def _remove_if_empty(folder: Path) -> bool:
@@ -166,106 +179,6 @@ def _remove_if_empty(folder: Path) -> bool:
     return True
 
 
-class BucketStore(Store):
-    """A prefix of a Google Cloud Storage bucket."""
-
-    def __init__(self, root: str) -> None:
-        super().__init__(root.rstrip("/"))
-        name, _, self.prefix = self.root.removeprefix("gs://").partition("/")
-        self._bucket = _bucket(name)
-
-    def _name(self, path: str) -> str:
-        return f"{self.prefix}/{path}" if self.prefix else path
-
-    def _blob(self, path: str) -> "storage.Blob":
-        return self._bucket.blob(self._name(path))
-
-    def check(self) -> None:
-        from google.api_core.exceptions import GoogleAPIError
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
-        try:
-            found = self._bucket.exists(timeout=CHECK_SECONDS, retry=DEFAULT_RETRY.with_timeout(CHECK_SECONDS))
-        except (GoogleAPIError, OSError) as error:
-            raise StoreError(f"the bucket gs://{self._bucket.name} cannot be reached: {error}") from error
-        if not found:
-            raise StoreError(f"there is no bucket gs://{self._bucket.name}, or no permission to see it")
-
-    def files(self, folder: str) -> list[str]:
-        start = len(self._name(""))
-        blobs = self._bucket.client.list_blobs(self._bucket, prefix=self._name(folder.rstrip("/") + "/"))
-        return sorted(blob.name[start:] for blob in blobs)
-
-    def read(self, path: str) -> bytes | None:
-        from google.api_core.exceptions import NotFound
-
-        try:
-            return cast(bytes, self._blob(path).download_as_bytes())
-        except NotFound:
-            return None
-
-    def write(self, path: str, data: bytes) -> None:
-        self._blob(path).upload_from_string(data, content_type="application/json")
-
-    def move(self, source: str, target: str) -> None:
-        from google.api_core.exceptions import NotFound
-
-        try:
-            self._bucket.copy_blob(self._blob(source), self._bucket, self._name(target))
-        except NotFound:
-            if not self._blob(target).exists():
-                raise
-        self.delete([source])
-
-    def delete(self, paths: list[str]) -> None:
-        self._bucket.delete_blobs([self._blob(path) for path in paths], on_error=lambda _: None)
-
-    @contextmanager
-    def new_file(self, path: str) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
-            file = Path(folder, "file")
-            yield file
-            self._blob(path).upload_from_filename(str(file))
-
-    @contextmanager
-    def local_copies(self, paths: list[str]) -> Iterator[list[Path]]:
-        with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
-            files = [Path(folder, path) for path in paths]
-            for path, file in zip(paths, files, strict=True):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                self._blob(path).download_to_filename(str(file))
-            yield files
-
-    @contextmanager
-    def lock(self, path: str) -> Iterator[None]:
-        from google.api_core.exceptions import PreconditionFailed
-
-        held = self._bucket.get_blob(self._name(path))
-        stale = held is not None and held.time_created and datetime.now(timezone.utc) - held.time_created > LEASE
-        blob = self._blob(path)
-        try:
-            blob.upload_from_string(b"", if_generation_match=held.generation if held is not None and stale else 0)
-        except PreconditionFailed as error:
-            raise Locked(self.uri(path)) from error
-        try:
-            yield
-        finally:
-            self.delete([path])
-
-
-def _bucket(name: str) -> "storage.Bucket":
-    from google.auth.exceptions import DefaultCredentialsError
-    from google.cloud import storage
-
-    try:
-        return storage.Client().bucket(name)
-    except (DefaultCredentialsError, OSError) as error:
-        raise StoreError(
-            f"gs://{name} needs Google credentials: run `gcloud auth application-default login`, "
-            f"or set GOOGLE_APPLICATION_CREDENTIALS ({str(error).splitlines()[0]})"
-        ) from error
-
-
 def open_store(root: str) -> Store:
     """The store at a root: a bucket for ``gs://...``, a folder for anything else.
 
@@ -273,6 +186,8 @@ def open_store(root: str) -> Store:
         StoreError: no credentials for Google Cloud Storage, or a scheme that is neither of the two.
     """
     if root.startswith("gs://"):
+        from transforms.bucket import BucketStore
+
         return BucketStore(root)
     if "://" in root:
         raise StoreError(f"{root} is no place that can be written to: allowed are a folder and gs://bucket/prefix")
@@ -293,12 +208,10 @@ def list_files(pattern: str) -> list[str]:
         return sorted(str(Path(p).absolute()) for p in found if Path(p).is_file())
     name, _, path = pattern.removeprefix("gs://").partition("/")
     fixed = path[: next((i for i, c in enumerate(path) if c in "*?["), len(path))]
-    from google.api_core.exceptions import GoogleAPIError
+    from transforms.bucket import open_bucket, worded
 
-    try:
-        names = [blob.name for blob in _bucket(name).list_blobs(prefix=fixed)]
-    except (GoogleAPIError, OSError) as error:
-        raise StoreError(f"gs://{name} cannot be listed: {error}") from error
+    with worded(pattern):
+        names = [blob.name for blob in open_bucket(name).list_blobs(prefix=fixed)]
     return sorted(f"gs://{name}/{found}" for found in names if found == path or fnmatchcase(found, path))
 
 
@@ -319,14 +232,15 @@ def open_input(uri: str) -> Iterator[BinaryIO]:
 
 
 def _download(uri: str) -> BinaryIO:
-    from google.api_core.exceptions import GoogleAPIError
+    from transforms.bucket import open_bucket, worded
 
     name, _, path = uri.removeprefix("gs://").partition("/")
     copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
     try:
-        _bucket(name).blob(path).download_to_file(copy)
-    except GoogleAPIError as error:
+        with worded(uri, of_object=True):
+            open_bucket(name).blob(path).download_to_file(copy)
+    except StoreError:
         copy.close()
-        raise OSError(str(error)) from error
+        raise
     copy.seek(0)
     return copy

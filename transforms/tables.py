@@ -5,7 +5,7 @@ changes its type or its meaning.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import Any
@@ -14,13 +14,20 @@ import pyarrow as pa
 
 from transforms.records import Article, Entity, Failure, Fetch, Mention, Quote, Story
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: `articles` has a sketch, `fetches` a run_time."""
+
+ARCHIVES = "_warc"
+"""Where archived pages lie in the lake, and their name beside the tables in a run's manifest."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+_LONG = ("text", "title", "description", "message")
 
 _TEXT = pa.string()
 _TIME = pa.timestamp("us", tz="UTC")
 _TEXTS = pa.list_(pa.field("element", pa.string(), nullable=False))
+_NUMBERS = pa.list_(pa.field("element", pa.int64(), nullable=False))
 _SPANS = pa.list_(
     pa.field(
         "element",
@@ -62,6 +69,28 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     order: tuple[str, ...]
+    distinct: tuple[str, ...]
+    """Columns whose values hardly repeat within a file: a dictionary of them would cost more than it saves."""
+    rows_a_group: int = 40_960
+    """Rows in a row group of a published file: some ten megabytes, which a reader skips or reads as one."""
+
+    def index(self, column: str) -> int:
+        """The number of a column's first leaf in a Parquet file."""
+        return [path.split(".")[0] for path in self._leaves].index(column)
+
+    @property
+    def repeating(self) -> list[str]:
+        """The leaves, by their path in a Parquet file, that a dictionary makes smaller."""
+        return [path for path in self._leaves if path.split(".")[0] not in self.distinct]
+
+    @property
+    def comparable(self) -> list[str]:
+        """The leaves for which the least and the greatest value help to skip rows: all but texts and lists."""
+        return [path for path in self._leaves if "." not in path and path not in _LONG]
+
+    @property
+    def _leaves(self) -> list[str]:
+        return [path for column in self.columns for path in _leaf_paths(column.name, column.type)]
 
     @property
     def schema(self) -> pa.Schema:
@@ -70,6 +99,16 @@ class Table:
             pa.field(c.name, c.type, nullable=c.nullable, metadata={"description": c.meaning}) for c in self.columns
         ]
         return pa.schema(fields, metadata={"onrecord.table": self.name, "onrecord.schema_version": str(SCHEMA_VERSION)})
+
+
+def _leaf_paths(path: str, kind: pa.DataType) -> Iterator[str]:
+    if pa.types.is_list(kind):
+        yield from _leaf_paths(f"{path}.list.element", kind.value_type)
+    elif pa.types.is_struct(kind):
+        for number in range(kind.num_fields):
+            yield from _leaf_paths(f"{path}.{kind.field(number).name}", kind.field(number).type)
+    else:
+        yield path
 
 
 def _id(name: str, meaning: str) -> Column:
@@ -115,6 +154,7 @@ ARTICLES = Table(
         Column("word_count", pa.int32(), "words of the text", nullable=False),
         _id("text_hash", "hash of the text"),
         Column("simhash", pa.int64(), "signature of the text's word shingles, for near-duplicates"),
+        Column("sketch", _NUMBERS, "smallest hashes of the text's word shingles: what two of them share, the texts do"),
         _id("extractor", "which way of extraction gave the text"),
         _id("extractor_version", "version of the extraction code"),
         Column("fetched_at", _TIME, "when the page was fetched, UTC"),
@@ -122,6 +162,11 @@ ARTICLES = Table(
     ),
     key=("version_id",),
     order=("domain", "published_at", "version_id"),
+    distinct=(
+        *("article_id", "version_id", "url", "canonical_url", "final_url", "title", "description", "image_url"),
+        *("text", "text_hash", "simhash", "sketch", "fetched_at"),
+    ),
+    rows_a_group=4_096,
 )
 ENTITIES = Table(
     "entities",
@@ -146,6 +191,7 @@ ENTITIES = Table(
     ),
     key=("entity_id",),
     order=("domain", "published_at", "version_id", "first_start"),
+    distinct=("entity_id",),
 )
 QUOTES = Table(
     "quotes",
@@ -181,6 +227,7 @@ QUOTES = Table(
     ),
     key=("quote_id",),
     order=("domain", "published_at", "version_id", "ordinal"),
+    distinct=("quote_id", "text", "verbatim_text", "utterance_id"),
 )
 STORIES = Table(
     "stories",
@@ -197,6 +244,7 @@ STORIES = Table(
     ),
     key=("version_id",),
     order=("domain", "published_at", "version_id"),
+    distinct=("version_id", "article_id"),
 )
 FETCHES = Table(
     "fetches",
@@ -219,10 +267,12 @@ FETCHES = Table(
         Column("elapsed_ms", pa.int32(), "from the first request to the last byte, waiting between attempts included"),
         _id("source", "what named the URL: urls, feed, sitemap, warc, pubsub; listing for a feed itself"),
         Column("fetched_at", _TIME, "when it was settled, UTC", nullable=False),
+        Column("run_time", _TIME, "the run's logical time, UTC"),
         *_RUN,
     ),
     key=("article_id",),
     order=("domain", "url"),
+    distinct=("url", "article_id", "final_url", "etag", "body_hash", "text_hash", "fetched_at"),
 )
 FAILURES = Table(
     "failures",
@@ -244,6 +294,7 @@ FAILURES = Table(
     ),
     key=("failure_id",),
     order=("domain", "url", "stage"),
+    distinct=("failure_id", "url", "article_id", "failed_at"),
 )
 
 TABLES: dict[str, Table] = {t.name: t for t in (ARTICLES, ENTITIES, QUOTES, STORIES, FETCHES, FAILURES)}
@@ -252,7 +303,9 @@ Row = Article | Entity | Quote | Story | Fetch | Failure
 """A record that is a row of one of the tables."""
 
 
-def to_batch(table: Table, records: Sequence[Row], run_id: str, run_date: date) -> pa.RecordBatch:
+def to_batch(
+    table: Table, records: Sequence[Row], run_id: str, run_date: date, run_time: datetime | None = None
+) -> pa.RecordBatch:
     """Records of one table as an Arrow batch with the table's exact schema.
 
     Text is made fit for every reader: NUL letters go, lone surrogates become U+FFFD. Times become UTC, microseconds.
@@ -262,16 +315,16 @@ def to_batch(table: Table, records: Sequence[Row], run_id: str, run_date: date) 
         records: records whose fields are the table's columns, `run_id` and `run_date` apart.
         run_id: goes to each row.
         run_date: goes to each row.
+        run_time: goes to each row of a table that has it.
 
     Raises:
         ValueError: a time without a zone.
     """
     columns: list[pa.Array] = []
+    of_run = {"run_id": run_id, "run_date": run_date, "run_time": run_time}
     for column in table.columns:
-        if column.name == "run_id":
-            values: list[Any] = [run_id] * len(records)
-        elif column.name == "run_date":
-            values = [run_date] * len(records)
+        if column.name in of_run:
+            values: list[Any] = [of_run[column.name]] * len(records)
         else:
             values = [_plain(getattr(record, column.name)) for record in records]
         columns.append(pa.array(values, column.type))
@@ -295,7 +348,7 @@ def _element(item: Any) -> Any:
         return {"start": item.start, "end": item.end, "text": _clean(item.text)}
     if isinstance(item, tuple):
         return {"start": item[0], "end": item[1]}
-    return _clean(item)
+    return _clean(item) if isinstance(item, str) else item
 
 
 def _clean(text: str) -> str:

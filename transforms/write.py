@@ -5,8 +5,10 @@ groups only the names of these files, and per table and partition drops rows of 
 the target size. Neither writes where a reader looks: the commit (``pipeline.lake``) moves finished files there.
 """
 
+import dataclasses
+import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -25,7 +27,9 @@ from transforms.tables import TABLES, Row, Table, to_batch
 _In = TypeVar("_In", contravariant=True)
 
 ROWS_A_GROUP = 2_000
-"""Rows held in memory before they are written: a few megabytes of article text."""
+"""Rows held in memory before they are staged: a few megabytes of article text."""
+PART_SECONDS = 30.0
+"""So many seconds of rows, at most, are lost when a process dies."""
 TARGET_BYTES = 128 << 20
 """Size of a published file where a partition has that much."""
 SORT_MEMORY = "512MB"
@@ -33,7 +37,7 @@ SORT_MEMORY = "512MB"
 
 
 class StageRows(beam.PTransform):
-    """Writes the records of one table to staged Parquet files, one a bundle.
+    """Writes the records of one table to staged Parquet files, of which a bundle has its own.
 
     Takes a PCollection of the table's records; gives a PCollection[StagedFile]. A file's name is given on only when
     the bundle has finished and the file was read back with the row count that was written; what a failed bundle
@@ -52,7 +56,8 @@ class StageRows(beam.PTransform):
         def open_writer(store: Store, run: Run) -> RowWriter:
             return RowWriter(store, table, run, f"{run.staging}/rows/{table.name}/{uuid.uuid4().hex}.parquet")
 
-        return records | beam.ParDo(WriteBundles(table.name, self._run, open_writer)).with_output_types(StagedFile)
+        write = WriteBundles(table.name, self._run, open_writer, in_parts=True)
+        return records | beam.ParDo(write).with_output_types(StagedFile)
 
 
 class Publish(beam.PTransform):
@@ -101,13 +106,17 @@ class RowWriter:
         """
         self._flush()
         self._writer.close()
-        staged = _checked(self._local, self._table.name, self._run, self._path, self._rows)
+        staged = StagedFile(
+            table=self._table.name, partition=self._run.partition, path=self._path, rows=self._rows, bytes=0
+        )
+        staged = _checked(self._local, self._store.uri(self._path), staged)
         self._stack.close()
         return staged
 
     def _flush(self) -> None:
         if self._pending:
-            self._writer.write_batch(to_batch(self._table, self._pending, self._run.run_id, self._run.run_date))
+            run = self._run
+            self._writer.write_batch(to_batch(self._table, self._pending, run.run_id, run.run_date, run.time))
             self._rows += len(self._pending)
             self._pending = []
 
@@ -141,52 +150,96 @@ def publish_files(run: Run, files: Iterable[StagedFile]) -> list[StagedFile]:
         OSError: a file read back holds another number of rows than were written.
     """
     staged = sorted(files, key=lambda f: f.path)
-    table, partition = TABLES[staged[0].table], staged[0].partition
-    store = open_store(run.lake)
-    published: list[StagedFile] = []
+    table, partition = staged[0].table, staged[0].partition
+    prefix = f"{run.staging}/publish/{table}/{partition}/part-{run.run_id}-{run.attempt}-"
+    return merge_files(open_store(run.lake), table, partition, [f.path for f in staged], prefix)
+
+
+def merge_files(
+    store: Store,
+    table: str,
+    partition: str,
+    paths: Sequence[str],
+    prefix: str,
+    where: str = "true",
+    relations: Mapping[str, pa.Table] | None = None,
+) -> list[StagedFile]:
+    """Merges files of one table and partition: a run's rows of equal key once, sorted, in files of target size.
+
+    Args:
+        store: where they lie.
+        table: the table.
+        partition: such as ``dt=2026-01-31``.
+        paths: the files, of this or an older schema version.
+        prefix: the new files' path, but for their number and ending.
+        where: a condition in SQL that rows must meet to be taken along.
+        relations: what it refers to, by name.
+
+    Returns:
+        The new files; none when no row is left.
+
+    Raises:
+        OSError: a file read back holds another number of rows than were written.
+    """
+    written: list[StagedFile] = []
     with ExitStack() as stack:
-        paths = stack.enter_context(store.local_copies([f.path for f in staged]))
-        batches = iter(_merged(stack, table, paths))
+        copies = stack.enter_context(store.local_copies(list(paths)))
+        batches = iter(_merged(stack, TABLES[table], copies, where, relations or {}))
         batch = next(batches, None)
         while batch is not None:
-            name = f"{table.name}/{partition}/part-{run.run_id}-{run.attempt}-{len(published)}.parquet"
-            path = f"{run.staging}/publish/{name}"
+            path = f"{prefix}{len(written)}.parquet"
             with store.new_file(path) as local:
                 rows = 0
-                with _parquet_writer(local, table) as writer:
+                with _parquet_writer(local, TABLES[table], is_sorted=True) as writer:
                     while batch is not None and local.stat().st_size < TARGET_BYTES:
                         writer.write_batch(batch)
                         rows += batch.num_rows
                         batch = next(batches, None)
-                published.append(_checked(local, table.name, run, path, rows))
-    return published
+                file = StagedFile(table=table, partition=partition, path=path, rows=rows, bytes=0)
+                written.append(_checked(local, store.uri(path), file))
+    return written
 
 
-def _merged(stack: ExitStack, table: Table, paths: list[Path]) -> Iterator[pa.RecordBatch]:
-    """The rows of these files in the table's order and exact schema, the first of equal key alone."""
+def _merged(
+    stack: ExitStack, table: Table, paths: list[Path], where: str, relations: Mapping[str, pa.Table]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of these files in the table's order and exact schema, the first of a run's equal key alone."""
     database = stack.enter_context(duckdb.connect(config={"memory_limit": SORT_MEMORY, "threads": 2}))
     database.execute("SET TimeZone = 'UTC'")
+    # The empty table brings columns that older files lack.
+    for name, relation in {"_empty": table.schema.empty_table(), **relations}.items():
+        database.register(name, relation)
     key, order = ", ".join(table.key), ", ".join(f"{c} NULLS LAST" for c in table.order)
     names = ", ".join(f'"{c.name}"' for c in table.columns)
     rows = database.sql(
-        f"SELECT {names} FROM read_parquet(?, filename = true, file_row_number = true) "  # noqa: S608 - names of ours
-        f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY filename, file_row_number) = 1 ORDER BY {order}",
+        f"SELECT {names} FROM (FROM _empty UNION ALL BY NAME SELECT * FROM read_parquet(?, filename = true, "  # noqa: S608 - names of ours
+        f"file_row_number = true, union_by_name = true, hive_partitioning = false)) WHERE {where} QUALIFY "
+        f"row_number() OVER (PARTITION BY {key}, run_id ORDER BY filename, file_row_number) = 1 ORDER BY {order}",
         params=[[str(p) for p in paths]],
     )
-    for batch in rows.to_arrow_reader(ROWS_A_GROUP) or ():
+    for batch in rows.to_arrow_reader(table.rows_a_group) or ():
         if batch.num_rows:
             yield batch.cast(table.schema)
 
 
-def _parquet_writer(path: Path, table: Table) -> pq.ParquetWriter:
-    return pq.ParquetWriter(path, table.schema, compression="zstd", write_page_index=True, store_schema=True)
+def _parquet_writer(path: Path, table: Table, *, is_sorted: bool = False) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        path,
+        table.schema,
+        compression="zstd",
+        use_dictionary=table.repeating,
+        write_statistics=table.comparable,
+        write_page_index=True,
+        store_schema=True,
+        sorting_columns=[pq.SortingColumn(table.index(c)) for c in table.order] if is_sorted else None,
+    )
 
 
-def _checked(local: Path, table: str, run: Run, path: str, rows: int) -> StagedFile:
+def _checked(local: Path, name: str, file: StagedFile) -> StagedFile:
     found = pq.read_metadata(local).num_rows
-    if found != rows:
-        raise OSError(f"{path} holds {found} rows where {rows} were written: the disk under {run.lake} lost some")
-    return StagedFile(table=table, partition=run.partition, path=path, rows=rows, bytes=local.stat().st_size)
+    if found != file.rows:
+        raise OSError(f"{name} holds {found} rows where {file.rows} were written: its disk lost some")
+    return dataclasses.replace(file, bytes=local.stat().st_size)
 
 
 class BundleWriter(Protocol[_In]):
@@ -198,16 +251,25 @@ class BundleWriter(Protocol[_In]):
 
 
 class WriteBundles(beam.DoFn):
-    """Writes the elements of each bundle to a file of its own, and names it when the bundle has finished.
+    """Writes the elements of each bundle to files of its own, and names them when the bundle has finished.
 
     Args:
         counter: under which name the elements are counted.
         run: the attempt, which names the lake.
-        open_writer: opens the file of a bundle, at its first element.
+        open_writer: opens a file.
+        in_parts: finish a file now and then and begin another, so that what stands in it outlives this process: when it
+            is as old as the bundle was at its beginning, but `PART_SECONDS` at most. Otherwise a bundle has one file.
     """
 
-    def __init__(self, counter: str, run: Run, open_writer: Callable[[Store, Run], BundleWriter[_In]]) -> None:
-        self._run, self._open = run, open_writer
+    def __init__(
+        self,
+        counter: str,
+        run: Run,
+        open_writer: Callable[[Store, Run], BundleWriter[_In]],
+        *,
+        in_parts: bool = False,
+    ) -> None:
+        self._run, self._open, self._in_parts = run, open_writer, in_parts
         self._counter = Metrics.counter("rows", counter)
 
     def setup(self) -> None:
@@ -215,15 +277,25 @@ class WriteBundles(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._writer: BundleWriter[Any] | None = None
+        self._staged: list[StagedFile] = []
+        self._began = time.monotonic()
 
     def process(self, element: Any) -> None:
+        now = time.monotonic()
         if self._writer is None:
             self._writer = self._open(self._store, self._run)
+            self._part_ends = now + min(PART_SECONDS, max(1.0, now - self._began))
         self._writer.add(element)
         self._counter.inc()
+        if self._in_parts and now >= self._part_ends:
+            self._close()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        if self._writer is not None:
-            staged = self._writer.close()
-            self._writer = None
+        self._close()
+        for staged in self._staged:
             yield beam.transforms.window.GlobalWindows.windowed_value(staged)
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._staged.append(self._writer.close())
+            self._writer = None

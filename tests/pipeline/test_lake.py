@@ -107,13 +107,13 @@ def test_the_same_run_twice_at_once_is_refused(store: Store) -> None:
 
 def steps_of_a_commit(store: Store) -> int:
     """How many changes to the lake a commit makes."""
-    counting = _Mortal(store, None)
+    counting = Mortal(store, None)
     run, files = stage(store, "count-20260304T0000")
     commit(counting, run, files, urls=2)
     return counting.changes
 
 
-class _Mortal(FolderStore):
+class Mortal(FolderStore):
     """A folder whose process dies at the n-th change, before or after it is made."""
 
     def __init__(self, store: Store, dies_at: int | None, *, after: bool = False) -> None:
@@ -149,7 +149,7 @@ def test_killed_at_any_step_of_a_commit_the_lake_is_whole_again(store: Store, af
     for dies_at in range(1, steps_of_a_commit(store) + 1):
         run, files = stage(store, f"daily{dies_at}-20260304T0000", {100 * dies_at: f"first {dies_at}"})
         with pytest.raises(Killed):
-            commit(_Mortal(store, dies_at, after=after), run, files, urls=1)
+            commit(Mortal(store, dies_at, after=after), run, files, urls=1)
         decided = store.read(f"{run.staging}/manifest.json") is not None or read_manifest(store, run.run_id) is not None
         with exclusive(store, run.run_id):
             committed = read_manifest(store, run.run_id)
@@ -176,7 +176,7 @@ def test_killed_while_replacing_old_or_new_rows_show_never_both(store: Store) ->
     commit(store, run, files, urls=1)
     for dies_at in range(1, 12):
         run, files = stage(store, texts={1: f"new {dies_at}"})
-        mortal = _Mortal(store, dies_at)
+        mortal = Mortal(store, dies_at)
         before = texts(store)
         with pytest.raises(Killed):
             commit(mortal, run, files, urls=1)

@@ -1,109 +1,280 @@
 """What earlier runs know of a URL, and what a later run makes of it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from pipeline.config import RevisitConfig
-from pipeline.lake import commit
-from pipeline.ledger import Known, ledger_files, look_up, recall
-from pipeline.query import open_lake
+from pipeline.lake import commit, new_attempt
+from pipeline.ledger import Known, left_behind, look_up, open_ledger, recall
+from pipeline.tombstones import Forgotten
 from tests.conftest import make_fetch
-from tests.golden import stable_rows
-from tests.pipeline.test_lake import stage
-from tests.pipeline.test_run import onrecord
-from tests.site.server import Site
 from transforms.records import Fetch, Reason, Run, UrlRequest
-from transforms.store import FolderStore, open_store
+from transforms.store import FolderStore, Store
 from transforms.urls import request_of
-from transforms.write import write_rows
+from transforms.write import publish_files, write_rows
 
-NOW = datetime.now(timezone.utc)
+NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 REQUEST = request_of("http://site1.example/1", "feed")
+NOTHING = Forgotten()
 
 
-def ago(days: float) -> datetime:
-    return NOW - timedelta(days=days)
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return FolderStore(str(tmp_path))
 
 
-def ledger(run: Run, *fetches: Fetch) -> dict[str, Known]:
-    files = [write_rows(run, "fetches", [fetch], f"{n}.parquet") for n, fetch in enumerate(fetches)]
-    return look_up([Path(run.lake, f.path) for f in files], [fetch.article_id for fetch in fetches])
+def ago(**span: float) -> datetime:
+    return NOON - timedelta(**span)
 
 
-def test_the_last_answer_with_a_page_gives_the_validators(run: Run) -> None:
-    known = ledger(
-        run,
-        make_fetch(1, etag='"old"', text_hash="a", fetched_at=ago(3)),
-        make_fetch(1, etag=None, last_modified="yesterday", text_hash="b", fetched_at=ago(2)),
-        make_fetch(1, outcome="failed", reason="timeout", fetched_at=ago(1)),
-    )
-    assert known == {make_fetch(1).article_id: Known("timeout", ago(1), None, "yesterday", "b")}
+def run_at(store: Store, moment: datetime, name: str = "daily", run_id: str | None = None) -> Run:
+    run = new_attempt(run_id or f"{name}-{moment:%Y%m%dT%H%M}", moment.date(), store.root)
+    return replace(run, logical_time=moment)
 
 
-def test_a_url_that_no_run_knows_is_not_in_the_answer(run: Run) -> None:
-    files = [write_rows(run, "fetches", [make_fetch(1)], "f.parquet")]
-    assert look_up([Path(run.lake, f.path) for f in files], ["nobody"]) == {}
-    assert look_up([], ["nobody"]) == {}
+def committed(store: Store, run: Run, *fetches: Fetch) -> Run:
+    staged = write_rows(run, "fetches", fetches, f"{run.staging}/rows/fetches/f.parquet")
+    commit(store, run, publish_files(run, [staged]), urls=len(fetches))
+    return run
 
 
-def test_a_known_url_is_asked_for_with_its_validators() -> None:
-    known = {REQUEST.article_id: Known("", ago(1), '"v1"', "yesterday", "hash")}
-    (asked,) = recall([REQUEST], known, RevisitConfig())
+def fetched(request: UrlRequest, moment: datetime, **fields: object) -> Fetch:
+    known = {"url": request.url, "article_id": request.article_id, "domain": "site1.example", "source": request.source}
+    return make_fetch(1, **{**known, "fetched_at": moment, **fields})
+
+
+def known_of(store: Store, *requests: UrlRequest, run: Run, is_remade: bool = False) -> dict[str, Known]:
+    with open_ledger(store) as database:
+        return look_up(database, requests, run, is_remade=is_remade)
+
+
+def left(store: Store, run: Run, config: RevisitConfig | None = None, name: str = "daily") -> list[UrlRequest]:
+    with open_ledger(store) as database:
+        return left_behind(database, name, config or RevisitConfig(), run)
+
+
+def test_the_last_answer_with_a_page_gives_the_validators(store: Store) -> None:
+    committed(store, run_at(store, ago(days=3)), fetched(REQUEST, ago(days=3), etag='"old"', text_hash="a"))
+    answer = fetched(REQUEST, ago(days=2), outcome="unchanged", etag=None, last_modified="yesterday", text_hash="b")
+    committed(store, run_at(store, ago(days=2)), answer)
+    failed = fetched(REQUEST, ago(days=1), outcome="failed", reason="timeout", retriable=True)
+    committed(store, run_at(store, ago(days=1)), failed)
+    known = known_of(store, REQUEST, run=run_at(store, NOON))
+    times = ago(days=1), ago(days=3), ago(days=2)
+    assert known == {REQUEST.article_id: Known("timeout", *times, None, "yesterday", "b")}
+
+
+def test_a_url_that_no_run_knows_is_not_in_the_answer(store: Store) -> None:
+    other = request_of("http://site1.example/2", "feed")
+    assert known_of(store, other, run=run_at(store, NOON)) == {}
+    committed(store, run_at(store, ago(days=1)), fetched(REQUEST, ago(days=1)))
+    assert known_of(store, other, run=run_at(store, NOON)) == {}
+    assert known_of(store, run=run_at(store, NOON)) == {}
+
+
+def test_a_runs_own_rows_are_not_known_to_it(store: Store) -> None:
+    run = committed(store, run_at(store, NOON), fetched(REQUEST, NOON))
+    assert known_of(store, REQUEST, run=run) == {}
+    assert REQUEST.article_id in known_of(store, REQUEST, run=run_at(store, ago(days=-1)))
+
+
+def test_a_run_that_is_made_anew_knows_only_the_runs_before_it(store: Store) -> None:
+    for moment in (ago(hours=2), NOON, ago(hours=-2)):
+        committed(store, run_at(store, moment), fetched(REQUEST, moment, etag=f'"{moment.hour}"'))
+    known = known_of(store, REQUEST, run=run_at(store, NOON), is_remade=True)
+    assert known[REQUEST.article_id].etag == '"10"'
+    assert known_of(store, REQUEST, run=run_at(store, NOON))[REQUEST.article_id].etag == '"14"'
+
+
+def test_ages_are_counted_in_the_runs_logical_time(store: Store) -> None:
+    run = committed(store, run_at(store, ago(hours=1)), fetched(REQUEST, ago(days=-300)))
+    assert known_of(store, REQUEST, run=run_at(store, NOON))[REQUEST.article_id].first_at == run.time == ago(hours=1)
+
+
+def answered(first: datetime, last: datetime, reason: str = "") -> Known:
+    return Known(reason, last, first, last, '"v1"', "yesterday", "hash")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "due"),
+    [
+        # Ages 1h, 6h, 24h since the first answer; due where one has passed and no answer lies after it.
+        ({"minutes": 59}, {"minutes": 59}, False),
+        ({"minutes": 60}, {"minutes": 60}, True),
+        ({"hours": 3}, {"hours": 3}, True),
+        ({"hours": 3}, {"hours": 1}, False),
+        ({"hours": 7}, {"hours": 5}, True),
+        ({"hours": 7}, {"hours": 1}, False),
+        ({"hours": 30}, {"hours": 20}, True),
+        ({"hours": 30}, {"hours": 6}, False),
+        ({"days": 400}, {"days": 400}, True),
+        ({"days": 400}, {"days": 300}, False),
+        # A later day's run came first: there is nothing to ask again now.
+        ({"days": -3}, {"days": -3}, False),
+    ],
+)
+def test_a_page_is_asked_for_again_after_each_age_and_then_never(
+    first: dict[str, float], last: dict[str, float], due: bool
+) -> None:
+    known = answered(ago(**first), ago(**last))
+    assert known.is_due(NOON, RevisitConfig()) is due
+    assert known.is_due(NOON, RevisitConfig(always=True))
+    assert not known.is_due(NOON, RevisitConfig(after=()))
+
+
+def recalled(store: Store, known: Known | None, **config: object) -> UrlRequest | Fetch:
+    past = {REQUEST.article_id: known} if known else {}
+    (result,) = recall([REQUEST], past, RevisitConfig(**config), run_at(store, NOON), NOTHING)  # type: ignore[arg-type]
+    return result
+
+
+def test_a_url_that_is_due_is_asked_for_with_its_validators(store: Store) -> None:
+    asked = recalled(store, answered(ago(days=2), ago(days=2)))
     assert isinstance(asked, UrlRequest)
     assert (asked.etag, asked.last_modified, asked.text_hash) == ('"v1"', "yesterday", "hash")
-    assert list(recall([REQUEST], known, RevisitConfig(conditional=False))) == [REQUEST]
+    assert recalled(store, answered(ago(days=2), ago(days=2)), conditional=False) == REQUEST
+    assert recalled(store, None) == REQUEST
 
 
-@pytest.mark.parametrize("reason", [Reason.HTTP_GONE, Reason.ROBOTS])
-def test_what_is_gone_is_left_alone_for_the_days_configured_and_no_longer(reason: Reason) -> None:
-    known = {REQUEST.article_id: Known(reason.value, ago(10))}
-    (row,) = recall([REQUEST], known, RevisitConfig(gone_days=11))
+def test_a_url_that_is_not_due_has_a_row_that_says_so(store: Store) -> None:
+    row = recalled(store, answered(ago(minutes=5), ago(minutes=5)))
     assert isinstance(row, Fetch)
-    assert (row.outcome, row.reason, row.retriable, row.attempts) == ("skipped", reason.value, False, 0)
-    # Counted from the answer: a row that says skipped does not put the next try off.
-    assert row.fetched_at == ago(10)
-    assert list(recall([REQUEST], known, RevisitConfig(gone_days=9))) == [REQUEST]
-
-
-@pytest.mark.parametrize("reason", [Reason.TIMEOUT, Reason.HTTP_4XX, Reason.NOT_ARTICLE, Reason.HOST_BUDGET])
-def test_other_failures_are_asked_for_again(reason: Reason) -> None:
-    assert list(recall([REQUEST], {REQUEST.article_id: Known(reason.value, NOW)}, RevisitConfig())) == [REQUEST]
-
-
-def test_a_runs_own_rows_are_not_known_to_it(tmp_path: Path) -> None:
-    store = FolderStore(str(tmp_path))
-    for run_id in ("a-20260304T0000", "b-20260304T0000"):
-        run, files = stage(store, run_id)
-        commit(store, run, files, urls=2)
-    assert ["part-b-" in path for path in ledger_files(store, "a-20260304T0000")] == [True]
-
-
-def test_a_second_run_writes_no_article_again_and_asks_for_nothing_that_is_gone(tmp_path: Path) -> None:
-    lake = tmp_path / "lake"
-    with Site() as site:
-        for run_id in ("one", "two"):
-            if run_id == "two":
-                site.log.clear()
-            result = onrecord(site, "run", "configs/demo.yaml", "--lake", str(lake), "--run-id", run_id)
-            assert result.returncode == 0, result.stderr
-        asked = {f"http://{entry.host}{entry.path}" for entry in site.log}
-        gone = [url for url, _, reason in site.expected() if reason in ("http_gone", "robots")]
-    assert len(gone) == 3
-    assert asked.isdisjoint(gone)
-    assert len(stable_rows(lake)["articles"]) == 20
-    with_page = {"ok", "not_modified", "unchanged"}
-    fetches = open_rows(lake)
-    assert {outcome for run_id, source, outcome in fetches if run_id == "two" and source != "listing"} <= {
-        "not_modified",
-        "unchanged",
+    assert (row.url, row.outcome, row.reason, row.retriable, row.attempts) == (
+        REQUEST.url,
         "skipped",
-        "failed",
-    }
-    assert sum(outcome in with_page for run_id, _, outcome in fetches if run_id == "two") == 23
+        "not_due",
+        False,
+        0,
+    )
 
 
-def open_rows(lake: Path) -> list[tuple[str, str, str]]:
-    with open_lake(open_store(str(lake))) as database:
-        return database.execute("SELECT run_id, source, outcome FROM fetches").fetchall()
+def test_a_row_that_says_not_due_is_no_knowledge(store: Store) -> None:
+    committed(store, run_at(store, ago(days=3)), fetched(REQUEST, ago(days=3)))
+    row = recalled(store, answered(NOON, NOON))
+    assert isinstance(row, Fetch)
+    before = known_of(store, REQUEST, run=run_at(store, NOON))
+    committed(store, run_at(store, ago(days=1)), replace(row, domain="site1.example"))
+    assert known_of(store, REQUEST, run=run_at(store, NOON)) == before
+
+
+@pytest.mark.parametrize("reason", [Reason.HTTP_GONE, Reason.ROBOTS, Reason.OPTED_OUT])
+def test_what_is_gone_is_left_alone_for_the_days_configured_and_no_longer(reason: Reason, store: Store) -> None:
+    known = Known(reason.value, ago(days=10), ago(days=10), ago(days=10))
+    row = recalled(store, known, gone_days=11)
+    assert isinstance(row, Fetch)
+    assert (row.outcome, row.reason) == ("skipped", "not_due")
+    assert isinstance(recalled(store, known, gone_days=9), UrlRequest)
+
+
+@pytest.mark.parametrize(
+    ("fields", "due"),
+    [
+        ({"reason": "timeout", "retriable": True}, True),
+        ({"reason": "http_5xx", "retriable": True, "http_status": 503}, True),
+        ({"reason": "host_budget", "retriable": True, "outcome": "skipped"}, True),
+        ({"reason": "port_not_allowed"}, True),
+        ({"reason": "http_4xx", "http_status": 403}, False),
+        ({"reason": "not_article", "http_status": 200}, False),
+    ],
+)
+def test_an_answer_that_is_for_good_counts_as_one_and_other_failures_are_tried_again(
+    fields: dict[str, object], due: bool, store: Store
+) -> None:
+    committed(store, run_at(store, ago(minutes=9)), fetched(REQUEST, ago(minutes=9), **{"outcome": "failed", **fields}))
+    known = known_of(store, REQUEST, run=run_at(store, NOON))[REQUEST.article_id]
+    assert known.is_due(NOON, RevisitConfig()) is due
+
+
+def test_what_the_lake_was_told_to_forget_is_not_asked_for(store: Store) -> None:
+    banned = Forgotten(hosts=frozenset({"site1.example"}))
+    (row,) = recall([REQUEST], {}, RevisitConfig(), run_at(store, NOON), banned)
+    assert isinstance(row, Fetch)
+    assert (row.outcome, row.reason, row.retriable) == ("skipped", "forgotten", False)
+
+
+TIMEOUT = {"outcome": "failed", "reason": "timeout", "retriable": True, "attempts": 3}
+UNASKED = {"outcome": "skipped", "reason": "host_budget", "retriable": True}
+
+
+def urls(requests: Sequence[UrlRequest]) -> list[str]:
+    return [request.url for request in requests]
+
+
+@pytest.mark.parametrize("fields", [TIMEOUT, UNASKED, {**UNASKED, "reason": "cancelled"}])
+def test_what_failed_retriably_or_was_not_come_to_is_taken_up(fields: dict[str, object], store: Store) -> None:
+    committed(store, run_at(store, ago(days=1)), fetched(REQUEST, ago(days=1), **fields))
+    assert left(store, run_at(store, NOON)) == [REQUEST]
+    assert left(store, run_at(store, NOON), RevisitConfig(take_up_days=1)) == [REQUEST]
+    assert left(store, run_at(store, ago(days=-6))) == [REQUEST]
+    assert left(store, run_at(store, ago(days=-7))) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"outcome": "failed", "reason": "http_gone"},
+        {**TIMEOUT, "source": "listing"},
+        {**TIMEOUT, "source": "warc"},
+    ],
+)
+def test_what_is_settled_and_what_is_no_article_of_the_web_is_not(fields: dict[str, object], store: Store) -> None:
+    committed(store, run_at(store, ago(days=1)), fetched(REQUEST, ago(days=1), **fields))
+    assert left(store, run_at(store, NOON)) == []
+
+
+def test_an_answer_in_any_run_ends_it(store: Store) -> None:
+    committed(store, run_at(store, ago(days=2)), fetched(REQUEST, ago(days=2), **TIMEOUT))
+    committed(store, run_at(store, ago(hours=2), "hourly"), fetched(REQUEST, ago(hours=2)))
+    assert left(store, run_at(store, NOON)) == []
+
+
+def test_each_configuration_takes_up_what_its_own_runs_left(store: Store) -> None:
+    committed(store, run_at(store, ago(days=1)), fetched(REQUEST, ago(days=1), **TIMEOUT))
+    assert left(store, run_at(store, NOON, "daily-sport"), name="daily-sport") == []
+    by_hand = run_at(store, ago(days=1), run_id="by-hand")
+    other = request_of("http://site1.example/2", "feed")
+    committed(store, by_hand, fetched(other, ago(days=1), **TIMEOUT))
+    assert left(store, run_at(store, NOON)) == [REQUEST]
+    assert left(store, run_at(store, ago(days=1))) == []
+
+
+def daily(store: Store, days: int, **fields: object) -> list[int]:
+    """Runs that take up what is left, a day each; the days on which the URL was asked for."""
+    asked = []
+    committed(store, run_at(store, NOON), fetched(REQUEST, NOON, **{**TIMEOUT, **fields}))
+    for day in range(1, days):
+        run = run_at(store, ago(days=-day))
+        again = left(store, run)
+        asked += [day] * len(again)
+        committed(store, run, *(fetched(r, run.time, **{**TIMEOUT, **fields}) for r in again))
+    return asked
+
+
+def test_a_url_is_given_up_after_so_many_tries(store: Store) -> None:
+    assert daily(store, 20) == [1, 2, 3, 4]
+
+
+def test_a_url_is_given_up_so_many_days_after_its_first_failure(store: Store) -> None:
+    assert daily(store, 30, attempts=0) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_run_takes_up_so_many_the_longest_known_first(store: Store) -> None:
+    for day in (3, 2, 1):
+        request = request_of(f"http://site1.example/{day}", "feed")
+        committed(store, run_at(store, ago(days=day)), fetched(request, ago(days=day), **TIMEOUT))
+    taken = left(store, run_at(store, NOON), RevisitConfig(take_up_urls=2))
+    assert urls(taken) == ["http://site1.example/3", "http://site1.example/2"]
+
+
+def test_rows_of_an_older_schema_count_from_their_date() -> None:
+    old = FolderStore(str(Path(__file__).parents[1] / "data" / "lake-v1"))
+    with open_ledger(old) as database:
+        url, source = database.execute("SELECT url, source FROM fetches WHERE outcome = 'ok' LIMIT 1").fetchall()[0]
+        request = request_of(url, source)
+        known = look_up(database, [request], run_at(old, NOON))
+    assert known[request.article_id].first_at == datetime(2025, 3, 12, tzinfo=timezone.utc)

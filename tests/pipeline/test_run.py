@@ -1,15 +1,14 @@
-"""`onrecord run` whole: the demo site over HTTP, golden tables, balanced books, kills, reruns and exit codes."""
+"""`onrecord run` whole: the demo site over HTTP, golden tables, balanced books, reruns, signals and exit codes."""
 
 import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipeline.lake import manifests
 from pipeline.query import open_lake
 from tests.golden import ONRECORD, ROOT, command, environment, read_golden, stable_rows
 from tests.site.server import Site
@@ -104,43 +103,6 @@ def test_a_committed_run_is_not_made_again(first: Run, lake: Path, site: Site) -
     again = onrecord(site, *command(lake)[3:])
     assert (again.returncode, visible(lake), len(site.log)) == (0, before, asked)
     assert "committed already: nothing to do" in again.stdout
-
-
-def test_replace_makes_the_rows_anew(first: Run, site: Site, tmp_path: Path) -> None:
-    for more in ((), ("--replace",)):
-        assert onrecord(site, *command(tmp_path / "lake", *more)[3:]).returncode == 0
-    assert stable_rows(tmp_path / "lake") == read_golden()
-    assert len(visible(tmp_path / "lake")) == 6
-
-
-def staged_rows(lake: Path) -> bool:
-    return any(lake.glob("_staging/*/*/rows/*/*.parquet"))
-
-
-def publishing(lake: Path) -> bool:
-    return any(lake.glob("_staging/*/*/publish/*/*/*.parquet"))
-
-
-def locked(lake: Path) -> bool:
-    return any(lake.glob("_runs/*.lock"))
-
-
-@pytest.mark.parametrize("moment", [locked, staged_rows, publishing])
-def test_killed_in_the_middle_nothing_is_seen_and_the_same_command_completes(
-    moment: Callable[[Path], bool], site: Site, tmp_path: Path
-) -> None:
-    lake = tmp_path / "lake"
-    process = subprocess.Popen(command(lake), cwd=ROOT, env=environment(site), stdout=subprocess.DEVNULL)
-    while not moment(lake) and process.poll() is None:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    if not manifests(open_store(str(lake))):
-        assert visible(lake) == []
-    completed = onrecord(site, *command(lake)[3:])
-    assert completed.returncode == 0, completed.stderr
-    assert stable_rows(lake) == read_golden()
-    assert open_store(str(lake)).files("_staging") == []
 
 
 def started(site: Site, lake: Path, *more: str) -> "subprocess.Popen[str]":

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from aiohttp import web
 
-from tests.site.render import PAGES, Document, load_documents
+from tests.site.render import LAST_CHANGE, PAGES, Document, load_documents
 from transforms.records import Outcome, Reason
 
 _GAZETTE = "http://www.harbour-gazette.example"
@@ -109,6 +109,10 @@ class Site:
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="site", daemon=True)
+
+    def put(self, url: str, body: str, content_type: str = "text/html; charset=utf-8") -> None:
+        """Changes what a URL answers from now on, or adds one; its Last-Modified stays that of a page without dates."""
+        self._documents[url] = Document(body.encode(), content_type, LAST_CHANGE)
 
     def expected(self) -> list[tuple[str, str, str | None]]:
         """``(url, outcome, reason)`` of every URL of a run over configs/demo.yaml, feed documents too."""

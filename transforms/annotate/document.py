@@ -1,12 +1,17 @@
 """A whole text, from words to entities and attributed quotations."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from transforms.annotate.config import AnnotateConfig
 from transforms.annotate.entities import find_entities
 from transforms.annotate.lexicon import lexicon
 from transforms.annotate.quotes import find_quotes
-from transforms.annotate.reading import read
+from transforms.annotate.reading import Reading, read
+from transforms.annotate.tagger import Tagged, tagger
 from transforms.records import Annotation
 
 LEAST_WORDS = 5
@@ -18,7 +23,63 @@ FEW_WORDS = 30
 FREQUENT = frozenset("ar cs da de el en es fi fr he hi hu id it ja ko nl no nb pl pt ro ru sv tr uk vi zh".split())
 
 
-def annotate(text: str, *, language: str | None = None, title: str | None = None, version_id: str = "") -> Annotation:
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What is to be annotated: the arguments of `annotate`."""
+
+    text: str
+    language: str | None = None
+    title: str | None = None
+    version_id: str = ""
+
+
+class Annotator:
+    """Reads texts for names and quotations, many at a time: the model's windows of all of them share its batches.
+
+    Args:
+        config: the stage's settings.
+    """
+
+    def __init__(self, config: AnnotateConfig | None = None) -> None:
+        self._config = config or AnnotateConfig()
+        self._tagger = tagger() if self._config.model == "shipped" else None
+
+    def annotate(self, texts: Sequence[Text]) -> list[Annotation]:
+        """One annotation a text, in their order; one that is not English has no entities and no quotes.
+
+        Args:
+            texts: a few dozen at most: what the model sees in all of them is held at once.
+        """
+        english = [number for number, text in enumerate(texts) if is_english(text.language, text.text)]
+        readings = [read(texts[number].text) for number in english]
+        tagged = self._tagger.tag(readings) if self._tagger else [None] * len(readings)
+        found = [Annotation()] * len(texts)
+        for number, reading, seen in zip(english, readings, tagged, strict=True):
+            found[number] = self._annotated(texts[number], reading, seen)
+        return found
+
+    def _annotated(self, text: Text, reading: Reading, tagged: Tagged | None) -> Annotation:
+        entities = find_entities(text.text, version_id=text.version_id, reading=reading, tagged=tagged)
+        quotes = find_quotes(
+            text.text, entities, title=text.title, version_id=text.version_id, reading=reading, tagged=tagged
+        )
+        return Annotation(tuple(entities), tuple(quotes))
+
+
+@cache
+def annotator(config: AnnotateConfig) -> Annotator:
+    """The annotator of a configuration, one a process."""
+    return Annotator(config)
+
+
+def annotate(
+    text: str,
+    *,
+    language: str | None = None,
+    title: str | None = None,
+    version_id: str = "",
+    config: AnnotateConfig | None = None,
+) -> Annotation:
     """Read a text for names and quotations.
 
     Args:
@@ -26,17 +87,18 @@ def annotate(text: str, *, language: str | None = None, title: str | None = None
         language: its ISO 639-1 code (``en``, ``en-GB``); None to detect it.
         title: the headline, to know it where it stands in the text.
         version_id: what the ids of entities and quotes hang on.
+        config: the stage's settings.
 
     Returns:
         Entities and quotes in order. A text that is not English has none of either: nothing is invented.
     """
-    code = language or detect_language(text)
-    if code.split("-")[0].split("_")[0].lower() != "en":
-        return Annotation()
-    reading = read(text)
-    entities = find_entities(text, version_id=version_id, reading=reading)
-    quotes = find_quotes(text, entities, title=title, version_id=version_id, reading=reading)
-    return Annotation(tuple(entities), tuple(quotes))
+    (found,) = annotator(config or AnnotateConfig()).annotate([Text(text, language, title, version_id)])
+    return found
+
+
+def is_english(language: str | None, text: str) -> bool:
+    """Whether a text of this language, detected where it is None, is one that can be annotated."""
+    return (language or detect_language(text)).split("-")[0].split("_")[0].lower() == "en"
 
 
 def detect_language(text: str) -> str:

@@ -5,13 +5,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from transforms.annotate.lexicon import lexicon
+from transforms.annotate.mentions import tagged_names
 from transforms.annotate.names import Name, find_names
 from transforms.annotate.reading import Reading, read
 from transforms.annotate.roles import role_of
+from transforms.annotate.tagger import Tagged
 from transforms.annotate.titles import Gender
 from transforms.records import Entity, EntityType, Mention, stable_id
 
-MODEL_VERSION = "rules-1"
+RULES_VERSION = "rules-2"
+"""`model_version` of what rules alone found."""
 MAX_NAMESAKES = 50
 """Persons of one surname that are told apart; a list of more is a register, not an article."""
 
@@ -40,8 +43,10 @@ class Cluster:
         return next((name.gender for name in self.names if name.gender), None)
 
 
-def find_entities(text: str, *, version_id: str = "", reading: Reading | None = None) -> list[Entity]:
-    """The entities of a text: names found and clustered over the whole document.
+def find_entities(
+    text: str, *, version_id: str = "", reading: Reading | None = None, tagged: Tagged | None = None
+) -> list[Entity]:
+    """The entities of a text: names found by the model, or by rules, and clustered over the whole document.
 
     Salience is ``0.6 * mentions / mentions of the most-named entity + 0.4 * (1 - first_start / length of the text)``,
     rounded to three digits.
@@ -50,18 +55,20 @@ def find_entities(text: str, *, version_id: str = "", reading: Reading | None = 
         text: an article's text, English.
         version_id: what the entities' ids hang on.
         reading: the text taken apart, when the caller has it already.
+        tagged: what the model sees in it; None to go by rules.
 
     Returns:
         Entities in order of first mention. Mentions leave out titles, ``the`` and the possessive;
         ``text[start:end]`` is the mention.
     """
     reading = reading or read(text)
-    clusters = cluster_names(find_names(reading))
+    clusters = cluster_names(find_names(reading) if tagged is None else tagged_names(reading, tagged))
     most = max((len(cluster.names) for cluster in clusters), default=1)
-    return [_entity(reading, cluster, version_id, most) for cluster in clusters]
+    version = RULES_VERSION if tagged is None else tagged.version
+    return [_entity(reading, cluster, version_id, most, version) for cluster in clusters]
 
 
-def _entity(reading: Reading, cluster: Cluster, version_id: str, most: int) -> Entity:
+def _entity(reading: Reading, cluster: Cluster, version_id: str, most: int, model_version: str) -> Entity:
     text = reading.text
     fullest = cluster.fullest
     name = " ".join(fullest.words)
@@ -80,7 +87,7 @@ def _entity(reading: Reading, cluster: Cluster, version_id: str, most: int) -> E
         role=next((role for mention in cluster.names if (role := role_of(reading, mention))), None)
         if cluster.type == "PERSON"
         else None,
-        model_version=MODEL_VERSION,
+        model_version=model_version,
     )
 
 

@@ -263,13 +263,18 @@ def _inside_person(tokens: list[Token], index: int, at: int, stop: int) -> bool:
 
 
 def _name(tokens: list[Token], begin: int, stop: int, kind: EntityType, certainty: int) -> Name:
+    return Name(tokens[begin].start, tokens[stop - 1].end, kind, joined_words(tokens[begin:stop]), certainty)
+
+
+def joined_words(tokens: list[Token]) -> tuple[str, ...]:
+    """A name's words: marks that belong to one stay with it (``Jr.``), a nickname in quote marks is left out."""
     words: list[str] = []
     marked = False
-    for token in tokens[begin:stop]:
-        if token.text in '“”"‘' or (token.text == "'" and not words[-1:][0].endswith("s")):
+    for token in tokens:
+        if words and (token.text in '“”"‘' or (token.text == "'" and not words[-1].endswith("s"))):
             marked = not marked
-        elif not marked and token.low in (".", ",", "’", "'", "'s"):
+        elif words and not marked and token.low in (".", ",", "’", "'", "'s"):
             words[-1] += token.text if token.text != "," else ""
         elif not marked:
             words.append(token.text)
-    return Name(tokens[begin].start, tokens[stop - 1].end, kind, tuple(words), certainty)
+    return tuple(words)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from transforms.annotate.frames import Frame
 from transforms.annotate.lexicon import lexicon
 from transforms.annotate.roles import is_role
+from transforms.records import Entity
 
 MAX_PHRASE = 16
 MAX_APPOSITION = 40
@@ -312,3 +313,39 @@ def _post_modifier(frame: Frame, at: int) -> int:
         else:
             break
     return stop
+
+
+def source_within(frame: Frame, start: int, stop: int, entities: list[Entity]) -> Source:
+    """The source that is just ``tokens[start:stop]``: which of its words is the one that speaks.
+
+    The last word before an apposition or a post-modifier (``a spokesman for Karra``), or the person's name behind an
+    office of several words (``Secretary of State Anna Pruss``).
+    """
+    lists = lexicon()
+    end = start
+    while end < stop and (end == start or not _breaks(frame, end)):
+        end += 1
+    while end > start + 1 and not frame.tokens[end - 1].is_word:
+        end -= 1
+    head = end - 1
+    if frame.low(head) == "'s" and head > start:
+        head -= 1
+    owner = frame.entity[stop - 1]
+    if frame.entity[head] < 0 and owner >= 0 and entities[owner].type == "PERSON" and end < stop:
+        name = _name_start(frame, stop)
+        before = frame.tokens[name - 1]
+        if before.is_capital and frame.low(name - 1) not in lists.prepositions:
+            head = stop - 1
+    return Source(start, stop, head)
+
+
+def _breaks(frame: Frame, at: int) -> bool:
+    """Whether what speaks has ended before this token."""
+    if frame.entity[at] >= 0 and frame.entity[at] == frame.entity[at - 1]:
+        return False
+    low = frame.low(at)
+    if low == "." and frame.low(at - 1) in lexicon().titles:
+        return False
+    return (
+        low in (",", "(", "—", "–", ":", ";") or low in lexicon().prepositions or low in ("who", "that", "which", "and")
+    )

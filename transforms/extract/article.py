@@ -17,7 +17,7 @@ from transforms.extract.language import detect_language
 from transforms.extract.metadata import Metadata, read_metadata
 from transforms.extract.page_facts import headline_of
 from transforms.extract.prepare import parse_html, prepare
-from transforms.extract.shingles import simhash
+from transforms.extract.shingles import simhash, sketch, to_column
 from transforms.extract.text import count_words, join_blocks, main_text, script_texts
 from transforms.extract.walls import count_teasers, kind_of, wall_of
 from transforms.records import Article, Fetch, Page, Reason, Rejected, UrlRequest, content_hash, stable_id
@@ -165,6 +165,7 @@ def article_of(
         word_count=words,
         text_hash=text_hash,
         simhash=simhash(text),
+        sketch=to_column(sketch(text)),
         extractor=main.path,
         extractor_version=EXTRACTOR_VERSION,
         fetched_at=fetched_at.astimezone(timezone.utc) if fetched_at else None,

@@ -8,7 +8,8 @@ much of a text stands in another one that is several times as long.
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from heapq import nsmallest
 
@@ -47,6 +48,16 @@ def sketch(text: str) -> "array[int]":
     return array("Q", nsmallest(SKETCH, (int.from_bytes(each, "big") for each in _shingles(text))))
 
 
+def to_column(found: "array[int]") -> tuple[int, ...]:
+    """A `sketch` in signed numbers, as ``articles.sketch`` keeps it."""
+    return tuple(array("q", found.tobytes()))
+
+
+def from_column(numbers: Iterable[int]) -> "array[int]":
+    """The `sketch` that `to_column` was given."""
+    return array("Q", array("q", numbers).tobytes())
+
+
 def likeness(one: "array[int]", other: "array[int]") -> tuple[float, float]:
     """How much of the shorter of two texts stands in the longer one, and how long it is beside that.
 
@@ -65,8 +76,9 @@ def likeness(one: "array[int]", other: "array[int]") -> tuple[float, float]:
     return (len(first & second) / shorter, shorter / longer) if shorter else (0.0, 0.0)
 
 
-def _shingles(text: str) -> set[bytes]:
-    return {blake2b(each.encode("utf-8", "surrogatepass"), digest_size=8).digest() for each in _phrases(text)}
+@lru_cache(maxsize=1)
+def _shingles(text: str) -> frozenset[bytes]:
+    return frozenset(blake2b(each.encode("utf-8", "surrogatepass"), digest_size=8).digest() for each in _phrases(text))
 
 
 def _phrases(text: str) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """Interviews: labels before the turns."""
 
-from transforms.annotate import annotate
+from transforms.annotate import AnnotateConfig, annotate
+
+RULES = AnnotateConfig(model="rules")
 
 
 def _turns(text: str) -> list[tuple[str, str | None]]:
-    quotes = annotate(text, language="en").quotes
+    quotes = annotate(text, language="en", config=RULES).quotes
     assert {quote.speaker_method for quote in quotes} <= {"label"}
     return [(quote.text, quote.speaker_name) for quote in quotes]
 

@@ -2,12 +2,14 @@
 
 import pytest
 
-from transforms.annotate import annotate
+from transforms.annotate import AnnotateConfig, annotate
 from transforms.records import Quote
+
+RULES = AnnotateConfig(model="rules")
 
 
 def _quotes(text: str, title: str | None = None) -> list[Quote]:
-    return list(annotate(text, language="en", title=title).quotes)
+    return list(annotate(text, language="en", config=RULES, title=title).quotes)
 
 
 def _one(text: str) -> Quote:
@@ -170,7 +172,7 @@ def test_cues_and_their_classes(text: str, cue: str, cue_class: str) -> None:
 
 
 def test_who_is_spoken_of() -> None:
-    found = annotate("Ida Marsh said Tom Oake sank the boat.", language="en")
+    found = annotate("Ida Marsh said Tom Oake sank the boat.", language="en", config=RULES)
     names = {entity.entity_id: entity.name for entity in found.entities}
     assert [names[i] for i in found.quotes[0].mentioned_entity_ids] == ["Tom Oake"]
     assert names[found.quotes[0].speaker_entity_id or ""] == "Ida Marsh"

@@ -2,12 +2,14 @@
 
 import pytest
 
-from transforms.annotate import annotate
+from transforms.annotate import AnnotateConfig, annotate
 from transforms.records import Quote
+
+RULES = AnnotateConfig(model="rules")
 
 
 def _last(text: str) -> Quote:
-    return annotate(text, language="en").quotes[-1]
+    return annotate(text, language="en", config=RULES).quotes[-1]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,8 @@ def test_reports_that_are_easily_lost(text: str, content: str, cue: str) -> None
 
 
 def test_the_title_of_a_work_stays_no_quote_behind_called() -> None:
-    assert annotate("It is a film that Ida Marsh has called “Rooms by the Sea”.", language="en").quotes == ()
+    text = "It is a film that Ida Marsh has called “Rooms by the Sea”."
+    assert annotate(text, language="en", config=RULES).quotes == ()
 
 
 def test_who_asked_not_to_be_named_asked_nothing_else() -> None:

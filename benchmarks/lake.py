@@ -1,0 +1,204 @@
+"""Measures a lake of a million articles: the ledger's look-up of 10,000 URLs, and questions about one speaker.
+
+    python -m benchmarks.lake [--articles N] [--lake FOLDER]
+
+The rows are a generator's, of invented words; a run a day writes and commits them as any run does. Each figure is that
+of a process of its own, from its start to its end: seconds, and the most memory that it held.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.lake import commit, exclusive, manifests, new_attempt
+from transforms.records import StagedFile, content_hash
+from transforms.store import Store, open_store
+from transforms.tables import TABLES
+from transforms.urls import request_of
+from transforms.write import publish_files
+
+DAYS, SITES, SPEAKERS = 50, 400, 20_000
+QUOTES = ENTITIES = 3
+"""Of one article."""
+ASKED = 10_000
+FIRST_DAY = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+LOOK_UP = """
+import sys, time
+from datetime import date
+from benchmarks.lake import asked
+from pipeline.ledger import look_up, open_ledger
+from transforms.records import Run
+from transforms.store import open_store
+lake, articles = sys.argv[1], int(sys.argv[2])
+run = Run(run_id="now", run_date=date(2027, 1, 1), attempt="a", lake=lake)
+with open_ledger(open_store(lake)) as ledger:
+    begun = time.monotonic()
+    known = look_up(ledger, list(asked(articles)), run)
+    print(f"{len(known):,} known; {time.monotonic() - begun:.2f} s without the start")
+"""
+QUERY = "from pipeline.cli import main; main()"
+SPEAKER = "SELECT count(*) AS quotes, count(DISTINCT domain) AS sites FROM {} WHERE speaker_name = 'Speaker 7'"
+MEMORY = """
+import atexit, sys
+from pathlib import Path
+def say():
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    print(status["VmHWM"].split()[0], file=sys.stderr)
+atexit.register(say)
+"""
+"""Says, when a process ends, the most memory that it held, in KB (Linux; what wait4 says holds the parent's too)."""
+
+
+def url_of(number: int) -> str:
+    """The address of the n-th article."""
+    return f"http://site{number % SITES}.example/2026/story-{number}"
+
+
+def asked(articles: int) -> Iterator[Any]:
+    """What the ledger is asked for: as many known addresses as unknown ones, from the whole lake."""
+    for number in range(ASKED):
+        yield request_of(url_of(number * (2 * articles // ASKED) + number % 2), "feed")
+
+
+def sentences(chance: random.Random) -> list[str]:
+    """Some thousands of sentences of invented words."""
+    letters = ["".join(pair) for pair in zip("bdfgklmnprst" * 5, "aeiou" * 12, strict=True)]
+    words = ["".join(chance.choices(letters, k=chance.randint(1, 4))) for _ in range(6_000)]
+    return [" ".join(chance.choices(words, k=chance.randint(8, 24))).capitalize() + "." for _ in range(8_000)]
+
+
+def rows(numbers: range, day: date, run_id: str, pool: list[str], chance: random.Random) -> dict[str, pa.Table]:
+    """Every table's rows for a day's articles."""
+    ids = [request_of(url_of(n), "feed").article_id for n in numbers]
+    versions = [content_hash(f"v{n}") for n in numbers]
+    domains = [f"site{n % SITES}.example" for n in numbers]
+    at = datetime.combine(day, datetime.min.time(), timezone.utc)
+    times = [at + timedelta(seconds=chance.randrange(86_400)) for _ in numbers]
+    common: dict[str, list[Any]] = {"article_id": ids, "version_id": versions, "domain": domains, "published_at": times}
+    made: dict[str, dict[str, Any]] = {
+        "articles": {
+            **common,
+            "url": map(url_of, numbers),
+            "title": [chance.choice(pool) for _ in numbers],
+            "text": ["\n\n".join(chance.choices(pool, k=24)) for _ in numbers],
+            "word_count": [400 for _ in numbers],
+            "text_hash": versions,
+            "sketch": [sorted(chance.randrange(-(2**63), 2**63) for _ in range(64)) for _ in numbers],
+            "language": ["en" for _ in numbers],
+            "fetched_at": times,
+        },
+        "stories": {**common, "story_id": versions, "similarity": [1.0 for _ in numbers]},
+        "fetches": {
+            **common,
+            "url": map(url_of, numbers),
+            "outcome": ["ok" for _ in numbers],
+            "http_status": [200 for _ in numbers],
+            "etag": [f'"{v}"' for v in versions],
+            "text_hash": versions,
+            "fetched_at": times,
+            "run_time": [at for _ in numbers],
+        },
+    }
+    for table, count in (("quotes", QUOTES), ("entities", ENTITIES)):
+        many = {name: [value for value in values for _ in range(count)] for name, values in common.items()}
+        total = len(numbers) * count
+        names = [f"Speaker {chance.randrange(SPEAKERS)}" for _ in range(total)]
+        one = [content_hash(f"{table}{v}{n % count}") for n, v in enumerate(many["version_id"])]
+        made[table] = {
+            **many,
+            **{"quote_id": one, "utterance_id": one, "text": [chance.choice(pool) for _ in one], "speaker_name": names},
+            **{"entity_id": one, "name": names, "ordinal": [n % count for n in range(total)]},
+        }
+    return {table: _filled(table, values, run_id, day) for table, values in made.items()}
+
+
+def _filled(table: str, values: dict[str, Any], run_id: str, day: date) -> pa.Table:
+    """A table with its exact schema: what the values leave out is null, empty, 0 or one word."""
+    schema = TABLES[table].schema
+    known = {name: list(found) for name, found in values.items() if name in schema.names}
+    size = len(known["article_id"])
+    known |= {"run_id": [run_id] * size, "run_date": [day] * size}
+    for field in schema:
+        if field.name not in known:
+            plain: Any = [] if pa.types.is_list(field.type) else "none" if pa.types.is_string(field.type) else 0
+            known[field.name] = [None if field.nullable else plain] * size
+            if pa.types.is_boolean(field.type):
+                known[field.name] = [False] * size
+    return pa.table([pa.array(known[f.name], f.type) for f in schema], schema=schema)
+
+
+def make_lake(store: Store, articles: int) -> None:
+    """Commits the lake's runs, one a day."""
+    chance = random.Random(1)  # noqa: S311 - the same lake each time, no secret
+    pool = sentences(chance)
+    for number in range(DAYS):
+        at = FIRST_DAY + timedelta(days=number)
+        run_id = f"bench-{at:%Y%m%dT%H%M}"
+        with exclusive(store, run_id) as holder:
+            run = new_attempt(run_id, at.date(), store.root, holder)
+            numbers = range(number, articles, DAYS)
+            files: list[StagedFile] = []
+            for table, made in rows(numbers, run.run_date, run_id, pool, chance).items():
+                path = f"{run.staging}/rows/{table}/rows.parquet"
+                with store.new_file(path) as local:
+                    pq.write_table(made, local)
+                staged = StagedFile(table=table, partition=run.partition, path=path, rows=made.num_rows, bytes=0)
+                files += publish_files(run, [staged])
+            commit(store, run, files, urls=len(numbers))
+
+
+def measure(program: str, arguments: list[str]) -> tuple[float, float, str]:
+    """Runs a Python program to its end.
+
+    Returns:
+        Its seconds, the most memory that it held in MB, and the last line that it printed.
+    """
+    begun = time.monotonic()
+    command = [sys.executable, "-W", "ignore", "-c", MEMORY + program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - begun
+    if done.returncode:
+        raise SystemExit(f"a measurement ended with {done.returncode}: {done.stderr}")
+    return seconds, int(done.stderr.split()[-1]) / 1024, done.stdout.splitlines()[-1]
+
+
+def main() -> None:
+    """Make the lake, unless it is there, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--articles", type=int, default=1_000_000)
+    parser.add_argument("--lake", help="where the lake is kept, and taken from if it is there")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(options.lake or folder)
+        if not manifests(store):
+            begun = time.monotonic()
+            make_lake(store, options.articles)
+            print(f"made in {time.monotonic() - begun:,.0f} s")
+        standing = manifests(store)
+        for table in TABLES:
+            files = [f for m in standing for f in m.files.get(table, [])]
+            megabytes = sum(f.bytes for f in files) / 2**20
+            print(f"{table:10} {sum(f.rows for f in files):10,} rows {len(files):5} files {megabytes:8,.0f} MB")
+        size = str(sum(m.rows("articles") for m in standing))
+        query = ["query", "--lake", store.root, "--format", "jsonl"]
+        for name, program, arguments in (
+            (f"ledger: look-up of {ASKED:,} URLs", LOOK_UP, [store.root, size]),
+            ("query: one speaker", QUERY, [*query, SPEAKER.format("quotes")]),
+            ("query: one speaker, newest versions", QUERY, [*query, SPEAKER.format("quotes_latest")]),
+        ):
+            seconds, memory, said = measure(program, arguments)
+            print(f"{name:36} {seconds:6.2f} s {memory:6,.0f} MB   {said}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The commands that look after a lake: `onrecord files`, `forget` and `compact`. Thin, like `pipeline.cli`."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timezone
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from transforms.store import Store
+
+LakeOption = Annotated[str, typer.Option("--lake", envvar="ONRECORD_LAKE", help="A folder or gs://bucket/prefix.")]
+
+EXIT_FAILED, EXIT_REFUSED = 1, 2
+
+
+class FilesFormat(str, Enum):
+    """How `files` prints a file."""
+
+    URI = "uri"
+    JSONL = "jsonl"
+
+
+def files(
+    run: Annotated[str | None, typer.Option("--run", help="Of this run alone.")] = None,
+    table: Annotated[str | None, typer.Option("--table", help="Of this table alone; _warc: archived pages.")] = None,
+    lake: LakeOption = "lake",
+    format_: Annotated[
+        FilesFormat, typer.Option("--format", help="uri: one a line; jsonl: with table, run, rows, bytes.")
+    ] = FilesFormat.URI,
+) -> None:
+    """Print the exact files of the lake: what its readers should read.
+
+    Where runs were compacted, one file holds rows of several: --run names it for each of them, and the column run_id
+    tells them apart.
+    """
+    from pipeline.lake import manifests
+    from transforms.tables import ARCHIVES, TABLES
+
+    if table not in (None, *TABLES, ARCHIVES):
+        _refuse(f"--table {table}: there is no such table; allowed are {', '.join((*TABLES, ARCHIVES))}")
+    with _opened(lake) as store:
+        found = [m for m in manifests(store) if run in (None, m.run_id) or run in {*m.supersedes} - m.hides]
+        if run is not None and not found:
+            _refuse(f"--run {run}: no such run is committed in {lake}")
+        for manifest in found:
+            for name, listed in manifest.files.items():
+                for file in listed if table in (None, name) else []:
+                    uri = store.uri(file.path)
+                    about = {"table": name, "run_id": manifest.run_id, "uri": uri, "rows": file.rows}
+                    about |= {"bytes": file.bytes, "holds_runs": sorted(manifest.supersedes)}
+                    typer.echo(uri if format_ is FilesFormat.URI else json.dumps(about))
+
+
+def forget(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[URL|DOMAIN]", help="A page's address, or a site with all below it.")
+    ] = None,
+    before: Annotated[str | None, typer.Option("--before", metavar="DATE", help="Runs of earlier days.")] = None,
+    lake: LakeOption = "lake",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+) -> None:
+    """Take a page, a site or old days out of all tables and archives, for good.
+
+    Files that hold such rows are written anew without them and deleted. A tombstone keeps what was forgotten from
+    coming back: later runs skip it (skipped / forgotten). A copy of the lake elsewhere, such as a warehouse, is not
+    reached.
+    """
+    from pipeline.forget import forget as take_out
+    from pipeline.forget import what_is_meant
+    from transforms.tables import ARCHIVES
+
+    try:
+        what = what_is_meant(target, before)
+    except ValueError as error:
+        _refuse(str(error))
+    with _opened(lake) as store:
+        removed = take_out(store, what, dry_run=dry_run)
+    verb = "would be removed" if dry_run else "removed"
+    for table, rows in sorted(removed.rows.items()):
+        typer.echo(f"{table}: {rows:,} {'page' if table == ARCHIVES else 'row'}{'s' if rows > 1 else ''} {verb}")
+    found = (
+        f"From {removed.runs:,} run{'s' if removed.runs > 1 else ''}."
+        if removed.runs
+        else "Nothing of it is in the lake."
+    )
+    typer.echo(found if dry_run else f"{found} It will not come back.")
+    if removed.waiting:
+        _fail(
+            f"being made anew right now, so that their earlier rows still stand: {', '.join(removed.waiting)}; "
+            "give this command again when they have ended",
+            EXIT_FAILED,
+        )
+
+
+def compact(
+    before: Annotated[
+        str | None,
+        typer.Option("--before", metavar="DATE", help="Days before this one, else before today."),
+    ] = None,
+    lake: LakeOption = "lake",
+) -> None:
+    """Merge what many small runs left in a day into few files. Rows stay as they are, each in its day and run."""
+    from pipeline.compact import compact as merge
+
+    try:
+        limit = date.fromisoformat(before) if before is not None else datetime.now(timezone.utc).date()
+    except ValueError:
+        _refuse(f"--before {before}: YYYY-MM-DD is expected, such as 2026-01-31")
+    with _opened(lake) as store:
+        days = 0
+        for done in merge(store, limit):
+            days += 1
+            typer.echo(f"{done.day}: {done.files_before:,} files of {done.runs:,} runs became {done.files_after:,}")
+    if not days:
+        typer.echo(f"nothing to do: no day before {limit} has several small runs")
+
+
+@contextmanager
+def _opened(lake: str) -> "Iterator[Store]":
+    """The store of a lake that has runs; what goes wrong with it is said in one sentence."""
+    from pipeline.lake import CommitError, RunLockedError, manifests
+    from transforms.store import StoreError, open_store
+
+    # Beam's libraries, behind what writes files, warn of their own affairs when they are imported.
+    logging.basicConfig(level=logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    try:
+        store = open_store(lake)
+        if not manifests(store):
+            _refuse(f"--lake {lake}: no committed run lies there; `onrecord run` makes one")
+        yield store
+    except RunLockedError as error:
+        _refuse(str(error))
+    except (StoreError, CommitError, OSError) as error:
+        _fail(str(error), EXIT_FAILED)
+
+
+def _refuse(message: str) -> NoReturn:
+    _fail(message, EXIT_REFUSED)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"onrecord: {message}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,221 @@
+"""Resume: an attempt at a run takes over what a dead attempt at it staged, so that no site is asked twice.
+
+    LAKE/_staging/<run_id>/<attempt>/attempt.json    says what the attempt's rows were made with, and since when
+
+The rows of a URL are taken over when all of them stand in whole files: its row of ``fetches`` with its article or its
+failure, and its page where the run keeps an archive. They are written to the new attempt's own staging before its
+graph begins, so that of any number of crashes only the last attempt counts. Entities and quotes are not taken over but
+made anew from the text, which costs no request and needs no order among the files of a bundle.
+"""
+
+import dataclasses
+import json
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timezone
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.config import RunConfig
+from pipeline.lake import Attempt, attempts
+from transforms.annotate import MODEL_VERSION
+from transforms.annotate.entities import RULES_VERSION
+from transforms.archive import copy_members, whole_members
+from transforms.extract import EXTRACTOR_VERSION
+from transforms.records import Article, Run, StagedFile, UrlRequest, content_hash
+from transforms.store import Store, open_store
+from transforms.tables import ARCHIVES, SCHEMA_VERSION, TABLES
+from transforms.write import merge_files
+
+_LOG = logging.getLogger(__name__)
+
+_COLUMNS = {
+    "articles": ("article_id", "text_hash"),
+    "fetches": ("article_id", "outcome", "reason", "source", "text_hash", "body_hash"),
+    "failures": ("article_id", "stage"),
+}
+
+_WHOLE = """
+    SELECT article_id, body_hash IS NOT NULL AS has_page FROM fetches
+    WHERE source NOT IN ('listing', 'warc') AND reason IS DISTINCT FROM 'cancelled'
+      AND (outcome <> 'ok' OR (article_id, text_hash) IN (SELECT (article_id, text_hash) FROM articles))
+      AND (outcome <> 'failed' OR article_id IN (SELECT article_id FROM failures WHERE stage <> 'annotate'))
+"""
+
+
+def begin(store: Store, run: Run, config: RunConfig) -> Run:
+    """Takes over what the last dead attempt at this run staged, and marks this one for the next.
+
+    Args:
+        store: the lake. The caller holds the run's lock.
+        run: the new attempt.
+        config: its configuration; rows that were made with other settings (sources aside), code or models, or for
+            another date, are not taken over.
+
+    Returns:
+        The attempt, with what it `adopted`. Every other attempt's staging is gone.
+    """
+    fingerprint = _fingerprint(config, run)
+    dead = max(attempts(store, run.run_id), key=lambda a: a.started_at, default=None)
+    if dead is not None and dead.fingerprint == fingerprint:
+        try:
+            run = dataclasses.replace(run, adopted=tuple(_adopt(store, run, dead.folder, with_pages=config.archive)))
+        except (duckdb.Error, pa.ArrowException) as error:
+            _LOG.warning("what a dead attempt at run %s staged is damaged, and asked for again: %s", run.run_id, error)
+    # From here this attempt stands for the dead one.
+    mark = Attempt(fingerprint=fingerprint, started_at=datetime.now(timezone.utc), folder=run.staging)
+    store.write(f"{run.staging}/attempt.json", mark.model_dump_json().encode())
+    store.delete([p for p in store.files(f"_staging/{run.run_id}") if not p.startswith(f"{run.staging}/")])
+    return run
+
+
+def _fingerprint(config: RunConfig, run: Run) -> str:
+    settings = config.model_dump(mode="json", exclude={"sources", "lake"})
+    code = [version("onrecord"), *versions_of(config), SCHEMA_VERSION, str(run.run_date)]
+    return content_hash(json.dumps([settings, code], sort_keys=True))
+
+
+def versions_of(config: RunConfig) -> tuple[str, str]:
+    """What a run of this configuration writes as ``extractor_version`` and as ``model_version``."""
+    return EXTRACTOR_VERSION, MODEL_VERSION if config.annotate.model == "shipped" else RULES_VERSION
+
+
+def _adopt(store: Store, run: Run, dead: str, *, with_pages: bool) -> Iterator[StagedFile]:
+    """The rows of a dead attempt, and its pages, as files of this one."""
+    files: dict[str, list[str]] = {}
+    with duckdb.connect() as database:
+        for table, columns in _COLUMNS.items():
+            read = dict(_whole_files(store, f"{dead}/rows/{table}", columns))
+            files[table] = list(read)
+            empty = TABLES[table].schema.empty_table().select(columns)
+            database.register(table, pa.concat_tables([empty, *read.values()]))
+        taken: dict[str, bool] = dict(database.execute(_WHOLE).fetchall())
+    if with_pages:
+        missing = {article_id for article_id, has_page in taken.items() if has_page}
+        for path in store.files(f"{dead}/publish/{ARCHIVES}"):
+            yield from _adopt_pages(store, run, path, missing)
+        taken = {article_id: has_page for article_id, has_page in taken.items() if article_id not in missing}
+    yield from adopt_rows(store, run, files, "article_id IN (FROM taken)", taken)
+
+
+def _whole_files(store: Store, folder: str, columns: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
+    """Some columns of each Parquet file that can be read: one that was not written to its end has no footer."""
+    paths = store.files(folder)
+    with store.local_copies(paths) as copies:
+        for path, copy in zip(paths, copies, strict=True):
+            with suppress(pa.ArrowInvalid, OSError):
+                table = pq.read_table(copy, columns=list(columns))
+                yield path, table
+
+
+def _adopt_pages(store: Store, run: Run, path: str, missing: set[str]) -> Iterator[StagedFile]:
+    """The pages of one archive that are missing, as an archive of this attempt; they are missing no more."""
+    with store.local_copies([path]) as [copy]:
+        kept = [member for member in whole_members(copy) if not member.article_id or member.article_id in missing]
+        found = {member.article_id for member in kept if member.article_id}
+        if not found:
+            return
+        missing -= found
+        name = f"{ARCHIVES}/{run.run_id}/{run.run_id}-{run.attempt}-{uuid.uuid4().hex}.warc.gz"
+        staged = f"{run.staging}/publish/{name}"
+        with store.new_file(staged) as new:
+            copy_members(copy, new, kept)
+            size = new.stat().st_size
+    yield StagedFile(table=ARCHIVES, partition=run.partition, path=staged, rows=len(found), bytes=size)
+
+
+def adopt_rows(
+    store: Store, run: Run, files: Mapping[str, list[str]], where: str, article_ids: Iterable[str] = ()
+) -> Iterator[StagedFile]:
+    """Copies rows into the staging of an attempt; failures of annotation stay behind, for it is made anew.
+
+    Args:
+        store: the lake.
+        run: the attempt.
+        files: paths of the files that hold the rows, by table.
+        where: which rows, in SQL; these ids are there as ``taken``.
+        article_ids: the ids.
+    """
+    relation = pa.table({"article_id": pa.array(sorted(article_ids), pa.string())})
+    for table, paths in files.items():
+        condition = f"({where}) AND stage <> 'annotate'" if table == "failures" else where
+        prefix = f"{run.staging}/rows/{table}/adopted-"
+        if paths:
+            yield from merge_files(store, table, run.partition, paths, prefix, condition, {"taken": relation})
+
+
+class Resumed(NamedTuple):
+    """What an attempt has taken over."""
+
+    requests: "beam.PCollection[UrlRequest]"
+    """One for every row of ``fetches``: what a run's books count."""
+    articles: "beam.PCollection[Article]"
+    """Whose rows stand already; their names and quotes do not."""
+    rows: "beam.PCollection[StagedFile]"
+    """Files of rows, to be published."""
+    pages: "beam.PCollection[StagedFile]"
+    """Archives, to be committed."""
+
+
+class Resume(beam.PTransform):
+    """Gives what an attempt has taken over (`Run.adopted`): PBegin -> `Resumed`.
+
+    Args:
+        run: the attempt.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    def expand(self, begin: beam.pvalue.PBegin) -> Resumed:
+        run = self._run
+        by_kind: dict[str, list[StagedFile]] = {kind: [] for kind in ("articles", "fetches", "rows", "pages")}
+        for file in run.adopted:
+            by_kind["pages" if file.table == ARCHIVES else "rows"].append(file)
+            by_kind.setdefault(file.table, []).append(file)
+        groups = {kind: begin | f"{kind.title()}Files" >> beam.Create(files) for kind, files in by_kind.items()}
+
+        def read(table: str, make: Callable[[dict[str, Any]], Any], record: type) -> "beam.PCollection[Any]":
+            return (
+                groups[table]
+                | f"{table.title()}Groups" >> beam.FlatMap(lambda f: _row_groups(run, f))
+                | f"{table.title()}Spread" >> beam.Reshuffle()
+                | f"Read{table.title()}" >> beam.FlatMap(lambda part: _rows(run, part, make)).with_output_types(record)
+            )
+
+        return Resumed(
+            requests=read("fetches", _request, UrlRequest),
+            articles=read("articles", _article, Article),
+            rows=groups["rows"],
+            pages=groups["pages"],
+        )
+
+
+def _row_groups(run: Run, file: StagedFile) -> list[tuple[str, int]]:
+    with open_store(run.lake).local_copies([file.path]) as [copy]:
+        return [(file.path, number) for number in range(pq.read_metadata(copy).num_row_groups)]
+
+
+def _rows(run: Run, part: tuple[str, int], make: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
+    path, group = part
+    with open_store(run.lake).local_copies([path]) as [copy], pq.ParquetFile(copy) as file:
+        for batch in file.iter_batches(batch_size=256, row_groups=[group]):
+            yield from map(make, batch.to_pylist())
+
+
+def _request(row: dict[str, Any]) -> UrlRequest:
+    return UrlRequest(url=row["url"], article_id=row["article_id"], source=row["source"])
+
+
+def _article(row: dict[str, Any]) -> Article:
+    values: dict[str, Any] = {field.name: row[field.name] for field in dataclasses.fields(Article)}
+    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return Article(**values)

@@ -1,0 +1,234 @@
+"""A run that was killed goes on where it was: what stands in its staging is not asked for again."""
+
+import json
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config import RunConfig
+from pipeline.lake import KEPT, Attempt, exclusive, new_attempt
+from pipeline.resume import begin
+from tests.conftest import make_article, make_fetch
+from tests.golden import ROOT, command, environment, stable_rows
+from tests.pipeline.test_run import onrecord
+from tests.site.server import Site
+from transforms.archive import members
+from transforms.records import Fetch, Reason, Run, failure_of
+from transforms.store import FolderStore, Store
+from transforms.write import write_rows
+
+DAY = datetime(2026, 3, 4, tzinfo=timezone.utc)
+CONFIG = RunConfig.model_validate({"name": "daily", "lake": "lake", "sources": [{"type": "urls", "path": "a.txt"}]})
+
+
+def staged_fetches(lake: Path) -> dict[str, str]:
+    """The outcome, by URL, of the rows that stand in whole files of a dead run."""
+    found: dict[str, str] = {}
+    for file in lake.glob("_staging/*/*/rows/fetches/*.parquet"):
+        try:
+            rows = pq.read_table(file, columns=["url", "outcome", "source"]).to_pylist()
+        except pa.ArrowInvalid:
+            continue
+        found |= {row["url"]: row["outcome"] for row in rows if row["source"] != "listing"}
+    return found
+
+
+def killed(site: Site, lake: Path, *more: str) -> None:
+    """A slow demo run, killed when it has staged some pages."""
+    process = subprocess.Popen(
+        command(lake, *more), cwd=ROOT, env=environment(site), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while "ok" not in staged_fetches(lake).values() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    lake = tmp_path_factory.mktemp("undisturbed") / "lake"
+    with Site() as site:
+        assert onrecord(site, *command(lake, "--set", "fetch.delay_seconds=0")[3:]).returncode == 0
+    return stable_rows(lake)
+
+
+def test_what_is_staged_is_not_asked_for_again_and_the_tables_are_whole(
+    undisturbed: dict[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    lake, slow = tmp_path / "lake", ("--set", "fetch.delay_seconds=0.5", "--set", "archive=true")
+    with Site() as site:
+        killed(site, lake, *slow)
+        staged = [url for url, outcome in staged_fetches(lake).items() if outcome == "ok"]
+        asked = len(site.log)
+        again = onrecord(site, *command(lake, *slow)[3:])
+        assert again.returncode == 0, again.stderr
+        second = {f"http://{entry.host}{entry.path}" for entry in site.log[asked:]}
+    assert len(staged) >= 3
+    assert second.isdisjoint(staged)
+    assert stable_rows(lake) == undisturbed
+    assert FolderStore(str(lake)).files("_staging") == []
+    pages = [member.article_id for file in lake.glob("_warc/demo/*") for member in members(file) if member.article_id]
+    assert {row["article_id"] for row in undisturbed["fetches"] if row["text_hash"]} - {*pages} == set()
+    assert len(pages) == len({*pages})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return FolderStore(str(tmp_path))
+
+
+def attempt(store: Store) -> Run:
+    return replace(new_attempt("daily-20260304T0000", DAY.date(), store.root), logical_time=DAY)
+
+
+def stage(store: Store, run: Run, table: str, *records: object, name: str = "a") -> None:
+    write_rows(run, table, records, f"{run.staging}/rows/{table}/{name}.parquet")  # type: ignore[arg-type]
+
+
+def adopted(store: Store, run: Run) -> dict[str, list[str]]:
+    """The ids of the rows that an attempt took over, by table."""
+    found: dict[str, list[str]] = {}
+    for file in run.adopted:
+        ids = pq.read_table(Path(store.root, file.path), columns=["article_id"]).to_pydict()["article_id"]
+        found[file.table] = sorted(ids)
+    return found
+
+
+def fetch_of(number: int, **fields: object) -> Fetch:
+    return make_fetch(number, text_hash=make_article(number).text_hash, **fields)
+
+
+def ids(*numbers: int) -> list[str]:
+    return sorted(make_article(n).article_id for n in numbers)
+
+
+def test_a_url_is_taken_over_when_all_its_rows_stand(store: Store) -> None:
+    dead = begin(store, attempt(store), CONFIG)
+    gone = make_fetch(4, outcome="failed", reason="http_gone")
+    stage(store, dead, "articles", make_article(1), make_article(3))
+    stage(
+        store,
+        dead,
+        "fetches",
+        fetch_of(1),
+        fetch_of(2),  # its article does not stand
+        make_fetch(3, text_hash="another text"),
+        gone,
+        make_fetch(5, outcome="failed", reason="timeout"),  # its failure does not stand
+        make_fetch(6, outcome="not_modified"),
+        make_fetch(7, outcome="skipped", reason="cancelled"),
+        make_fetch(8, source="listing", outcome="not_modified"),
+    )
+    stage(store, dead, "failures", failure_of(gone, "fetch", Reason.HTTP_GONE, "It is gone.", DAY))
+    run = begin(store, attempt(store), CONFIG)
+    assert adopted(store, run) == {"articles": ids(1), "fetches": ids(1, 4, 6), "failures": ids(4)}
+    assert {path.split("/")[2] for path in store.files("_staging")} == {run.attempt}
+
+
+def test_a_file_that_was_not_written_to_its_end_counts_for_nothing(store: Store) -> None:
+    dead = begin(store, attempt(store), CONFIG)
+    stage(store, dead, "articles", make_article(1), make_article(2))
+    stage(store, dead, "fetches", fetch_of(1), name="whole")
+    stage(store, dead, "fetches", fetch_of(2), name="torn")
+    torn = Path(store.root, dead.staging, "rows/fetches/torn.parquet")
+    torn.write_bytes(torn.read_bytes()[:-20])
+    assert adopted(store, begin(store, attempt(store), CONFIG)) == {"articles": ids(1), "fetches": ids(1)}
+
+
+def test_a_whole_file_whose_bytes_are_damaged_costs_requests_and_no_run(store: Store) -> None:
+    dead = begin(store, attempt(store), CONFIG)
+    stage(store, dead, "fetches", *(make_fetch(n, outcome="not_modified") for n in range(9)))
+    file = Path(store.root, dead.staging, "rows/fetches/a.parquet")
+    damaged = bytearray(file.read_bytes())
+    damaged[4:-2000] = bytes(len(damaged) - 2004)
+    file.write_bytes(damaged)
+    assert begin(store, attempt(store), CONFIG).adopted == ()
+
+
+def test_failures_of_annotation_stay_behind_since_it_is_done_again(store: Store) -> None:
+    dead = begin(store, attempt(store), CONFIG)
+    stage(store, dead, "articles", make_article(1))
+    stage(store, dead, "fetches", fetch_of(1))
+    stage(store, dead, "failures", failure_of(fetch_of(1), "annotate", Reason.INTERNAL_ERROR, "A fault.", DAY))
+    assert adopted(store, begin(store, attempt(store), CONFIG)) == {"articles": ids(1), "fetches": ids(1)}
+
+
+def test_what_was_taken_over_stands_after_a_second_crash(store: Store) -> None:
+    first = begin(store, attempt(store), CONFIG)
+    stage(store, first, "articles", make_article(1))
+    stage(store, first, "fetches", fetch_of(1))
+    second = begin(store, attempt(store), CONFIG)
+    stage(store, second, "articles", make_article(2))
+    stage(store, second, "fetches", fetch_of(2))
+    with exclusive(store, second.run_id):
+        third = begin(store, attempt(store), CONFIG)
+    assert adopted(store, third) == {"articles": ids(1, 2), "fetches": ids(1, 2)}
+
+
+def test_a_crash_while_taking_over_loses_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = begin(store, attempt(store), CONFIG)
+    stage(store, first, "articles", make_article(1))
+    stage(store, first, "fetches", fetch_of(1))
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "write", dies)
+        with pytest.raises(KeyboardInterrupt):
+            begin(store, attempt(store), CONFIG)
+    with exclusive(store, first.run_id):
+        third = begin(store, attempt(store), CONFIG)
+    assert adopted(store, third) == {"articles": ids(1), "fetches": ids(1)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_taken"),
+    [
+        ({"sources": [{"type": "urls", "path": "b.txt"}]}, True),
+        ({"lake": "elsewhere"}, True),
+        ({"extract": {"min_words": 7}}, False),
+        ({"annotate": {"enabled": False}}, False),
+    ],
+)
+def test_rows_of_other_settings_are_not_taken_over(changed: dict[str, object], is_taken: bool, store: Store) -> None:
+    dead = begin(store, attempt(store), CONFIG)
+    stage(store, dead, "fetches", make_fetch(6, outcome="not_modified"))
+    other = RunConfig.model_validate({**CONFIG.model_dump(exclude_unset=True), **changed})
+    assert bool(begin(store, attempt(store), other).adopted) is is_taken
+
+
+@pytest.mark.parametrize("name", ["EXTRACTOR_VERSION", "MODEL_VERSION", "SCHEMA_VERSION"])
+def test_rows_of_other_code_are_not_taken_over(name: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = begin(store, attempt(store), CONFIG)
+    stage(store, dead, "fetches", make_fetch(6, outcome="not_modified"))
+    monkeypatch.setattr(f"pipeline.resume.{name}", "another")
+    assert begin(store, attempt(store), CONFIG).adopted == ()
+
+
+def test_other_runs_leave_what_a_run_staged_for_a_day(store: Store) -> None:
+    dead = begin(store, attempt(store), CONFIG)
+    stage(store, dead, "fetches", make_fetch(1))
+    before = store.files("_staging")
+    with exclusive(store, "other-20260304T0000"):
+        assert store.files("_staging") == before
+    mark = Path(store.root, dead.staging, "attempt.json")
+    old = Attempt.model_validate_json(mark.read_text())
+    long_ago = old.started_at - KEPT - timedelta(minutes=1)
+    mark.write_text(json.dumps({**old.model_dump(mode="json"), "started_at": long_ago.isoformat()}))
+    with exclusive(store, "other-20260304T0000"):
+        assert store.files("_staging") == []
+
+
+def test_a_run_without_a_crash_takes_nothing_over(store: Store) -> None:
+    run = begin(store, attempt(store), CONFIG)
+    assert run.adopted == ()

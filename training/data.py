@@ -1,0 +1,145 @@
+"""The sets as documents: a text with entity spans and quotations, all as offsets into it."""
+
+import gzip
+import json
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+LABELS = ("PERSON", "ORG", "LOC", "NORP", "MISC")
+SETS = {"uner_ewt": 1.0, "gum": 1.0, "docred": 1.0, "wikigold": 1.0, "crossner": 1.0, "btc": 0.3}
+"""The entity sets and the share of each that an epoch sees; re3d, multiner_lk and wnut17 made a model worse."""
+DEV_SETS = ("uner_ewt", "gum", "docred", "wikigold", "crossner", "btc", "wnut17")
+_MERGED = {"FACILITY": "LOC", "EVENT": "MISC", "PRODUCT": "MISC", "WORK_OF_ART": "MISC"}
+
+Span = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Quotation:
+    """One attribution; each part may be in pieces, source and cue may be absent."""
+
+    content: list[Span]
+    cue: list[Span]
+    source: list[Span]
+
+
+@dataclass(slots=True)
+class Document:
+    """A text and what is known of it."""
+
+    text: str
+    entities: list[tuple[int, int, str]] | None = None
+    open_labels: frozenset[str] = frozenset()
+    """Labels whose absence says nothing: where the text has none of them, it may still be one."""
+    quotes: list[Quotation] | None = None
+    name: str = ""
+    tokens: list[tuple[Span, str]] = field(default_factory=list)
+    """Of an evaluation document: each token's place and its tag."""
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a compressed file of JSON lines."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def entity_documents(folder: Path, name: str, split: str, rng: random.Random | None = None) -> list[Document]:
+    """The documents of one entity set.
+
+    Args:
+        folder: where the sets lie.
+        name: the set.
+        split: ``train`` or ``dev``.
+        rng: sentences are joined by a space or an end of line at random with it; None for a space always.
+    """
+    about = json.loads((folder / "sets.json").read_text(encoding="utf-8"))[name]
+    exhaustive = {_MERGED.get(label, label) for label in about["exhaustive"]}
+    partial = {_MERGED.get(label, label) for label in about["partial"]}
+    unsure = frozenset(label for label in LABELS if label not in exhaustive or label in partial)
+    rows = read_lines(folder / f"{name}.{split}.jsonl.gz")
+    alone = name in ("btc", "wnut17")
+    found = []
+    for document, sentences in groupby(rows, key=lambda row: row["doc"]):
+        known = list(sentences)
+        parts = [known] if not alone else [[row] for row in known]
+        if alone and rng is not None:
+            flat = [part[0] for part in parts]
+            rng.shuffle(flat)
+            parts = [flat[i : i + 4] for i in range(0, len(flat), 4)]
+        for part in parts:
+            lines = 0.0 if rng is None else 1.0 if alone else rng.choice((0.1, 0.4, 1.0))
+            found.append(_joined(part, document, unsure, lines, rng))
+    return found
+
+
+def _joined(
+    rows: list[dict[str, Any]], name: str, unsure: frozenset[str], lines: float, rng: random.Random | None
+) -> Document:
+    text, tokens = "", []
+    for row in rows:
+        if text:
+            text += "\n" if rng is not None and rng.random() < lines else " "
+        spaces = row.get("space_after") or guessed_spaces(row["tokens"])
+        for token, tag, space in zip(row["tokens"], row["tags"], spaces, strict=True):
+            tokens.append(((len(text), len(text) + len(token)), tag))
+            text += token + (" " if space else "")
+        text = text.rstrip(" ")
+    return Document(text, spans_of(tokens), unsure, name=name, tokens=tokens)
+
+
+def spans_of(tokens: list[tuple[Span, str]]) -> list[tuple[int, int, str]]:
+    """Tags to spans with the merged labels."""
+    found: list[tuple[int, int, str]] = []
+    for (start, end), tag in tokens:
+        if tag == "O":
+            continue
+        label = _MERGED.get(tag[2:], tag[2:])
+        if tag[0] == "I" and found and found[-1][2] == label:
+            found[-1] = (found[-1][0], end, label)
+        else:
+            found.append((start, end, label))
+    return found
+
+
+_NO_SPACE_BEFORE = re.compile(r"[.,;:!?%)\]}]|'s|'|n't|'(?:re|ve|ll|d|m|t)|…|\.\.\.", re.IGNORECASE)
+
+
+def guessed_spaces(tokens: list[str]) -> list[bool]:
+    """Whether a space stands behind each token, where the source does not say: as in plain prose."""
+    spaces = [True] * len(tokens)
+    inside = {'"': False, "'": False}
+    for index, token in enumerate(tokens):
+        glued = index > 0 and _NO_SPACE_BEFORE.fullmatch(token) is not None
+        if token in ("(", "[", "{", "$", "£", "“", "‘", "``", "-", "–", "/") and token not in ("-", "–"):
+            spaces[index] = False
+        if token in ("-", "/") and index > 0:
+            spaces[index - 1] = spaces[index] = False
+        if token == '"':
+            inside[token] = not inside[token]
+            spaces[index] = not inside[token]
+            glued = not inside[token]
+        elif token in ("”", "’", "''"):
+            glued = True
+        if glued and index:
+            spaces[index - 1] = False
+    return spaces
+
+
+def quote_documents(path: Path) -> list[Document]:
+    """The documents of PolNeAR."""
+    return [
+        Document(
+            row["text"],
+            quotes=[
+                Quotation(*([(a, b) for a, b in quote[part]] for part in ("content", "cue", "source")))
+                for quote in row["quotes"]
+            ],
+            name=row["id"],
+        )
+        for row in read_lines(path)
+    ]

@@ -1,0 +1,199 @@
+"""Documents into windows with labels, and windows into batches."""
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.data import LABELS, Document, Span
+from training.network import BUCKETS, EDGES, ENTITY_TAGS
+from transforms.annotate.pieces import Ints, Vocabulary, Words, encode, inputs, windows
+from transforms.annotate.reading import read
+
+ENTITY_NUMBER = {label: number for number, label in enumerate(LABELS)}
+
+
+@dataclass(slots=True)
+class Cue:
+    """A cue in a window: its first and last word, and what each word is to it (0 nothing, 1 content, 2 source)."""
+
+    first: int
+    last: int
+    roles: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Example:
+    """A window of a document."""
+
+    ids: Ints
+    cases: Ints
+    states: Ints
+    firsts: Ints
+    paragraph: Ints
+    allowed: NDArray[np.bool_] | None = None
+    """[words, ENTITY_TAGS]: the tags that what is known does not rule out."""
+    tags: NDArray[np.int64] | None = None
+    cues: list[Cue] = field(default_factory=list)
+
+
+def examples(document: Document, vocabulary: Vocabulary, sizes: tuple[int, ...], rng: random.Random) -> list[Example]:
+    """A document's windows, of one of these sizes, with their labels."""
+    words = encode(read(document.text), vocabulary)
+    allowed = _allowed(document, words) if document.entities is not None else None
+    tags, owners = _quote_tags(document, words) if document.quotes is not None else (None, None)
+    found = []
+    for span in windows(words, rng.choice(sizes)):
+        start, stop = span
+        ids, cases, states, firsts = inputs(words, span, vocabulary)
+        example = Example(ids, cases, states, firsts, words.paragraph[start:stop])
+        if allowed is not None:
+            example.allowed = allowed[start:stop].copy()
+            _begin_anew(example.allowed)
+        if tags is not None and owners is not None:
+            example.tags = tags[start:stop].copy()
+            if example.tags[0] in (2, 4, 6):
+                example.tags[0] -= 1
+            example.cues = _cues(example.tags, owners[start:stop])
+        found.append(example)
+    return found
+
+
+def _begin_anew(allowed: NDArray[np.bool_]) -> None:
+    """A name cut by the window's edge begins again: its first word there has the tag B."""
+    inside = allowed[0, 2::2]
+    if not allowed[0, 0]:
+        allowed[0, 1::2] |= inside
+    allowed[0, 2::2] = False
+
+
+def _places(words: Words, spans: Iterable[Span]) -> Iterator[tuple[int, int]]:
+    for start, end in spans:
+        first = int(np.searchsorted(words.starts, start))
+        stop = int(np.searchsorted(words.ends, end, side="right"))
+        if first < stop:
+            yield first, stop
+
+
+def _allowed(document: Document, words: Words) -> NDArray[np.bool_]:
+    allowed = np.zeros((len(words), ENTITY_TAGS), bool)
+    allowed[:, 0] = True
+    for label in document.open_labels:
+        allowed[:, 1 + 2 * ENTITY_NUMBER[label] : 3 + 2 * ENTITY_NUMBER[label]] = True
+    for start, end, label in document.entities or ():
+        first = int(np.searchsorted(words.starts, start))
+        stop = int(np.searchsorted(words.starts, end))
+        for place in range(first, stop):
+            allowed[place] = False
+            allowed[place, 1 + 2 * ENTITY_NUMBER[label] + (place > first)] = True
+    return allowed
+
+
+def _quote_tags(document: Document, words: Words) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each word's tag, and the number of the quotation that it belongs to, -1 for none."""
+    tags = np.zeros(len(words), np.int64)
+    owners = np.full(len(words), -1, np.int64)
+    for number, quote in enumerate(document.quotes or ()):
+        for kind, spans in enumerate((quote.content, quote.cue, quote.source)):
+            for first, stop in _places(words, spans):
+                tags[first:stop] = 2 + 2 * kind
+                tags[first] = 1 + 2 * kind
+                owners[first:stop] = number
+    for place in range(1, len(tags)):
+        # A part that overlaps another one loses its beginning: what is left begins anew.
+        inside = tags[place] in (2, 4, 6)
+        if inside and tags[place - 1] not in (tags[place], tags[place] - 1):
+            tags[place] -= 1
+    return tags, owners
+
+
+def _cues(tags: NDArray[np.int64], owners: NDArray[np.int64]) -> list[Cue]:
+    is_cue = (tags == 3) | (tags == 4)
+    found = []
+    for number in dict.fromkeys(owners[is_cue].tolist()):
+        places = np.flatnonzero(is_cue & (owners == number))
+        mine = owners == number
+        roles = np.where(mine & ((tags == 1) | (tags == 2)), 1, np.where(mine & (tags >= 5), 2, 0))
+        found.append(Cue(int(places[0]), int(places[-1]), roles))
+    return found
+
+
+class Batch(NamedTuple):
+    """Windows of about one length, padded: [windows, pieces] and [windows, words]."""
+
+    ids: Tensor
+    cases: Tensor
+    states: Tensor
+    mask: Tensor
+    firsts: Tensor
+    word_mask: Tensor
+    paragraph: Tensor
+    allowed: Tensor | None
+    tags: Tensor | None
+    cues: list[tuple[int, Cue]]
+
+
+def batches(found: list[Example], pieces: int, rng: random.Random) -> list[list[Example]]:
+    """Groups of windows of about one length, in random order, none of more pieces than asked (but one window)."""
+    rng.shuffle(found)
+    groups: list[list[Example]] = []
+    chunk = 4096
+    for at in range(0, len(found), chunk):
+        part = sorted(found[at : at + chunk], key=lambda e: len(e.ids))
+        group: list[Example] = []
+        for example in part:
+            if group and len(example.ids) * (len(group) + 1) > pieces:
+                groups.append(group)
+                group = []
+            group.append(example)
+        if group:
+            groups.append(group)
+    rng.shuffle(groups)
+    return groups
+
+
+def _padded(rows: list[NDArray[np.int32]], length: int) -> Tensor:
+    out = np.zeros((len(rows), length), np.int64)
+    for row, values in zip(out, rows, strict=True):
+        row[: len(values)] = values
+    return torch.from_numpy(out)
+
+
+def collate(group: list[Example]) -> Batch:
+    """A batch of these windows."""
+    pieces = max(len(e.ids) for e in group)
+    count = max(len(e.firsts) for e in group)
+    lengths = torch.tensor([len(e.ids) for e in group])
+    counts = torch.tensor([len(e.firsts) for e in group])
+    allowed = tags = None
+    if group[0].allowed is not None:
+        table = np.ones((len(group), count, ENTITY_TAGS), bool)
+        for row, example in zip(table, group, strict=True):
+            row[: len(example.firsts)] = example.allowed
+        allowed = torch.from_numpy(table)
+    if group[0].tags is not None:
+        tags = _padded([e.tags for e in group if e.tags is not None], count)  # type: ignore[misc]
+    return Batch(
+        ids=_padded([e.ids for e in group], pieces),
+        cases=_padded([e.cases for e in group], pieces),
+        states=_padded([e.states for e in group], pieces),
+        mask=torch.arange(pieces)[None] < lengths[:, None],
+        firsts=_padded([e.firsts for e in group], count),
+        word_mask=torch.arange(count)[None] < counts[:, None],
+        paragraph=_padded([e.paragraph for e in group], count),
+        allowed=allowed,
+        tags=tags,
+        cues=[(number, cue) for number, example in enumerate(group) for cue in example.cues],
+    )
+
+
+def buckets(distance: Tensor) -> Tensor:
+    """Signed distances in words to one of BUCKETS classes."""
+    edges = torch.tensor(EDGES)
+    far = torch.bucketize(distance.abs(), edges, right=True)
+    return torch.where(distance < 0, BUCKETS // 2 - far, BUCKETS // 2 + far).clamp(0, BUCKETS - 1)

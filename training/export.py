@@ -1,0 +1,160 @@
+"""Weights to the model file: python -m training.export WEIGHTS OUT [--fp32]
+
+The graph is written node by node, in the fused operators of onnxruntime, so nothing hangs on what an exporter and an
+optimiser recognise. Matrices are int8 (dynamic, per channel), word embeddings int8; the small tag heads stay float.
+Everything that reading the scores needs (vocabulary, labels, transitions, distances) is in the file's metadata.
+"""
+
+import argparse
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from training.data import LABELS
+from training.losses import forbidden
+from training.network import BUCKETS, EDGES, HEADS, LAYERS, LINK, Network
+
+FUSED = "com.microsoft"
+
+
+class _Graph:
+    """Nodes and weights on their way into a model."""
+
+    def __init__(self, weights: dict[str, torch.Tensor]) -> None:
+        self._weights = weights
+        self.nodes: list[Any] = []
+        self.tensors: list[Any] = []
+
+    def array(self, name: str) -> NDArray[np.float32]:
+        return self._weights[name].float().numpy()
+
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def node(self, kind: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, domain=domain, **attributes))
+        return output
+
+    def linear(self, x: str, name: str, output: str) -> str:
+        weight = self.constant(f"{name}.weight", self.array(f"{name}.weight").T)
+        return self.node("MatMul", [x, weight], output)
+
+    def normed(self, x: str, skip: str, name: str, bias: str, output: str) -> str:
+        parts = [self.constant(f"{name}.{part}", self.array(f"{name}.{part}")) for part in ("weight", "bias")]
+        added = self.constant(bias, self.array(bias))
+        return self.node("SkipLayerNormalization", [x, skip, *parts, added], output, FUSED, epsilon=1e-12)
+
+
+def build(network: Network) -> onnx.ModelProto:
+    """The network as a float model: ids, cases, states, mask [batch, pieces] -> tags and links [batch, pieces, ...]."""
+    graph = _Graph(network.state_dict())
+    parts = [
+        graph.node("Gather", [graph.constant(f"{name}.weight", graph.array(f"{name}.weight")), source], f"{name}_in")
+        for name, source in (("words", "ids"), ("cases", "cases_ids"), ("states", "states_ids"))
+    ]
+    summed = graph.node("Add", [graph.node("Add", parts[:2], "sum1"), parts[2]], "sum2")
+    shape = graph.node("Shape", ["ids"], "shape", start=1, end=2)
+    table = graph.constant("positions.weight", graph.array("positions.weight"))
+    zero, axis = graph.constant("zero", np.array([0])), graph.constant("axis", np.array([0]))
+    placed = graph.node("Add", [summed, graph.node("Slice", [table, zero, shape, axis], "places")], "sum3")
+    scale = [graph.constant(f"norm.{part}", graph.array(f"norm.{part}")) for part in ("weight", "bias")]
+    x = graph.node("LayerNormalization", [placed, *scale], "x0", epsilon=1e-12, axis=-1)
+    for n in range(LAYERS):
+        name = f"blocks.{n}"
+        weight = graph.constant(f"{name}.qkv.weight", graph.array(f"{name}.qkv.weight").T)
+        bias = graph.constant(f"{name}.qkv.bias", graph.array(f"{name}.qkv.bias"))
+        attended = graph.node("Attention", [x, weight, bias, "mask"], f"{name}.attended", FUSED, num_heads=HEADS)
+        out = graph.linear(attended, f"{name}.out", f"{name}.projected")
+        x = graph.normed(out, x, f"{name}.norm1", f"{name}.out.bias", f"{name}.middle")
+        up = graph.linear(x, f"{name}.up", f"{name}.raised")
+        bias = graph.constant(f"{name}.up.bias", graph.array(f"{name}.up.bias"))
+        active = graph.node("BiasGelu", [up, bias], f"{name}.active", FUSED)
+        down = graph.linear(active, f"{name}.down", f"{name}.lowered")
+        x = graph.normed(down, x, f"{name}.norm2", f"{name}.down.bias", f"{name}.out_x")
+    _head(graph, x, "tags", ("entity", "quote", "word_bias"))
+    _head(graph, x, "links", ("word", "cue_first", "cue_last"))
+    names = ("ids", "cases_ids", "states_ids", "mask")
+    types = (TensorProto.INT32,) * 4
+    inputs = [helper.make_tensor_value_info(n, t, ["batch", "pieces"]) for n, t in zip(names, types, strict=True)]
+    outputs = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", "pieces", None]) for n in ("tags", "links")
+    ]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(FUSED, 1)]
+    made = helper.make_graph(graph.nodes, "onrecord", inputs, outputs, graph.tensors)
+    return helper.make_model(made, opset_imports=opsets, ir_version=8)
+
+
+def _head(graph: _Graph, x: str, output: str, names: tuple[str, ...]) -> None:
+    weights, biases = [], []
+    for name in names:
+        weights.append(graph.array(f"{name}.weight"))
+        biases.append(graph.array(f"{name}.bias") if name != "cue_last" else np.zeros(len(weights[-1]), np.float32))
+    weight = graph.constant(f"{output}.weight", np.concatenate(weights).T)
+    bias = graph.constant(f"{output}.bias", np.concatenate(biases))
+    graph.node("Add", [graph.node("MatMul", [x, weight], f"{output}.raw"), bias], output)
+
+
+def metadata(network: Network, vocabulary: str, version: str) -> dict[str, str]:
+    """What reading the scores needs, as strings."""
+    moves = (network.transitions + forbidden()).detach().tolist()
+    return {
+        "version": version,
+        "date": date.today().isoformat(),
+        "vocabulary": vocabulary,
+        "heads": json.dumps(
+            {
+                "labels": list(LABELS),
+                "transitions": moves,
+                "link": LINK,
+                "edges": list(EDGES),
+                "buckets": BUCKETS,
+                "distance": network.distance.detach().tolist(),
+                "same_paragraph": network.same_paragraph.detach().tolist(),
+            }
+        ),
+    }
+
+
+def main() -> None:
+    """Reads the command line and writes the model file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--minilm", type=Path, required=True, help="the folder with vocab.txt")
+    parser.add_argument("--version", required=True, help="goes to the tables as model_version")
+    parser.add_argument("--fp32", action="store_true", help="leave it as it is, to see what int8 costs")
+    args = parser.parse_args()
+    network = Network()
+    network.load_state_dict(torch.load(args.weights))
+    model = build(network)
+    if not args.fp32:
+        plain = args.out.with_suffix(".fp32.onnx")
+        onnx.save(model, plain)
+        quantize_dynamic(
+            plain,
+            args.out,
+            op_types_to_quantize=["MatMul", "Attention", "Gather"],
+            nodes_to_exclude=["tags.raw", "cases_in", "states_in"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            extra_options={"DefaultTensorType": TensorProto.FLOAT},
+        )
+        model = onnx.load(args.out)
+        plain.unlink()
+    words = (args.minilm / "vocab.txt").read_text(encoding="utf-8")
+    helper.set_model_props(model, metadata(network, words, args.version))
+    onnx.save(model, args.out)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The model's names as mentions: without titles, with what title and first name tell of gender."""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import replace
+
+from transforms.annotate.lexicon import lexicon
+from transforms.annotate.names import Name, joined_words
+from transforms.annotate.reading import Reading, Sentence
+from transforms.annotate.tagger import Part, Tagged
+from transforms.annotate.titles import Gender, gender_of_first
+from transforms.annotate.words import Token, tokenize
+from transforms.records import EntityType
+
+SURE = 0.6
+"""The probability from which a mention's own type counts fully in the vote of its document."""
+MAJORITY = 0.6
+"""The share of the votes from which one type of a name is that of all its mentions in the text."""
+LEAST = 0.4
+"""Below it a span is no name."""
+
+
+def tagged_names(reading: Reading, tagged: Tagged) -> list[Name]:
+    """Every mention of a name that the model sees, in order and not overlapping."""
+    starts = [sentence.start for sentence in reading.sentences]
+    words = tagged.words
+    names: list[Name] = []
+    votes: dict[tuple[str, ...], dict[EntityType, float]] = {}
+    for part in tagged.entities:
+        start, end = int(words.starts[part.start]), int(words.ends[part.stop - 1])
+        number = bisect_right(starts, start) - 1
+        if part.probability >= LEAST:
+            name = _name(reading, reading.sentences[number], start, end, part)
+            if name is not None:
+                name.sentence = number
+                names.append(name)
+                mine = votes.setdefault(name.words, {})
+                mine[name.type] = mine.get(name.type, 0.0) + part.probability
+    for name in names:
+        kind, most = max(votes[name.words].items(), key=lambda vote: vote[1])
+        if most >= MAJORITY * sum(votes[name.words].values()):
+            name.type = kind
+    return _with_repeats(reading, names)
+
+
+def _with_repeats(reading: Reading, names: list[Name]) -> list[Name]:
+    """The same names and the places where one of them stands again, unseen by the model."""
+    forms: dict[str, list[tuple[tuple[str, ...], Name]]] = {}
+    for name in names:
+        texts = tuple(token.text for token in tokenize(reading.text, name.start, name.end))
+        known = forms.setdefault(texts[0], [])
+        if _stands_for_itself(name, texts) and all(texts != other for other, _ in known):
+            known.append((texts, name))
+    for known in forms.values():
+        known.sort(key=lambda form: -len(form[0]))
+    taken = [(name.start, name.end) for name in names]
+    found: list[Name] = []
+    for number, sentence in enumerate(reading.sentences):
+        at = bisect_left(taken, (sentence.start, 0))
+        for index, token in enumerate(sentence.tokens):
+            while at < len(taken) and taken[at][1] <= token.start:
+                at += 1
+            for texts, name in forms.get(token.text, ()):
+                part = sentence.tokens[index : index + len(texts)]
+                free = at == len(taken) or part[-1].end <= taken[at][0]
+                if free and tuple(word.text for word in part) == texts and not (found and found[-1].end > token.start):
+                    again = replace(name, start=token.start, end=part[-1].end, certainty=1, title_start=None)
+                    again.sentence = number
+                    found.append(again)
+                    break
+    return sorted([*names, *found], key=lambda name: name.start)
+
+
+def _stands_for_itself(name: Name, texts: tuple[str, ...]) -> bool:
+    """Whether the same words elsewhere are surely the same name: no word that is a common one too."""
+    if len(texts) > 1:
+        return name.type != "MISC"
+    low, lists = texts[0].lower(), lexicon()
+    common = low in lists.common_words or low in lists.function_words or low in lists.months or low in lists.titles
+    return texts[0][0].isupper() and len(low) > 2 and not common and name.type in ("PERSON", "ORG", "LOC", "NORP")
+
+
+def _name(reading: Reading, sentence: Sentence, start: int, end: int, part: Part) -> Name | None:
+    tokens = tokenize(reading.text, start, end)
+    kind: EntityType = part.label  # type: ignore[assignment]
+    title: int | None = None
+    lists = lexicon()
+    while len(tokens) > 1 and (tokens[0].low in ("the", "'s") or not _opens(tokens[0])):
+        # A capital belongs to the name: The Spectator.
+        if tokens[0].text == "The":
+            break
+        tokens = tokens[1:]
+    if kind == "PERSON":
+        while len(tokens) > 1 and (tokens[0].low in _ADDRESS or tokens[0].text == "."):
+            title = tokens[0].start if title is None else title
+            tokens = tokens[1:]
+    while len(tokens) > 1 and not _closes(tokens):
+        tokens = tokens[:-1]
+    if not any(token.is_word and token.low != "'s" for token in tokens):
+        return None
+    gender: Gender | None = None
+    if kind == "PERSON":
+        title, gender = _titled(sentence, tokens[0].start, title)
+        gender = gender or gender_of_first(tokens[0].low, lists)
+    certainty = 2 if part.probability >= SURE else 1
+    return Name(tokens[0].start, tokens[-1].end, kind, joined_words(tokens), certainty, gender, title)
+
+
+_ADDRESS = frozenset("mr mrs ms miss mx dr prof".split())
+
+
+def _opens(token: Token) -> bool:
+    return token.is_word or token.text in "'’\"“#@("
+
+
+def _closes(tokens: list[Token]) -> bool:
+    last = tokens[-1]
+    marked = any(token.text in "(\"“'‘" for token in tokens[:-1])
+    return last.is_word or last.text in ".!?+'’" or last.low == "'s" or (last.text in ')"”' and marked)
+
+
+def _titled(sentence: Sentence, start: int, title: int | None) -> tuple[int | None, Gender | None]:
+    """Where the title before a name begins, and the gender that it tells."""
+    lists = lexicon()
+    at = next((index for index, token in enumerate(sentence.tokens) if token.end > start), len(sentence.tokens)) - 1
+    if title is not None:
+        at = next((index for index, token in enumerate(sentence.tokens) if token.start >= title), at)
+    if at > 0 and sentence.tokens[at].text == ".":
+        at -= 1
+    if at < 0 or (sentence.tokens[at].low not in lists.titles and sentence.tokens[at].low not in lists.roles):
+        return title, None
+    low = sentence.tokens[at].low
+    gender: Gender | None = "m" if low in lists.male_words else "f" if low in lists.female_words else None
+    return sentence.tokens[at].start, gender

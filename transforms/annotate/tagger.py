@@ -1,0 +1,228 @@
+"""The model: texts in, names, parts of quotations and their links out, in one pass over windows of many texts."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.annotate.pieces import Ints, Vocabulary, Words, encode, inputs, windows
+from transforms.annotate.reading import Reading
+from transforms.annotate.viterbi import Tagging, best_path, spans_of
+
+MODEL_VERSION = "minilm-1"
+"""The shipped model's, as its file says; the `model_version` of the tables."""
+BATCH = 1536
+"""Pieces in a batch: more do not fit the caches of one core."""
+CUE_BIAS = 0.4
+"""Added to the scores of cue words: a missed cue costs more than a spurious one, which finds no content."""
+WEAK_CUE = 0.15
+"""The probability from which a word that is no cue by the best path is kept as one that an orphan may go to."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A span of words, end exclusive, and how sure the model is of it (the mean probability of its tags)."""
+
+    start: int
+    stop: int
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A verb of speech or the like, ``words[start:stop]``, and what each word of its window is to it."""
+
+    start: int
+    stop: int
+    probability: float
+    weak: bool
+    window: tuple[int, int]
+    content: Floats
+    """Log probability of being its content, a word of the window."""
+    source: Floats
+
+
+@dataclass(slots=True)
+class Tagged:
+    """What the model sees in one text; all places are words of ``words``."""
+
+    words: Words
+    version: str = ""
+    """The model's."""
+    entities: list[Part] = field(default_factory=list)
+    contents: list[Part] = field(default_factory=list)
+    sources: list[Part] = field(default_factory=list)
+    cues: list[Cue] = field(default_factory=list)
+
+
+class Tagger:
+    """The network on one thread of the processor it is called on. Make one a process: `tagger` does.
+
+    Args:
+        path: the model file, made by training/export.py.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        about = self._session.get_modelmeta().custom_metadata_map
+        self.version: str = about["version"]
+        self.vocabulary = Vocabulary(about["vocabulary"].splitlines())
+        self._heads = _Heads(json.loads(about["heads"]))
+
+    def tag(self, readings: Sequence[Reading]) -> list[Tagged]:
+        """Tag texts, with windows of about one length together, whichever text they are of.
+
+        Args:
+            readings: the texts, taken apart.
+
+        Returns:
+            One result a text, in their order.
+        """
+        found = [Tagged(encode(reading, self.vocabulary), self.version) for reading in readings]
+        waiting = [
+            (number, span, inputs(text.words, span, self.vocabulary))
+            for number, text in enumerate(found)
+            for span in windows(text.words)
+        ]
+        waiting.sort(key=lambda window: len(window[2][0]))
+        for batch in _batches(waiting):
+            tags, links = self._run([window for _, _, window in batch])
+            self._heads.read(found, batch, tags, links)
+        for text in found:
+            for parts in (text.entities, text.contents, text.sources, text.cues):
+                parts.sort(key=lambda part: part.start)
+        return found
+
+    def _run(self, batch: list[tuple[Ints, Ints, Ints, Ints]]) -> tuple[Floats, Floats]:
+        length = max(len(ids) for ids, *_ in batch)
+        arrays = np.zeros((4, len(batch), length), np.int32)
+        for row, (ids, cases, states, _) in enumerate(batch):
+            arrays[0, row, : len(ids)], arrays[1, row, : len(ids)] = ids, cases
+            arrays[2, row, : len(ids)], arrays[3, row, : len(ids)] = states, 1
+        names = ("ids", "cases_ids", "states_ids", "mask")
+        tags, links = self._session.run(["tags", "links"], dict(zip(names, arrays, strict=True)))
+        return tags, links
+
+
+_Window = tuple[int, tuple[int, int], tuple[Ints, Ints, Ints, Ints]]
+
+
+def _batches(waiting: list[_Window]) -> Iterator[list[_Window]]:
+    batch: list[_Window] = []
+    for window in waiting:
+        if batch and len(window[2][0]) * (len(batch) + 1) > BATCH:
+            yield batch
+            batch = []
+        batch.append(window)
+    if batch:
+        yield batch
+
+
+class _Heads:
+    """From scores to spans and links."""
+
+    def __init__(self, about: dict[str, Any]) -> None:
+        self._labels: list[str] = about["labels"]
+        self._tags = 1 + 2 * len(self._labels)
+        self._entity_moves = inside_only(self._tags)
+        self._quote_moves = np.array(about["transitions"], np.float32)
+        self._link: int = about["link"]
+        self._edges = np.array(about["edges"])
+        self._middle: int = about["buckets"] // 2
+        self._distance = np.array(about["distance"], np.float32)
+        self._same = np.array(about["same_paragraph"], np.float32)
+
+    def read(self, found: list[Tagged], batch: list[_Window], tags: Floats, links: Floats) -> None:
+        """Adds what a batch's scores say to the texts that its windows are of."""
+        counts = np.array([len(firsts) for _, _, (*_, firsts) in batch])
+        places = np.zeros((len(batch), counts.max()), np.int32)
+        for row, (_, _, (*_, firsts)) in enumerate(batch):
+            places[row, : len(firsts)] = firsts
+        scores = np.take_along_axis(tags, places[..., None], 1)
+        entity = best_path(scores[..., : self._tags], self._entity_moves, counts)
+        quote_scores = scores[..., self._tags : self._tags + 7].copy()
+        quote_scores[..., 3:5] += CUE_BIAS
+        quote = best_path(quote_scores, self._quote_moves, counts)
+        for row, (number, span, (*_, firsts)) in enumerate(batch):
+            text = found[number]
+            text.entities += _parts(entity, row, span, self._labels)
+            parts = _parts(quote, row, span, ["content", "cue", "source"])
+            text.contents += [part for part in parts if part.label == "content"]
+            text.sources += [part for part in parts if part.label == "source"]
+            cues = [(part, False) for part in parts if part.label == "cue"]
+            cues += [(part, True) for part in _weak(quote, row, span)]
+            table = links[row, firsts]
+            bias = scores[row, : len(firsts), self._tags + 7 :]
+            text.cues += self._linked(text.words, span, cues, table, bias)
+
+    def _linked(
+        self, words: Words, span: tuple[int, int], cues: list[tuple[Part, bool]], table: Floats, bias: Floats
+    ) -> list[Cue]:
+        if not cues:
+            return []
+        begin, end = span
+        size = 2 * self._link
+        first = np.array([part.start - begin for part, _ in cues])
+        last = np.array([part.stop - 1 - begin for part, _ in cues])
+        heads = np.maximum(table[first, size : 2 * size] + table[last, 2 * size :], 0).reshape(-1, 2, self._link)
+        own = np.maximum(table[:, :size], 0).reshape(-1, 2, self._link)
+        dots = np.einsum("crk,wrk->cwr", heads, own) / math.sqrt(self._link)
+        at = np.arange(end - begin)[None]
+        away = np.where(at > last[:, None], at - last[:, None], np.minimum(at - first[:, None], 0))
+        far = np.searchsorted(self._edges, np.abs(away), side="right")
+        bucket = self._middle + np.sign(away) * far
+        paragraph = words.paragraph[begin:end]
+        same = paragraph[None] == paragraph[first][:, None]
+        logits = dots + bias[None] + self._distance.T[bucket] + same[..., None] * self._same
+        total = np.logaddexp(0.0, np.logaddexp(logits[..., 0], logits[..., 1]))
+        return [
+            Cue(part.start, part.stop, part.probability, weak, span, content, source)
+            for (part, weak), content, source in zip(cues, logits[..., 0] - total, logits[..., 1] - total, strict=True)
+        ]
+
+
+def inside_only(tags: int) -> Floats:
+    """[from, to] scores of tags O, B, I, B, I ... that keep an I behind its own B or I."""
+    moves = np.zeros((tags, tags), np.float32)
+    for inside in range(2, tags, 2):
+        moves[:, inside] = -1e4
+        moves[inside - 1, inside] = moves[inside, inside] = 0.0
+    return moves
+
+
+def _parts(tagging: Tagging, row: int, span: tuple[int, int], labels: list[str]) -> list[Part]:
+    begin, end = span
+    probability = tagging.probability[row]
+    return [
+        Part(begin + start, begin + stop, labels[label], float(probability[start:stop].mean()))
+        for start, stop, label in spans_of(tagging.tags[row, : end - begin])
+    ]
+
+
+def _weak(tagging: Tagging, row: int, span: tuple[int, int]) -> list[Part]:
+    begin, end = span
+    tags, like = tagging.tags[row, : end - begin], tagging.marginals[row, : end - begin, 3]
+    places = np.flatnonzero((like > WEAK_CUE) & (tags != 3) & (tags != 4))
+    return [Part(begin + int(at), begin + int(at) + 1, "cue", float(like[at])) for at in places]
+
+
+@cache
+def tagger() -> Tagger:
+    """The shipped model; the first call of a process loads it (a tenth of a second)."""
+    with as_file(files("transforms.annotate") / "model" / "onrecord.onnx") as path:
+        return Tagger(path)
