@@ -42,6 +42,7 @@ bench: dev       ## Print the figures that the README quotes
 	$(BIN)/python -m benchmarks.extract
 	$(BIN)/python -m benchmarks.stories
 	$(BIN)/python -m benchmarks.fetch
+	$(BIN)/python -m benchmarks.lake
 
 lock: dev        ## Pin the newest versions that pyproject.toml allows, with hashes, for all supported Pythons
 	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --upgrade --quiet pyproject.toml --group build -o requirements.txt

@@ -85,6 +85,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         fetch = {"resolve": {"*.example": site.address}, "allow_private_hosts": ["*.example"], "delay_seconds": 0}
         sources = [{"type": "urls", "path": str(folder / "urls.txt")}]
         made = {"name": "kill", "lake": "unused", "archive": True, "sources": sources, "fetch": fetch}
+        # Rules, for each of some fifty processes would load the model.
+        made["annotate"] = {"model": "rules"}
         (folder / "kill.yaml").write_text(json.dumps(made))
         yield str(folder / "kill.yaml")
 
@@ -105,7 +107,10 @@ def started(
         yield process
     finally:
         process.join(60)
-        assert process.exitcode is not None
+        hangs = process.is_alive()
+        process.kill()
+        process.join()
+        assert not hangs
 
 
 def rows(lake: Path, run_id: str | None = None) -> dict[str, list[Any]]:

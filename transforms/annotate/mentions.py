@@ -95,6 +95,8 @@ def _name(reading: Reading, sentence: Sentence, start: int, end: int, part: Part
             tokens = tokens[1:]
     while len(tokens) > 1 and not _closes(tokens):
         tokens = tokens[:-1]
+    if len(tokens) == 1 and tokens[0].low in lists.pronouns and tokens[0].text != "US":
+        return None
     if not any(token.is_word and token.low != "'s" for token in tokens):
         return None
     gender: Gender | None = None
