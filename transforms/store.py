@@ -8,6 +8,7 @@ full path or URI.
 import fcntl
 import glob
 import os
+import secrets
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -115,11 +116,13 @@ class FolderStore(Store):
     def write(self, path: str, data: bytes) -> None:
         target = self._at(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as file:
+        # Not by tempfile, whose files only their owner may read: a lake's readers may be others.
+        new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        with new.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(file.name).replace(target)
+        new.replace(target)
 
     def swap(self, path: str, data: bytes, before: bytes | None) -> None:
         if self.read(path) != before:

@@ -9,7 +9,7 @@ WITH said AS (
 worded AS (SELECT *, ' ' || array_to_string(words, ' ') || ' ' AS line FROM said),
 starts AS (
   SELECT utterance_id, line, len(words) AS length, array_to_string(words[1:6], ' ') AS six
-  FROM worded WHERE len(words) >= 6
+  FROM worded
 ),
 pieces AS (
   SELECT utterance_id, line, len(words) AS length,

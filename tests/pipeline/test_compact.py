@@ -10,6 +10,7 @@ import pytest
 import pipeline.compact
 from pipeline.compact import compact
 from pipeline.lake import exclusive, locked, manifests, read_manifest
+from pipeline.rewrite import Drop, drop_rows
 from tests.conftest import make_article
 from tests.pipeline.lakes import DAY, by_glob, by_manifest, column, lake_of_version_1, run_of
 from tests.pipeline.test_lake import Killed, Mortal
@@ -116,6 +117,21 @@ def test_files_of_an_older_schema_version_are_merged_too(tmp_path: Path) -> None
         "v1-20250312T0000",
         "v1-20250313T0000",
     ]
+
+
+def test_rows_taken_out_after_a_compaction_read_them_do_not_come_back_with_it(store: Store) -> None:
+    gone, decided = make_article(1).article_id, Mortal(store, 2)
+    with pytest.raises(Killed):
+        list(compact(decided, LATER))
+    [standing] = [m for m in manifests(store) if m.run_id == "r1-20260304T0100"]
+    drop_rows(store, standing, Drop(article_ids=frozenset({gone})))
+    with exclusive(store, "any-20260304T0000"):
+        assert any(m.supersedes for m in manifests(store)), "the compaction was decided, so it is finished"
+    seen = "SELECT count(*) FROM articles WHERE run_id = 'r1-20260304T0100'"
+    assert column(store, seen) == [1]
+    run_of(store, "r8-20260304T0800", [make_article(8)])
+    assert by_glob(store) == by_manifest(store)
+    assert gone not in str(by_glob(store))
 
 
 def test_killed_at_any_step_readers_see_each_row_once(store: Store, tmp_path: Path) -> None:

@@ -144,6 +144,14 @@ def test_what_a_run_under_way_has_of_it_goes_with_its_commit(store: Store) -> No
     assert [(m.run_id, m.urls) for m in manifests(store)][1] == ("b-20260304T0100", 1)
 
 
+def test_the_row_of_a_refused_url_stays_in_a_run_of_forgotten_days(store: Store) -> None:
+    run_of(store, "a-20260304T0000", [page(STORM)])
+    forget(store, what_is_meant(None, ALL_DAYS))
+    refused = make_fetch(0, url=STORM, article_id=url_id(STORM), outcome="skipped", reason=Reason.FORGOTTEN.value)
+    run_of(store, "b-20260304T0100", [], fetches=[refused, make_fetch(1)])
+    assert column(store, "SELECT reason FROM fetches") == [Reason.FORGOTTEN.value]
+
+
 def test_a_run_that_is_being_made_anew_is_named(store: Store) -> None:
     run_of(store, "a-20260304T0000", [page(STORM)])
     with locked(store, "a-20260304T0000"):

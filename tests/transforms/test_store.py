@@ -100,3 +100,10 @@ def test_an_input_that_is_not_there_is_said(tmp_path: Path) -> None:
         open_input(str(tmp_path / "none.txt")),
     ):
         pass
+
+
+def test_others_may_read_what_is_written_as_they_may_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
+    FolderStore(str(tmp_path)).write("_runs/a.json", b"{}")
+    assert (tmp_path / "_runs/a.json").stat().st_mode == (tmp_path / "any").stat().st_mode
+    assert [p.name for p in (tmp_path / "_runs").iterdir()] == ["a.json"]
