@@ -155,8 +155,10 @@ def check_reachable(config: RunConfig) -> list[str]:
         The files that would be read.
 
     Raises:
-        ConfigError: a source's file is missing, or the lake cannot be written to.
+        ConfigError: a source's file is missing, a gazetteer is refused, or the lake cannot be written to.
     """
+    from transforms.annotate.gazetteer import Gazetteer
+
     found: list[str] = []
     for index, source in enumerate(config.sources):
         for pattern in source.patterns:
@@ -171,6 +173,10 @@ def check_reachable(config: RunConfig) -> list[str]:
                     "allowed are a path, a glob and gs://bucket/name"
                 )
             found += files
+    try:
+        Gazetteer.load(config.annotate.gazetteers)
+    except (ValueError, StoreError) as error:
+        raise ConfigError(f"annotate.gazetteers: {error}") from error
     try:
         open_store(config.lake).check()
     except StoreError as error:

@@ -124,3 +124,13 @@ def test_a_lake_that_cannot_be_written_is_refused_before_anything_runs(path: Pat
     (path.parent / "taken").write_text("")
     with pytest.raises(ConfigError, match=r"lake: the folder .*taken cannot be written to"):
         check_reachable(load_config(str(path), lake=str(path.parent / "taken")))
+
+
+def test_a_gazetteer_that_is_refused_is_said_before_anything_runs(path: Path) -> None:
+    names = path.parent / "names.csv"
+    with path.open("a") as file:
+        file.write(f"annotate: {{gazetteers: [{names}]}}\n")
+    with pytest.raises(ConfigError, match=r"annotate\.gazetteers: .*names\.csv"):
+        check_reachable(load_config(str(path)))
+    names.write_text("alias,id,type\nIda Marsh,mayor:1,PERSON\n", encoding="utf-8")
+    check_reachable(load_config(str(path)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from transforms.annotate.config import AnnotateConfig
 from transforms.annotate.entities import find_entities
+from transforms.annotate.gazetteer import gazetteer
 from transforms.annotate.lexicon import lexicon
 from transforms.annotate.quotes import find_quotes
 from transforms.annotate.reading import Reading, read
@@ -43,6 +44,7 @@ class Annotator:
     def __init__(self, config: AnnotateConfig | None = None) -> None:
         self._config = config or AnnotateConfig()
         self._tagger = tagger() if self._config.model == "shipped" else None
+        self._gazetteer = gazetteer(self._config.gazetteers)
 
     def annotate(self, texts: Sequence[Text]) -> list[Annotation]:
         """One annotation a text, in their order; one that is not English has no entities and no quotes.
@@ -59,7 +61,8 @@ class Annotator:
         return found
 
     def _annotated(self, text: Text, reading: Reading, tagged: Tagged | None) -> Annotation:
-        entities = find_entities(text.text, version_id=text.version_id, reading=reading, tagged=tagged)
+        found = find_entities(text.text, version_id=text.version_id, reading=reading, tagged=tagged)
+        entities = self._gazetteer.apply(text.text, found, version_id=text.version_id)
         quotes = find_quotes(
             text.text, entities, title=text.title, version_id=text.version_id, reading=reading, tagged=tagged
         )

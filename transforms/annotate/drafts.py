@@ -30,6 +30,9 @@ class Draft:
     cue_class: CueClass | None = None
     speaker: Speaker = field(default_factory=Speaker)
     runs: list[int] = field(default_factory=list)
+    """The marked runs that belong to it whole."""
+    within: list[Span] = field(default_factory=list)
+    """Spans that are a part of a marked run alone."""
     open_ended: bool = False
     """Marked words in the next sentence go on with it."""
     content_probability: float = 1.0

@@ -64,7 +64,7 @@ class ModelAssembler(Assembler):
                 self._loose_run(number, frame, run)
 
     def _attribute(self, number: int, linked: Linked) -> None:
-        spans, kinds, runs = [], set(), []
+        spans, kinds, runs, within = [], set(), [], []
         for part in linked.content:
             kind, pieces, marked = self._content(self._span(part))
             if any(run in self._used or run in runs for run in marked) or not pieces:
@@ -72,6 +72,8 @@ class ModelAssembler(Assembler):
             kinds.add(kind)
             spans += pieces
             runs += marked
+            if kind == "direct" and not marked:
+                within += pieces
         if not spans:
             return
         cue = self._span(linked.cue[0])
@@ -84,6 +86,7 @@ class ModelAssembler(Assembler):
             cue_class=class_of_cue(self._reading.text[cue[0] : cue[1]]),
             speaker=self._speaker(linked),
             runs=runs,
+            within=within,
             open_ended=kinds == {"direct"},
             content_probability=linked.content_probability,
             source_probability=linked.source_probability,

@@ -80,9 +80,10 @@ def _quote(
     text = reading.text
     spans = tuple(draft.spans)
     said = " ".join(text[start:end] for start, end in spans)
-    verbatim = tuple(text[a:b] for run in sorted(draft.runs) for a, b in inner(text, reading.runs[run]))
-    if draft.kind == "direct" and not draft.runs:
-        verbatim = tuple(text[start:end] for start, end in spans)
+    marked = sorted([*draft.within, *(span for run in draft.runs for span in inner(text, reading.runs[run]))])
+    if draft.kind == "direct" and not marked:
+        marked = draft.spans
+    verbatim = tuple(text[start:end] for start, end in marked)
     speaker = draft.speaker
     entity = entities[speaker.entity] if speaker.entity is not None else None
     return Quote(

@@ -53,7 +53,7 @@ class _Annotate(beam.DoFn):
         if not self._config.enabled:
             return
         try:
-            found = _annotated(article)
+            found = _annotated(article, self._config)
         except Rejected as refusal:
             yield _failure(article, refusal)
             return
@@ -67,8 +67,14 @@ class _Annotate(beam.DoFn):
             yield TaggedOutput("quotes", quote)
 
 
-def _annotated(article: Article) -> Annotation:
-    found = annotate(article.text, language=article.language, title=article.title, version_id=article.version_id)
+def _annotated(article: Article, config: AnnotateConfig) -> Annotation:
+    found = annotate(
+        article.text,
+        language=article.language,
+        title=article.title,
+        version_id=article.version_id,
+        config=config,
+    )
     of_article: dict[str, Any] = {
         "article_id": article.article_id,
         "version_id": article.version_id,

@@ -45,12 +45,10 @@ FAILING = {
     "own-entity-002",  # cluster: initials and the full name
     "own-entity-004",  # boundary: `and` inside an organisation
     "own-entity-017",  # a rare nationality is missed
-    "own-entity-020",  # cluster: U.S. and United States
     "own-entity-024",  # missed: a Korean name
     "own-entity-025",  # missed: a Spanish name of four words
     "own-entity-029",  # missed: Surabaya and `The mayor of Surabaya, X`
     "own-entity-031",  # a headline in capitals
-    "own-entity-033",  # two cities joined by a hyphen
     "own-entity-034",  # type: a country with a hyphen
     "own-entity-035",  # cluster: with and without Ltd
     "own-entity-036",  # type: a club taken for a person; `The manager of X, Y`

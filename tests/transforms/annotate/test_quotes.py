@@ -196,3 +196,8 @@ def test_confidence_falls_with_the_way_the_speaker_was_found() -> None:
     sure = _one("“We sail,” Ida Marsh said.").confidence or 0
     none = _one("“We sail at noon on Friday.”").confidence or 0
     assert 0 < none < 0.5 < sure < 1
+
+
+def test_the_verbatim_words_of_a_part_of_a_run_are_kept() -> None:
+    for quote in annotate("0“said t", language="en").quotes:
+        assert (quote.kind == "indirect") == (quote.verbatim_text == ())

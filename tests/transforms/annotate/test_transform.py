@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -13,6 +14,7 @@ from apache_beam.testing.util import assert_that, equal_to, is_empty
 import transforms.annotate.transform
 from tests.conftest import make_article
 from transforms.annotate import AnnotateConfig, annotate
+from transforms.annotate.entities import RULES_VERSION
 from transforms.annotate.transform import Annotate, Annotated
 from transforms.records import Annotation, Article, Entity, Quote, Reason, Rejected
 
@@ -53,6 +55,18 @@ def test_another_language_and_a_stage_turned_off_give_no_rows() -> None:
     with TestPipeline(runner=FnApiRunner()) as pipeline:
         off = _run(pipeline, [ARTICLE], AnnotateConfig(enabled=False))
         assert_that(off.entities, is_empty())
+
+
+def test_the_settings_of_the_stage_reach_its_articles(tmp_path: Path) -> None:
+    names = tmp_path / "names.csv"
+    names.write_text("alias,id,type,name\nIda Marsh,mayor:1,PERSON,Ida Rose Marsh\n", encoding="utf-8")
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        ruled = _run(pipeline, [ARTICLE], AnnotateConfig(model="rules", gazetteers=(str(names),)))
+        people = ruled.entities | beam.Filter(lambda e: e.type == "PERSON")
+        told = people | beam.Map(lambda e: (e.name, e.kb_id, e.model_version))
+        assert_that(told, equal_to([("Ida Rose Marsh", "mayor:1", RULES_VERSION)]), "entities")
+        spoke = ruled.quotes | beam.Map(lambda q: (q.speaker_name, q.model_version))
+        assert_that(spoke, equal_to([("Ida Rose Marsh", RULES_VERSION)]), "quotes")
 
 
 def test_one_bad_article_is_a_failure_and_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
