@@ -1,20 +1,19 @@
 """The command line. Thin: it parses, calls and prints; Beam is imported by `run` alone."""
 
 import json
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline import lake_commands
+from pipeline.console import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_COMMITTED, LakeOption, fail, quiet, refuse
 from pipeline.publish.commands import app as publish
 
 if TYPE_CHECKING:
@@ -38,10 +37,8 @@ app.command()(lake_commands.forget)
 app.command()(lake_commands.compact)
 app.add_typer(publish, name="publish")
 
-EXIT_ALL_FAILED, EXIT_REFUSED, EXIT_NOT_COMMITTED, EXIT_INTERRUPTED = 1, 2, 3, 130
-
 ConfigArgument = Annotated[str, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
-LakeOption = Annotated[
+LakeOverride = Annotated[
     str | None, typer.Option("--lake", help="The lake: a folder or gs://bucket/prefix, in place of the configured one.")
 ]
 SetOption = Annotated[
@@ -74,7 +71,7 @@ def run(
         ),
     ] = None,
     run_id: Annotated[str | None, typer.Option("--run-id", help="The run's id, else configuration and time.")] = None,
-    lake: LakeOption = None,
+    lake: LakeOverride = None,
     set_: SetOption = None,
     replace: Annotated[
         bool,
@@ -95,10 +92,10 @@ def run(
     from pipeline.config import ConfigError
     from pipeline.plan import planned_runs
 
-    _quiet(verbose)
+    quiet(verbose)
     is_backfill = date is not None and ".." in date
     if is_backfill and run_id is not None:
-        _refuse(f"--run-id {run_id} with --date {date}: each day's run has an id of its own")
+        refuse(f"--run-id {run_id} with --date {date}: each day's run has an id of its own")
     moment: datetime | None = None
     try:
         for loaded, moment, left_out in planned_runs(config, set_ or [], lake, date):
@@ -108,7 +105,7 @@ def run(
             if is_backfill and left:
                 raise typer.Exit(EXIT_INTERRUPTED)
     except ConfigError as error:
-        _refuse(str(error))
+        refuse(str(error))
     except typer.Exit:
         if is_backfill:
             typer.echo(f"onrecord: the days end with {moment:%Y-%m-%d}; the same command goes on from there", err=True)
@@ -131,11 +128,11 @@ def _make_run(
     try:
         done = execute(loaded, identity, moment, replace=replace, beam_options=beam_options, on_drain=_say_draining)
     except RunLockedError as error:
-        _refuse(str(error))
+        refuse(str(error))
     except (CommitError, StoreError) as error:
-        _fail(str(error), EXIT_NOT_COMMITTED)
+        fail(str(error), EXIT_NOT_COMMITTED)
     except KeyboardInterrupt:
-        _fail(f"stopped; nothing of run {identity} is visible, the same command makes it", EXIT_INTERRUPTED)
+        fail(f"stopped; nothing of run {identity} is visible, the same command makes it", EXIT_INTERRUPTED)
     if done.was_committed:
         console.print(f"Run {identity} is committed already: nothing to do. --replace makes it anew.", highlight=False)
         return 0
@@ -150,7 +147,7 @@ def _make_run(
             highlight=False,
         )
     if nothing_came:
-        _fail('all that was tried failed; `onrecord query "from failures"` says why', EXIT_ALL_FAILED)
+        fail('all that was tried failed; `onrecord query "from failures"` says why', EXIT_FAILED)
     return left
 
 
@@ -159,7 +156,7 @@ def reprocess(
     config: ConfigArgument,
     beam_options: BeamArgument = None,
     date: Annotated[str | None, typer.Option("--date", help="Runs of this day alone, or of FIRST..LAST.")] = None,
-    lake: LakeOption = None,
+    lake: LakeOverride = None,
     set_: SetOption = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also runs whose rows are of this code and these models.")
@@ -175,12 +172,12 @@ def reprocess(
     from pipeline.config import ConfigError, load_config
     from pipeline.plan import days_of
 
-    _quiet(verbose)
+    quiet(verbose)
     try:
         loaded = load_config(config, set_ or [], lake)
         days = days_of(date if date is None or ".." in date else f"{date}..{date}")
     except ConfigError as error:
-        _refuse(str(error))
+        refuse(str(error))
 
     from pipeline.lake import CommitError, RunLockedError
     from pipeline.reprocess import reprocess as make_anew
@@ -191,24 +188,24 @@ def reprocess(
     try:
         if not runs_of(open_store(loaded.lake), loaded.name, *days):
             of_days = f" of {date}" if date else ""
-            _refuse(f"{loaded.lake} holds no run of {loaded.name}{of_days}; `onrecord run` makes one")
+            refuse(f"{loaded.lake} holds no run of {loaded.name}{of_days}; `onrecord run` makes one")
         for run in make_anew(
             loaded, *days, everything=everything, beam_options=beam_options or [], on_drain=lambda: stopped.append(True)
         ):
             what = f"{run.pages:,} pages and {run.texts:,} texts read again" if run.is_made else "up to date"
             typer.echo(f"{run.run_id}: {what}")
             if stopped:
-                _fail("stopped; the same command goes on", EXIT_INTERRUPTED)
+                fail("stopped; the same command goes on", EXIT_INTERRUPTED)
     except (RunLockedError, StoreError) as error:
-        _refuse(str(error))
+        refuse(str(error))
     except (CommitError, OSError) as error:
-        _fail(str(error), EXIT_NOT_COMMITTED)
+        fail(str(error), EXIT_NOT_COMMITTED)
     except KeyboardInterrupt:
-        _fail("stopped; the run under way is as it was, the same command goes on", EXIT_INTERRUPTED)
+        fail("stopped; the run under way is as it was, the same command goes on", EXIT_INTERRUPTED)
 
 
 @app.command()
-def check(config: ConfigArgument, lake: LakeOption = None, set_: SetOption = None) -> None:
+def check(config: ConfigArgument, lake: LakeOverride = None, set_: SetOption = None) -> None:
     """Validate CONFIG, and print it whole with what would be read and written."""
     import yaml
 
@@ -218,7 +215,7 @@ def check(config: ConfigArgument, lake: LakeOption = None, set_: SetOption = Non
         loaded = load_config(config, set_ or [], lake)
         files = check_reachable(loaded)
     except ConfigError as error:
-        _refuse(str(error))
+        refuse(str(error))
     typer.echo(yaml.safe_dump(loaded.model_dump(mode="json"), sort_keys=False, allow_unicode=True), nl=False)
     typer.echo("# reads:")
     for line in [*files, *(url for source in loaded.listings for url in source.listings)]:
@@ -256,16 +253,14 @@ def show(
     try:
         article = load_article(page)
     except ShowError as error:
-        _fail(str(error), EXIT_ALL_FAILED)
+        fail(str(error), EXIT_FAILED)
     print_article(_console(), article)
 
 
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="Over the tables articles, entities, quotes, ...")],
-    lake: Annotated[
-        str, typer.Option("--lake", envvar="ONRECORD_LAKE", help="A folder or gs://bucket/prefix.")
-    ] = "lake",
+    lake: LakeOption = "lake",
     format_: Annotated[QueryFormat, typer.Option("--format", help="How rows are printed.")] = QueryFormat.TABLE,
     gazetteer: Annotated[
         str | None,
@@ -282,11 +277,11 @@ def query(
     try:
         store = open_store(lake)
         if not manifests(store):
-            _refuse(f"--lake {lake}: no committed run lies there; `onrecord run` makes one")
+            refuse(f"--lake {lake}: no committed run lies there; `onrecord run` makes one")
         with open_lake(store, gazetteer=gazetteer) as database:
             _print_rows(database.execute(sql), format_)
     except (StoreError, ValueError, duckdb.Error) as error:
-        _refuse(str(error))
+        refuse(str(error))
 
 
 @app.command()
@@ -306,13 +301,6 @@ def schema() -> None:
         console.print(shown, markup=False)
 
 
-def _quiet(verbose: bool) -> None:
-    logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL)
-    if not verbose:
-        # Beam's libraries warn of their own affairs when they are imported.
-        warnings.simplefilter("ignore")
-
-
 def _console() -> "Console":
     from rich.console import Console
 
@@ -325,15 +313,6 @@ def _say_draining() -> None:
     os.write(
         2, b"onrecord: stopping; what is fetched is committed, the rest is left to the next run. Again to drop all.\n"
     )
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"onrecord: {message}", err=True)
-    raise typer.Exit(code)
-
-
-def _refuse(message: str) -> NoReturn:
-    _fail(message, EXIT_REFUSED)
 
 
 def _map_lines(
@@ -353,16 +332,16 @@ def _map_lines(
             lines = sys.stdin.buffer if source == "-" else stack.enter_context(Path(source).open("rb"))
             out = sys.stdout.buffer if target == "-" else stack.enter_context(Path(target).open("wb"))
         except OSError as error:
-            _refuse(f"{error.filename} cannot be opened: {error.strerror}")
+            refuse(f"{error.filename} cannot be opened: {error.strerror}")
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
                 record = json.loads(line)
             except ValueError as error:
-                _refuse(f"{source}, line {number}: this is no JSON: {error}")
+                refuse(f"{source}, line {number}: this is no JSON: {error}")
             if not isinstance(record, dict) or not record.keys() & set(needs):
-                _refuse(f"{source}, line {number}: an object with the key {' or '.join(needs)} is expected")
+                refuse(f"{source}, line {number}: an object with the key {' or '.join(needs)} is expected")
             try:
                 result = function(record)
             except Exception as error:  # noqa: BLE001 - one line that we cannot take never costs the others

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 
-from pipeline.lake import COMPACTION, LakeFile, Manifest, RunLockedError, decide, exclusive, lock_of, locked, manifests
+from pipeline.lake import COMPACTION, LakeFile, Manifest, decide, exclusive, manifests, try_lock
 from pipeline.rewrite import Drop, drop_rows
 from transforms.store import Store
 from transforms.tables import ARCHIVES, SCHEMA_VERSION, TABLES
@@ -55,7 +55,7 @@ def compact(store: Store, before: date) -> Iterator[Compacted]:
         for day, small in sorted(days.items()):
             if _is_worth_it(small):
                 with ExitStack() as stack:
-                    held = [m for m in small if _held(stack, store, m)]
+                    held = [m for m in small if try_lock(stack, store, m)]
                     # With the locks, what stands stays: a run that was made anew since is left to the next time.
                     standing = {(m.run_id, m.stamp) for m in manifests(store)}
                     unchanged = [m for m in held if (m.run_id, m.stamp) in standing]
@@ -90,16 +90,6 @@ def _compact_day(store: Store, day: date, runs: list[Manifest]) -> Compacted:
     decide(store, manifest, staging)
     after = sum(len(files[table]) for table in TABLES)
     return Compacted(day, len(runs), len(manifest.replaces), after)
-
-
-def _held(stack: ExitStack, store: Store, manifest: Manifest) -> bool:
-    if lock_of(manifest) == COMPACTION:
-        return True
-    try:
-        stack.enter_context(locked(store, manifest.run_id))
-    except RunLockedError:
-        return False
-    return True
 
 
 def _is_small(manifest: Manifest) -> bool:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 
-from pipeline.lake import COMPACTION, Manifest, RunLockedError, exclusive, lock_of, locked, manifests
+from pipeline.lake import COMPACTION, Manifest, exclusive, manifests, try_lock
 from pipeline.query import open_manifests
 from pipeline.rewrite import by_table, count_rows, drop_rows, named
 from pipeline.tombstones import Forgotten, remember
@@ -96,12 +96,9 @@ def forget(store: Store, what: Forgotten, *, dry_run: bool = False) -> Removed:
 
 def _forget_in(store: Store, manifest: Manifest, what: Forgotten, waiting: list[str]) -> Counter[str]:
     with ExitStack() as stack:
-        if lock_of(manifest) != COMPACTION:
-            try:
-                stack.enter_context(locked(store, manifest.run_id))
-            except RunLockedError:
-                waiting.append(manifest.run_id)
-                return Counter()
+        if not try_lock(stack, store, manifest):
+            waiting.append(manifest.run_id)
+            return Counter()
         # With the lock, what stands stays.
         standing = next(m for m in manifests(store) if m.run_id == manifest.run_id)
         return drop_rows(store, standing, named(store, standing, what, listings=True))

@@ -18,7 +18,7 @@ the manifests (`open_lake` does) see a run entirely or not at all; readers that 
 import json
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date, datetime, timedelta, timezone
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -101,6 +101,10 @@ class Manifest(BaseModel):
     def paths(self) -> list[str]:
         """All files, of all tables."""
         return [f.path for table in self.files.values() for f in table]
+
+    def holds(self, run_id: str) -> bool:
+        """Whether its files hold the rows of a run, its own or one that it compacted, and these count."""
+        return run_id == self.run_id or run_id in self.supersedes.keys() - self.hides
 
     def rows(self, table: str) -> int:
         """The number of rows that the run wrote to a table."""
@@ -301,6 +305,20 @@ def _show(store: Store, manifest: Manifest) -> None:
 def lock_of(manifest: Manifest) -> str:
     """The name of the lock that guards this manifest."""
     return COMPACTION if manifest.supersedes else manifest.run_id
+
+
+def try_lock(stack: ExitStack, store: Store, manifest: Manifest) -> bool:
+    """Takes the lock that guards a manifest until the stack ends; whoever calls holds that of `COMPACTION`.
+
+    Returns:
+        False where the run is being made anew by another process.
+    """
+    if lock_of(manifest) != COMPACTION:
+        try:
+            stack.enter_context(locked(store, manifest.run_id))
+        except RunLockedError:
+            return False
+    return True
 
 
 def _lock_path(run_id: str) -> str:

@@ -1,22 +1,18 @@
 """The commands that look after a lake: `onrecord files`, `forget` and `compact`. Thin, like `pipeline.cli`."""
 
 import json
-import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timezone
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.console import EXIT_FAILED, LakeOption, fail, quiet, refuse
+
 if TYPE_CHECKING:
     from transforms.store import Store
-
-LakeOption = Annotated[str, typer.Option("--lake", envvar="ONRECORD_LAKE", help="A folder or gs://bucket/prefix.")]
-
-EXIT_FAILED, EXIT_REFUSED = 1, 2
 
 
 class FilesFormat(str, Enum):
@@ -43,11 +39,11 @@ def files(
     from transforms.tables import ARCHIVES, TABLES
 
     if table not in (None, *TABLES, ARCHIVES):
-        _refuse(f"--table {table}: there is no such table; allowed are {', '.join((*TABLES, ARCHIVES))}")
+        refuse(f"--table {table}: there is no such table; allowed are {', '.join((*TABLES, ARCHIVES))}")
     with _opened(lake) as store:
-        found = [m for m in manifests(store) if run in (None, m.run_id) or run in {*m.supersedes} - m.hides]
+        found = [m for m in manifests(store) if run is None or m.holds(run)]
         if run is not None and not found:
-            _refuse(f"--run {run}: no such run is committed in {lake}")
+            refuse(f"--run {run}: no such run is committed in {lake}")
         for manifest in found:
             for name, listed in manifest.files.items():
                 for file in listed if table in (None, name) else []:
@@ -78,7 +74,7 @@ def forget(
     try:
         what = what_is_meant(target, before)
     except ValueError as error:
-        _refuse(str(error))
+        refuse(str(error))
     with _opened(lake) as store:
         removed = take_out(store, what, dry_run=dry_run)
     verb = "would be removed" if dry_run else "removed"
@@ -91,7 +87,7 @@ def forget(
     )
     typer.echo(found if dry_run else f"{found} It will not come back.")
     if removed.waiting:
-        _fail(
+        fail(
             f"being made anew right now, so that their earlier rows still stand: {', '.join(removed.waiting)}; "
             "give this command again when they have ended",
             EXIT_FAILED,
@@ -111,7 +107,7 @@ def compact(
     try:
         limit = date.fromisoformat(before) if before is not None else datetime.now(timezone.utc).date()
     except ValueError:
-        _refuse(f"--before {before}: YYYY-MM-DD is expected, such as 2026-01-31")
+        refuse(f"--before {before}: YYYY-MM-DD is expected, such as 2026-01-31")
     with _opened(lake) as store:
         days = 0
         for done in merge(store, limit):
@@ -127,24 +123,13 @@ def _opened(lake: str) -> "Iterator[Store]":
     from pipeline.lake import CommitError, RunLockedError, manifests
     from transforms.store import StoreError, open_store
 
-    # Beam's libraries, behind what writes files, warn of their own affairs when they are imported.
-    logging.basicConfig(level=logging.CRITICAL)
-    warnings.simplefilter("ignore")
+    quiet()
     try:
         store = open_store(lake)
         if not manifests(store):
-            _refuse(f"--lake {lake}: no committed run lies there; `onrecord run` makes one")
+            refuse(f"--lake {lake}: no committed run lies there; `onrecord run` makes one")
         yield store
     except RunLockedError as error:
-        _refuse(str(error))
+        refuse(str(error))
     except (StoreError, CommitError, OSError) as error:
-        _fail(str(error), EXIT_FAILED)
-
-
-def _refuse(message: str) -> NoReturn:
-    _fail(message, EXIT_REFUSED)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"onrecord: {message}", err=True)
-    raise typer.Exit(code)
+        fail(str(error), EXIT_FAILED)

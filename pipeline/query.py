@@ -52,8 +52,8 @@ def open_lake(
         run_id: see this run alone.
         gazetteer: a CSV or Parquet file about speakers (`load_gazetteer`).
     """
-    runs = [m for m in manifests(store) if run_id in (None, m.run_id) or run_id in {*m.supersedes} - m.hides]
-    where = "" if run_id is None else f" WHERE run_id = {_quoted(run_id)}"
+    runs = [m for m in manifests(store) if run_id is None or m.holds(run_id)]
+    where = "" if run_id is None else f" WHERE run_id = {quoted(run_id)}"
     with open_manifests(store, runs, where=where) as database:
         load_gazetteer(database, gazetteer)
         make_views(database)
@@ -114,9 +114,9 @@ def _sql_type(kind: pa.DataType) -> str:
 
 
 def _source(files: list[Path], hides: frozenset[str]) -> str:
-    listed = ", ".join(_quoted(str(f)) for f in files)
+    listed = ", ".join(quoted(str(f)) for f in files)
     source = f"FROM read_parquet([{listed}], hive_partitioning = false)"
-    return f"({source} WHERE run_id NOT IN ({', '.join(map(_quoted, sorted(hides)))}))" if hides else source
+    return f"({source} WHERE run_id NOT IN ({', '.join(map(quoted, sorted(hides)))}))" if hides else source
 
 
 def load_gazetteer(database: duckdb.DuckDBPyConnection, path: str | None) -> None:
@@ -158,5 +158,6 @@ def load_gazetteer(database: duckdb.DuckDBPyConnection, path: str | None) -> Non
             )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A string as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

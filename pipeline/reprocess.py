@@ -23,7 +23,7 @@ from pipeline.execute import make
 from pipeline.graph import articles_of, voices_in, write
 from pipeline.lake import Manifest, exclusive, manifests, new_attempt
 from pipeline.ledger import look_up, open_ledger
-from pipeline.query import open_manifests
+from pipeline.query import open_manifests, quoted
 from pipeline.resume import Resume, adopt_rows, versions_of
 from transforms.annotate.gazetteer import LISTED_VERSION
 from transforms.records import Fetch, Page, Run, StagedFile, UrlRequest
@@ -103,12 +103,11 @@ def runs_of(store: Store, name: str, first: date = date.min, last: date = date.m
 
 def holding_of(store: Store, run_id: str) -> list[Manifest]:
     """The manifests whose files hold the rows of a run: its own, or its compaction's."""
-    return [m for m in manifests(store) if run_id in (m.run_id, *(m.supersedes.keys() - m.hides))]
+    return [m for m in manifests(store) if m.holds(run_id)]
 
 
 def _where(run_id: str) -> str:
-    quoted = run_id.replace("'", "''")
-    return f"run_id = '{quoted}'"
+    return f"run_id = {quoted(run_id)}"
 
 
 def _archives(holding: list[Manifest], run_id: str) -> list[StagedFile]:

@@ -6,17 +6,14 @@ from torch.nn import functional
 
 from training.examples import Batch, Cue, buckets
 from training.network import QUOTE_TAGS, Network
+from transforms.annotate.viterbi import inside_only
 
 FORBIDDEN = -1e4
 
 
 def forbidden() -> Tensor:
     """[from, to] scores that keep I behind its own B or I."""
-    table = torch.zeros(QUOTE_TAGS, QUOTE_TAGS)
-    for inside in range(2, QUOTE_TAGS, 2):
-        table[:, inside] = FORBIDDEN
-        table[inside - 1, inside] = table[inside, inside] = 0.0
-    return table
+    return torch.from_numpy(inside_only(QUOTE_TAGS))
 
 
 def gathered(hidden: Tensor, firsts: Tensor) -> Tensor:

@@ -46,30 +46,33 @@ class Average:
             mean.copy_(held)
 
 
-def load_documents(args: argparse.Namespace, rng: random.Random) -> tuple[list[Document], list[Document]]:
-    """An epoch's documents with entities, and those with quotations."""
+def entity_sets(args: argparse.Namespace, rng: random.Random) -> list[Document]:
+    """An epoch's documents with entities."""
     entities: list[Document] = []
     for name, share in SETS.items():
         for split in ("train", "dev") if name == "crossner" and args.all else ("train",):
             found = entity_documents(args.data / "ner", name, split, rng)
             entities += rng.sample(found, round(share * len(found))) if share < 1 else found
-    quotes = quote_documents(args.data / "quotes/polnear.train.jsonl.gz") if "quotes" in args.tasks else []
-    silver = {}
-    if quotes and args.silver:
-        silver = json.loads(args.silver.read_text(encoding="utf-8"))
+    return entities
+
+
+def quote_set(args: argparse.Namespace) -> list[Document]:
+    """The documents with quotations, and with the names that an earlier model saw in them, where these are given."""
+    quotes = quote_documents(args.data / "quotes/polnear.train.jsonl.gz")
+    silver = json.loads(args.silver.read_text(encoding="utf-8")) if args.silver else {}
     for document in quotes:
         document.entities = [(a, b, label) for a, b, label in silver[document.name]] if silver else None
-    return (entities if "entities" in args.tasks else []), quotes
+    return quotes
 
 
 def stream(args: argparse.Namespace, vocabulary: Vocabulary, rng: random.Random, task: str) -> Iterator[list[Example]]:
     """Batches without end, epoch by epoch, each with augmentation of its own."""
     epoch = 0
+    names = Names(entity_sets(args, rng))
     while True:
-        entities, quotes = load_documents(args, rng)
-        names = Names(entities)
         found: list[Example] = []
-        documents, sizes = (entities, (64, 128, 192)) if task == "entities" else (quotes, (96, 192))
+        documents = entity_sets(args, rng) if task == "entities" else quote_set(args)
+        sizes = (64, 128, 192) if task == "entities" else (96, 192)
         for document in documents:
             changed = augmented(document, rng, names) if args.augment else recased(document, rng)
             found += examples(changed, vocabulary, sizes, rng)

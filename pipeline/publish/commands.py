@@ -5,18 +5,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
+
+from pipeline.console import LakeOption, refuse
 
 app = typer.Typer(
     no_args_is_help=True, help="Take the committed tables to a DuckDB file, to BigQuery or to an Iceberg catalog."
 )
 
-LakeOption = Annotated[str, typer.Option("--lake", envvar="ONRECORD_LAKE", help="A folder or gs://bucket/prefix.")]
 RunOption = Annotated[str | None, typer.Option("--run", metavar="RUN", help="This run alone; else all.")]
-
-EXIT_FAILED, EXIT_REFUSED = 1, 2
 
 
 @app.command()
@@ -86,7 +85,7 @@ def _report(changes: Iterator[tuple[str, str, int]], done: str) -> None:
 def _pair(option: str) -> tuple[str, str]:
     key, equals, value = option.partition("=")
     if not equals:
-        _fail(f"--catalog-property {option}: KEY=VALUE is expected, such as uri=sqlite:///catalog.db", EXIT_REFUSED)
+        refuse(f"--catalog-property {option}: KEY=VALUE is expected, such as uri=sqlite:///catalog.db")
     return key, value
 
 
@@ -103,11 +102,6 @@ def _refusing(extra: str = "", module: str = "") -> Iterator[None]:
     except ModuleNotFoundError as error:
         if not module or not (error.name or "").startswith(module):
             raise
-        _fail(f"`publish {extra}` needs an extra that is not installed: pip install 'onrecord[{extra}]'", EXIT_REFUSED)
+        refuse(f"`publish {extra}` needs an extra that is not installed: pip install 'onrecord[{extra}]'")
     except (PublishError, StoreError, ValueError) as error:
-        _fail(str(error), EXIT_REFUSED)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"onrecord: {message}", err=True)
-    raise typer.Exit(code)
+        refuse(str(error))

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.publish.selection import PublishError, chosen
-from pipeline.query import make_views, open_lake
+from pipeline.query import make_views, open_lake, quoted
 from transforms.store import Store
 from transforms.tables import TABLES
 
@@ -44,14 +44,12 @@ def export(store: Store, target: Path, run_id: str | None = None, gazetteer: str
 
 def _fill(store: Store, new: Path, run_id: str | None, gazetteer: str | None) -> dict[str, int]:
     with open_lake(store, run_id, gazetteer=gazetteer) as lake:
-        escaped = str(new).replace("'", "''")
-        lake.execute(f"ATTACH '{escaped}' AS target")
+        lake.execute(f"ATTACH {quoted(str(new))} AS target")
         for name in (*TABLES, "gazetteer"):
             lake.execute(f"CREATE TABLE target.{name} AS FROM {name}")
         for name, table in TABLES.items():
             for column in table.columns:
-                meaning = column.meaning.replace("'", "''")
-                lake.execute(f"COMMENT ON COLUMN target.{name}.{column.name} IS '{meaning}'")
+                lake.execute(f"COMMENT ON COLUMN target.{name}.{column.name} IS {quoted(column.meaning)}")
         lake.execute("DETACH target")
     # Views name their tables without a schema: they are made where nothing else has these names.
     with duckdb.connect(new) as database:

@@ -1,6 +1,7 @@
 """Quotations on their way: what the rules and the model both do with turns, loose marked words and speakers."""
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from transforms.annotate.frames import Frame
@@ -35,11 +36,9 @@ class Draft:
     """Spans that are a part of a marked run alone."""
     open_ended: bool = False
     """Marked words in the next sentence go on with it."""
-    content_probability: float = 1.0
-    source_probability: float = 1.0
 
 
-class Assembler:
+class Assembler(ABC):
     """What both ways of finding quotations share: the walk over sentences, and who spoke last.
 
     Args:
@@ -67,9 +66,9 @@ class Assembler:
                 self._read_frame(number, frame)
         return self._drafts
 
+    @abstractmethod
     def _read_frame(self, number: int, frame: Frame) -> None:
         """Adds the quotations of one sentence."""
-        raise NotImplementedError
 
     def _add_turn(self, turn: Turn) -> None:
         speaker = Speaker(turn.label, turn.entity, "label", turn.role)

@@ -48,9 +48,6 @@ def find_entities(
 ) -> list[Entity]:
     """The entities of a text: names found by the model, or by rules, and clustered over the whole document.
 
-    Salience is ``0.6 * mentions / mentions of the most-named entity + 0.4 * (1 - first_start / length of the text)``,
-    rounded to three digits.
-
     Args:
         text: an article's text, English.
         version_id: what the entities' ids hang on.
@@ -83,12 +80,24 @@ def _entity(reading: Reading, cluster: Cluster, version_id: str, most: int, mode
         mentions=mentions,
         mention_count=len(mentions),
         first_start=first,
-        salience=round(0.6 * len(mentions) / most + 0.4 * (1 - first / max(1, len(text))), 3),
+        salience=salience(len(mentions), most, first, len(text)),
         role=next((role for mention in cluster.names if (role := role_of(reading, mention))), None)
         if cluster.type == "PERSON"
         else None,
         model_version=model_version,
     )
+
+
+def salience(mentions: int, most: int, first_start: int, length: int) -> float:
+    """How much a text is about an entity, 0 to 1: six tenths how often it is named, four tenths how early.
+
+    Args:
+        mentions: of the entity.
+        most: mentions of the text's most-named entity.
+        first_start: where the first mention begins.
+        length: the text's, in code points.
+    """
+    return round(0.6 * mentions / max(1, most) + 0.4 * (1 - first_start / max(1, length)), 3)
 
 
 def cluster_names(names: list[Name]) -> list[Cluster]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
 
+from transforms.annotate.entities import salience
 from transforms.annotate.listed import TOKEN, Listed, Meaning, key, read_listed, token
 from transforms.annotate.places import places
 from transforms.records import Entity, EntityType, Mention, Span, stable_id
@@ -242,18 +243,6 @@ def _joined(one: Entity, other: Entity) -> Entity:
         role=one.role or other.role,
         kb_id=one.kb_id or other.kb_id,
     )
-
-
-def salience(mentions: int, most: int, first_start: int, length: int) -> float:
-    """How much a text is about an entity, 0 to 1: six tenths how often it is named, four tenths how early.
-
-    Args:
-        mentions: of the entity.
-        most: mentions of the text's most-named entity.
-        first_start: where the first mention begins.
-        length: the text's, in code points.
-    """
-    return round(0.6 * mentions / max(1, most) + 0.4 * (1 - first_start / max(1, length)), 3)
 
 
 def _with_salience(text: str, entities: list[Entity]) -> list[Entity]:

@@ -1,5 +1,6 @@
 """Spans and links of the model put together: each content span to its cue, each cue to its source."""
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -21,14 +22,11 @@ Range = tuple[int, int]
 
 @dataclass(slots=True)
 class Linked:
-    """One attribution in words: content, cue and source spans, and how sure the model is of what it said."""
+    """One attribution in words: content, cue and source spans."""
 
     content: list[Range]
     cue: list[Range] = field(default_factory=list)
     source: list[Range] = field(default_factory=list)
-    content_probability: float = 0.0
-    source_probability: float = 0.0
-    cue_probability: float = 0.0
 
 
 def assemble(tagged: Tagged) -> list[Linked]:
@@ -50,63 +48,46 @@ def assemble(tagged: Tagged) -> list[Linked]:
             taken[cue.start].append(part)
             cues[cue.start] = cue
     found = [_quotation(tagged, cues[key], parts) for key, parts in taken.items()]
-    found += [
-        Linked([(part.start, part.stop)], content_probability=part.probability)
-        for part in alone
-        if part.stop - part.start > 1
-    ]
+    found += [Linked([(part.start, part.stop)]) for part in alone if part.stop - part.start > 1]
     return sorted(found, key=lambda linked: linked.content[0])
 
 
 def _best(tagged: Tagged, part: Part, cues: list[Cue], least: float) -> Cue | None:
     best, most = None, least
     for cue in cues:
-        if not (cue.window[0] <= part.start and part.stop <= cue.window[1]):
-            continue
-        score = _mean(cue.content, cue, part.start, part.stop)
-        score -= GAP_CONTENT * min(_gap(cue, part.start, part.stop), MAX_GAP)
-        score -= APART_CONTENT * bool(tagged.words.paragraph[part.start] != tagged.words.paragraph[cue.start])
+        score = _score(tagged, cue, cue.content, part, GAP_CONTENT, APART_CONTENT)
         if score > most:
             best, most = cue, score
     return best
 
 
 def _quotation(tagged: Tagged, cue: Cue, parts: list[Part]) -> Linked:
-    content = [(part.start, part.stop) for part in parts]
-    found = Linked(content, [(cue.start, cue.stop)], cue_probability=cue.probability)
-    found.content_probability = sum(part.probability for part in parts) / len(parts)
-    best, most, sure = None, LEAST_SOURCE, 0.0
+    best, most = None, LEAST_SOURCE
     for part in tagged.sources:
-        if not (cue.window[0] <= part.start and part.stop <= cue.window[1]):
-            continue
-        mean = _mean(cue.source, cue, part.start, part.stop)
-        score = mean - GAP_SOURCE * min(_gap(cue, part.start, part.stop), MAX_GAP)
-        score -= APART_SOURCE * bool(tagged.words.paragraph[part.start] != tagged.words.paragraph[cue.start])
+        score = _score(tagged, cue, cue.source, part, GAP_SOURCE, APART_SOURCE)
         if score > most:
-            best, most, sure = part, score, float(np.exp(mean))
-    if best is not None:
-        found.source, found.source_probability = [(best.start, best.stop)], sure
-    else:
-        found.source, found.source_probability = _filled(cue)
-    return found
+            best, most = part, score
+    source = [(best.start, best.stop)] if best is not None else _filled(cue)
+    return Linked([(part.start, part.stop) for part in parts], [(cue.start, cue.stop)], source)
 
 
-def _filled(cue: Cue) -> tuple[list[Range], float]:
+def _filled(cue: Cue) -> list[Range]:
     """The run of words that the links alone take for the source, the likeliest one; nothing when there is none."""
     like = np.exp(cue.source)
     places = np.flatnonzero(like > FILLED)
     if not len(places):
-        return [], float(1 - like.max()) if len(like) else 0.0
+        return []
     runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
     run = max(runs, key=lambda r: float(like[r].sum()))
     begin = cue.window[0]
-    return [(begin + int(run[0]), begin + int(run[-1]) + 1)], float(like[run].mean())
+    return [(begin + int(run[0]), begin + int(run[-1]) + 1)]
 
 
-def _mean(table: Floats, cue: Cue, start: int, stop: int) -> float:
-    begin = cue.window[0]
-    return float(table[start - begin : stop - begin].mean())
-
-
-def _gap(cue: Cue, start: int, stop: int) -> int:
-    return max(0, cue.start - stop, start - cue.stop)
+def _score(tagged: Tagged, cue: Cue, table: Floats, part: Part, gap: float, apart: float) -> float:
+    """How well a span fits a cue: mean log probability, less what distance costs; minus infinity in other windows."""
+    if not (cue.window[0] <= part.start and part.stop <= cue.window[1]):
+        return -math.inf
+    begin, paragraph = cue.window[0], tagged.words.paragraph
+    between = max(0, cue.start - part.stop, part.start - cue.stop)
+    score = float(table[part.start - begin : part.stop - begin].mean()) - gap * min(between, MAX_GAP)
+    return score - apart * bool(paragraph[part.start] != paragraph[cue.start])

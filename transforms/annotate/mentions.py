@@ -84,10 +84,8 @@ def _name(reading: Reading, sentence: Sentence, start: int, end: int, part: Part
     kind: EntityType = part.label  # type: ignore[assignment]
     title: int | None = None
     lists = lexicon()
-    while len(tokens) > 1 and (tokens[0].low in ("the", "'s") or not _opens(tokens[0])):
-        # A capital belongs to the name: The Spectator.
-        if tokens[0].text == "The":
-            break
+    # With a capital the article belongs to the name: The Spectator.
+    while len(tokens) > 1 and tokens[0].text != "The" and (tokens[0].low in ("the", "'s") or not _opens(tokens[0])):
         tokens = tokens[1:]
     if kind == "PERSON":
         while len(tokens) > 1 and (tokens[0].low in _ADDRESS or tokens[0].text == "."):

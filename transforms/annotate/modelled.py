@@ -88,8 +88,6 @@ class ModelAssembler(Assembler):
             runs=runs,
             within=within,
             open_ended=kinds == {"direct"},
-            content_probability=linked.content_probability,
-            source_probability=linked.source_probability,
         )
         self._follow_chain(draft)
         self._keep(draft)
@@ -140,17 +138,8 @@ class ModelAssembler(Assembler):
         if start >= end:
             return "indirect", [], []
         runs = [self._reading.runs[number] for number in marked]
-        outside = (
-            text[start:end]
-            if not runs
-            else "".join(
-                text[a:b]
-                for a, b in zip(
-                    [start, *(run.outer_end for run in runs)], [*(run.outer_start for run in runs), end], strict=True
-                )
-            )
-        )
-        if any(letter.isalnum() for letter in outside):
+        begins, ends = [start, *(run.outer_end for run in runs)], [*(run.outer_start for run in runs), end]
+        if any(letter.isalnum() for a, b in zip(begins, ends, strict=True) for letter in text[a:b]):
             return ("mixed" if runs else "indirect"), [(start, end)], marked
         return "direct", [piece for run in runs for piece in inner(text, run)], marked
 

@@ -93,8 +93,8 @@ def plain(word: str) -> str:
     if word in ("``", "''"):
         return '"'
     low = word.lower()
-    if low.isascii():
-        return low.translate(_SAME) if low == "`" else low
+    if low.isascii() and low != "`":
+        return low
     bare = unicodedata.normalize("NFD", _DROPPED.sub("", low).translate(_SAME))
     return "".join(letter for letter in bare if unicodedata.category(letter) != "Mn")
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from transforms.annotate.pieces import Ints, Vocabulary, Words, encode, inputs, windows
 from transforms.annotate.reading import Reading
-from transforms.annotate.viterbi import Tagging, best_path, spans_of
+from transforms.annotate.viterbi import Tagging, best_path, inside_only, spans_of
 
 MODEL_VERSION = "minilm-1"
 """The shipped model's, as its file says; the `model_version` of the tables."""
@@ -44,7 +44,6 @@ class Cue:
 
     start: int
     stop: int
-    probability: float
     weak: bool
     window: tuple[int, int]
     content: Floats
@@ -191,18 +190,9 @@ class _Heads:
         logits = dots + bias[None] + self._distance.T[bucket] + same[..., None] * self._same
         total = np.logaddexp(0.0, np.logaddexp(logits[..., 0], logits[..., 1]))
         return [
-            Cue(part.start, part.stop, part.probability, weak, span, content, source)
+            Cue(part.start, part.stop, weak, span, content, source)
             for (part, weak), content, source in zip(cues, logits[..., 0] - total, logits[..., 1] - total, strict=True)
         ]
-
-
-def inside_only(tags: int) -> Floats:
-    """[from, to] scores of tags O, B, I, B, I ... that keep an I behind its own B or I."""
-    moves = np.zeros((tags, tags), np.float32)
-    for inside in range(2, tags, 2):
-        moves[:, inside] = -1e4
-        moves[inside - 1, inside] = moves[inside, inside] = 0.0
-    return moves
 
 
 def _parts(tagging: Tagging, row: int, span: tuple[int, int], labels: list[str]) -> list[Part]:

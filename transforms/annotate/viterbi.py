@@ -17,6 +17,15 @@ class Tagging:
     marginals: Floats
 
 
+def inside_only(tags: int) -> Floats:
+    """[from, to] scores of tags O, B, I, B, I ... that keep an I behind its own B or I."""
+    moves = np.zeros((tags, tags), np.float32)
+    for inside in range(2, tags, 2):
+        moves[:, inside] = -1e4
+        moves[inside - 1, inside] = moves[inside, inside] = 0.0
+    return moves
+
+
 def best_path(scores: Floats, moves: Floats, counts: NDArray[np.int64]) -> Tagging:
     """Viterbi and forward-backward for rows of different lengths at once.
 
