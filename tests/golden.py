@@ -53,6 +53,19 @@ def command(lake: Path | str, *more: str) -> list[str]:
     ]
 
 
+def onrecord(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end; the demo configuration finds its site."""
+    return subprocess.run(
+        [*ONRECORD, *arguments],
+        cwd=ROOT,
+        env=environment(site),
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+
+
 def stable_rows(lake: Path | str) -> dict[str, list[dict[str, Any]]]:
     """Every table's rows, sorted, in the columns that are the same in every run."""
     tables = {}

@@ -8,10 +8,12 @@ from typing import Any
 
 import duckdb
 
+from pipeline.config import RunConfig
 from pipeline.lake import Manifest, commit, exclusive, manifests, new_attempt
 from pipeline.query import open_lake
 from pipeline.stories import write_stories
 from tests.conftest import make_fetch
+from tests.site.server import Site
 from transforms.records import Article
 from transforms.store import FolderStore, Store
 from transforms.tables import ARCHIVES, TABLES, Row
@@ -91,3 +93,21 @@ def named(store: Store) -> list[str]:
 def tables_on_disk(store: Store) -> list[str]:
     """The files where readers who glob look, and archives."""
     return [p for p in store.files("") if p.split("/")[0] in {*TABLES, ARCHIVES}]
+
+
+def daily_config(site: Site, lake: Path, feed: str, **options: Any) -> RunConfig:
+    """A configuration that reads one feed of a test site, without waiting between requests."""
+    return RunConfig.model_validate(
+        {
+            "name": "days",
+            "lake": str(lake),
+            "sources": [{"type": "feeds", "urls": [feed]}],
+            "fetch": {
+                "resolve": {"*.example": site.address},
+                "allow_private_hosts": ["*.example"],
+                "delay_seconds": 0,
+                "shards": 1,
+            },
+            **options,
+        }
+    )

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.gcs import Fault, Gcs, serve_gcs
-from tests.golden import ONRECORD, ROOT, command, environment, stable_rows
+from tests.golden import command, onrecord, stable_rows
 from tests.site.server import Site
 from transforms.store import open_store
 
@@ -32,18 +32,6 @@ def site() -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def first(gcs: Gcs, site: Site) -> Run:
     return onrecord(site, *command(LAKE, "--set", "archive=true")[3:])
-
-
-def onrecord(site: Site, *arguments: str) -> Run:
-    return subprocess.run(
-        [*ONRECORD, *arguments],
-        cwd=ROOT,
-        env=environment(site),
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
 
 
 def test_the_tables_are_those_of_a_local_run(first: Run, site: Site, tmp_path: Path) -> None:

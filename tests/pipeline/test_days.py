@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import RunConfig
 from pipeline.execute import execute, run_id_of
 from pipeline.query import open_lake
+from tests.pipeline.lakes import daily_config
 from tests.site.server import Site
 from transforms.store import FolderStore
 
@@ -49,19 +49,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list
     lake = tmp_path_factory.mktemp("days") / "lake"
     by_day: list[list[str]] = []
     with Site() as site:
-        config = RunConfig.model_validate(
-            {
-                "name": "days",
-                "lake": str(lake),
-                "sources": [{"type": "feeds", "urls": [f"{HOST}/daily.xml"]}],
-                "fetch": {
-                    "resolve": {"*.example": site.address},
-                    "allow_private_hosts": ["*.example"],
-                    "delay_seconds": 0,
-                    "shards": 1,
-                },
-            }
-        )
+        config = daily_config(site, lake, f"{HOST}/daily.xml")
         for day in range(DAYS):
             publish_day(site, day)
             site.log.clear()

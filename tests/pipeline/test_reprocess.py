@@ -18,6 +18,7 @@ from pipeline.config import RunConfig
 from pipeline.execute import execute, run_id_of
 from pipeline.query import open_lake
 from pipeline.reprocess import Reprocessed, reprocess
+from tests.pipeline.lakes import daily_config
 from tests.site.server import Site
 from transforms.annotate import annotate
 from transforms.archive import members
@@ -49,20 +50,7 @@ def publish_day(site: Site, day: int) -> None:
 
 
 def make_runs(site: Site, lake: Path, days: int, **options: Any) -> RunConfig:
-    config = RunConfig.model_validate(
-        {
-            "name": "days",
-            "lake": str(lake),
-            "sources": [{"type": "feeds", "urls": [f"{HOST}/daily.xml"]}],
-            "fetch": {
-                "resolve": {"*.example": site.address},
-                "allow_private_hosts": ["*.example"],
-                "delay_seconds": 0,
-                "shards": 1,
-            },
-            **options,
-        }
-    )
+    config = daily_config(site, lake, f"{HOST}/daily.xml", **options)
     for day in range(days):
         publish_day(site, day)
         moment = FIRST + timedelta(days=day)

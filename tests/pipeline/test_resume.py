@@ -17,8 +17,7 @@ from pipeline.config import RunConfig
 from pipeline.lake import KEPT, Attempt, exclusive, new_attempt
 from pipeline.resume import begin
 from tests.conftest import make_article, make_fetch
-from tests.golden import ROOT, command, environment, stable_rows
-from tests.pipeline.test_run import onrecord
+from tests.golden import ROOT, command, environment, onrecord, stable_rows
 from tests.site.server import Site
 from transforms.archive import members
 from transforms.records import Fetch, Reason, Run, failure_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.query import open_lake
-from tests.golden import ONRECORD, ROOT, command, environment, read_golden, stable_rows
+from tests.golden import ROOT, command, environment, onrecord, read_golden, stable_rows
 from tests.site.server import Site
 from transforms.store import open_store
 
@@ -31,18 +31,6 @@ def lake(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def first(site: Site, lake: Path) -> Run:
     return onrecord(site, *command(lake)[3:])
-
-
-def onrecord(site: Site, *arguments: str) -> Run:
-    return subprocess.run(
-        [*ONRECORD, *arguments],
-        cwd=ROOT,
-        env=environment(site),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def visible(lake: Path) -> list[str]:

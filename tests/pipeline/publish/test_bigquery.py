@@ -24,7 +24,7 @@ from pipeline.publish.selection import PublishError
 from tests.bigquery import BigQuery, serve_bigquery
 from tests.gcs import serve_gcs
 from tests.pipeline.publish.lakes import commit_run, in_order, rows_of
-from transforms.store import FolderStore, Store, open_store
+from transforms.store import Store, open_store
 from transforms.tables import TABLES
 
 PROJECT = "demo-project"
@@ -52,14 +52,6 @@ def client(service: BigQuery) -> Iterator[bigquery.Client]:
 @pytest.fixture
 def dataset(request: pytest.FixtureRequest) -> str:
     return str(request.node.name).partition("[")[0]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = FolderStore(str(tmp_path / "lake"))
-    commit_run(store, "a-1", {1: "Ada one", 2: "Bo two"})
-    commit_run(store, "b-1", {3: "Cy three"})
-    return store
 
 
 def do(store: Store, dataset: str, run: str | None = None) -> dict[tuple[str, str], int]:

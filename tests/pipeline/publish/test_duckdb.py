@@ -11,16 +11,8 @@ from pipeline.publish.duckdb import export
 from pipeline.publish.selection import PublishError
 from pipeline.query import VIEWS
 from tests.pipeline.publish.lakes import commit_run, in_order, rows_of
-from transforms.store import FolderStore, Store
+from transforms.store import Store
 from transforms.tables import TABLES
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = FolderStore(str(tmp_path / "lake"))
-    commit_run(store, "a-1", {1: "Ada one", 2: "Bo two"})
-    commit_run(store, "b-1", {3: "Cy three"})
-    return store
 
 
 def test_the_file_holds_every_row_of_the_lake(store: Store, tmp_path: Path) -> None:
