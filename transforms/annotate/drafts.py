@@ -113,11 +113,10 @@ class Assembler(ABC):
     def _is_speech(self, frame: Frame, index: int, alone: bool) -> bool:
         run = self._reading.runs[frame.tokens[index].run]
         inside = self._reading.text[run.start : run.end].strip()
-        words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", inside)
+        words = words_of(inside)
         if not words:
             return False
-        plain = [word for word in words if word.lower() not in lexicon().function_words]
-        titled = len(plain) > 1 and all(word[0].isupper() or word[0].isdigit() for word in plain)
+        titled = is_titled(words)
         ended = inside[-1] in ".!?…,"
         signed = frame.low(index + 1) in SIGNATURE_MARKS and len(frame.tokens) - index < 10
         if alone or signed or frame.low(index - 1) == ":":
@@ -167,6 +166,17 @@ class Assembler(ABC):
             if other is not None and other.entity != last.speaker.entity:
                 return None
         return Speaker(last.speaker.span, last.speaker.entity, "carried_over", last.speaker.role)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text without marks."""
+    return re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text)
+
+
+def is_titled(words: list[str]) -> bool:
+    """Whether each word of several begins with a capital or a digit, as in a title or on a sign."""
+    plain = [word for word in words if word.lower() not in lexicon().function_words]
+    return len(plain) > 1 and all(word[0].isupper() or word[0].isdigit() for word in plain)
 
 
 def inner(text: str, run: Run) -> list[Span]:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+from transforms.annotate.edges import LEGAL_FORMS
 from transforms.annotate.lexicon import lexicon
 from transforms.annotate.mentions import tagged_names
 from transforms.annotate.names import Name, find_names
@@ -27,8 +28,10 @@ class Cluster:
 
     @property
     def fullest(self) -> Name:
-        """The mention with most words; the first of equals."""
-        return max(self.names, key=lambda name: (len(name.words), -name.start))
+        """The mention with most words, initials counting less; the first of equals."""
+        return max(
+            self.names, key=lambda name: (len(name.words), sum(len(w.strip(".")) > 1 for w in name.words), -name.start)
+        )
 
     @property
     def type(self) -> EntityType:
@@ -117,7 +120,8 @@ def cluster_names(names: list[Name]) -> list[Cluster]:
     full = _persons_in_full(names)
     shorts = _by_part(full)
     for name in names:
-        key = full.get(_key(name)) or _short_for(name, shorts, clusters) or _place_key(name)
+        several = name.is_plural and len(shorts.get(_key(name), ())) > 1
+        key = full.get(_key(name)) or (not several and _short_for(name, shorts, clusters)) or _place_key(name)
         clusters.setdefault(key, Cluster()).names.append(name)
     _join_organisations(clusters)
     kept = [cluster for cluster in clusters.values() if _is_sure(cluster)]
@@ -156,7 +160,18 @@ def _persons_in_full(names: list[Name]) -> dict[tuple[str, ...], tuple[str, ...]
         ends = (bare[0], bare[-1])
         known = fullest.setdefault(ends, key)
         full[key] = known if set(key) <= set(known) or len(key) == 2 else key
+    for key in keys:
+        if key in full and len(key[0]) == 1:
+            spelled = {other for other in full.values() if len(other[0]) > 1 and _spells(other, key)}
+            full[key] = spelled.pop() if len(spelled) == 1 else full[key]
     return full
+
+
+def _spells(full: tuple[str, ...], short: tuple[str, ...]) -> bool:
+    """Whether a name says in full what another has in initials: Jude Raymond Okafor, J. R. Okafor."""
+    given, initials = full[:-1], short[:-1]
+    fits = len(initials) <= len(given) and all(a.startswith(b) for a, b in zip(given, initials, strict=False))
+    return full[-1] == short[-1] and fits
 
 
 def _by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
@@ -164,7 +179,10 @@ def _by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tuple[str, ..
     parts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for key in dict.fromkeys(full.values()):
         bare = tuple(word for word in key if word not in lexicon().suffixes)
-        for part in {bare[cut:] for cut in range(1, len(bare))} | {bare[:1]}:
+        # Of two family names the first is the one used alone: María Quiroga Salas is Quiroga.
+        for part in (
+            {bare[cut:] for cut in range(1, len(bare))} | {bare[:1]} | ({bare[-2:-1]} if len(bare) > 2 else set())
+        ):
             known = parts.setdefault(part, [])
             if len(known) < MAX_NAMESAKES:
                 known.append(key)
@@ -197,16 +215,22 @@ def _gender_of(key: tuple[str, ...]) -> Gender | None:
 def _join_organisations(clusters: dict[tuple[str, ...], Cluster]) -> None:
     """Move acronyms and short forms of an organisation into its cluster."""
     longer = [key for key, cluster in clusters.items() if len(key) > 1 and cluster.type == "ORG"]
-    targets: dict[str, tuple[str, ...]] = {}
+    targets: dict[tuple[str, ...], tuple[str, ...]] = {}
+    lasts = Counter(key[-1] for key in longer)
     for key in longer:
         letters = "".join(word[0] for word in key if word not in ("of", "the", "and", "for", "&"))
-        targets.setdefault(letters, key)
+        targets.setdefault((letters,), key)
+        bare = tuple(word for word in key if word not in LEGAL_FORMS)
+        if bare != key:
+            targets.setdefault(bare, key)
         if key[-1] in lexicon().org_heads and key[0] not in lexicon().org_heads:
-            targets.setdefault(key[0], key)
+            targets.setdefault(key[:1], key)
+        if lasts[key[-1]] == 1 and key[-1] not in lexicon().org_heads:
+            targets.setdefault(key[-1:], key)
     for key, cluster in clusters.items():
-        word = re.sub(r"[.'’]", "", key[0])
-        into = targets.get(word) if len(key) == 1 and len(word) > 1 else None
+        short = key if len(key) > 1 else (re.sub(r"[.'’]", "", key[0]),)
+        into = targets.get(short) if len(short[0]) > 1 else None
         unsure = cluster.type == "ORG" or not any(name.certainty == 2 for name in cluster.names)
-        if into is not None and unsure and clusters[into].type == "ORG":
+        if into is not None and into != key and unsure and clusters[into].type == "ORG":
             clusters[into].names.extend(cluster.names)
             cluster.names = []

@@ -1,8 +1,10 @@
 """The model's names as mentions: without titles, with what title and first name tell of gender."""
 
-from bisect import bisect_left, bisect_right
-from dataclasses import replace
+import re
+from bisect import bisect_right
 
+from transforms.annotate.agreement import agreed
+from transforms.annotate.edges import with_edges
 from transforms.annotate.lexicon import lexicon
 from transforms.annotate.names import Name, joined_words
 from transforms.annotate.reading import Reading, Sentence
@@ -13,8 +15,6 @@ from transforms.records import EntityType
 
 SURE = 0.6
 """The probability from which a mention's own type counts fully in the vote of its document."""
-MAJORITY = 0.6
-"""The share of the votes from which one type of a name is that of all its mentions in the text."""
 LEAST = 0.4
 """Below it a span is no name."""
 
@@ -24,7 +24,6 @@ def tagged_names(reading: Reading, tagged: Tagged) -> list[Name]:
     starts = [sentence.start for sentence in reading.sentences]
     words = tagged.words
     names: list[Name] = []
-    votes: dict[tuple[str, ...], dict[EntityType, float]] = {}
     for part in tagged.entities:
         start, end = int(words.starts[part.start]), int(words.ends[part.stop - 1])
         number = bisect_right(starts, start) - 1
@@ -33,50 +32,13 @@ def tagged_names(reading: Reading, tagged: Tagged) -> list[Name]:
             if name is not None:
                 name.sentence = number
                 names.append(name)
-                mine = votes.setdefault(name.words, {})
-                mine[name.type] = mine.get(name.type, 0.0) + part.probability
-    for name in names:
-        kind, most = max(votes[name.words].items(), key=lambda vote: vote[1])
-        if most >= MAJORITY * sum(votes[name.words].values()):
-            name.type = kind
-    return _with_repeats(reading, names)
+    found = agreed(reading, with_edges(reading, names))
+    for name in found:
+        name.is_plural = name.type == "PERSON" and len(name.words) == 1 and bool(_SEVERAL.match(reading.text, name.end))
+    return found
 
 
-def _with_repeats(reading: Reading, names: list[Name]) -> list[Name]:
-    """The same names and the places where one of them stands again, unseen by the model."""
-    forms: dict[str, list[tuple[tuple[str, ...], Name]]] = {}
-    for name in names:
-        texts = tuple(token.text for token in tokenize(reading.text, name.start, name.end))
-        known = forms.setdefault(texts[0], [])
-        if _stands_for_itself(name, texts) and all(texts != other for other, _ in known):
-            known.append((texts, name))
-    for known in forms.values():
-        known.sort(key=lambda form: -len(form[0]))
-    taken = [(name.start, name.end) for name in names]
-    found: list[Name] = []
-    for number, sentence in enumerate(reading.sentences):
-        at = bisect_left(taken, (sentence.start, 0))
-        for index, token in enumerate(sentence.tokens):
-            while at < len(taken) and taken[at][1] <= token.start:
-                at += 1
-            for texts, name in forms.get(token.text, ()):
-                part = sentence.tokens[index : index + len(texts)]
-                free = at == len(taken) or part[-1].end <= taken[at][0]
-                if free and tuple(word.text for word in part) == texts and not (found and found[-1].end > token.start):
-                    again = replace(name, start=token.start, end=part[-1].end, certainty=1, title_start=None)
-                    again.sentence = number
-                    found.append(again)
-                    break
-    return sorted([*names, *found], key=lambda name: name.start)
-
-
-def _stands_for_itself(name: Name, texts: tuple[str, ...]) -> bool:
-    """Whether the same words elsewhere are surely the same name: no word that is a common one too."""
-    if len(texts) > 1:
-        return name.type != "MISC"
-    low, lists = texts[0].lower(), lexicon()
-    common = low in lists.common_words or low in lists.function_words or low in lists.months or low in lists.titles
-    return texts[0][0].isupper() and len(low) > 2 and not common and name.type in ("PERSON", "ORG", "LOC", "NORP")
+_SEVERAL = re.compile(r"[^\S\n](?:brothers|sisters|siblings|twins|family|couple|cousins|boys|girls)\b")
 
 
 def _name(reading: Reading, sentence: Sentence, start: int, end: int, part: Part) -> Name | None:
@@ -102,7 +64,9 @@ def _name(reading: Reading, sentence: Sentence, start: int, end: int, part: Part
         title, gender = _titled(sentence, tokens[0].start, title)
         gender = gender or gender_of_first(tokens[0].low, lists)
     certainty = 2 if part.probability >= SURE else 1
-    return Name(tokens[0].start, tokens[-1].end, kind, joined_words(tokens), certainty, gender, title)
+    return Name(
+        tokens[0].start, tokens[-1].end, kind, joined_words(tokens), certainty, gender, title, shares=part.shares
+    )
 
 
 _ADDRESS = frozenset("mr mrs ms miss mx dr prof".split())

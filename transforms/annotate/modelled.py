@@ -1,13 +1,20 @@
 """Quotations by the model: its attributions, held to the quote marks, with speakers resolved."""
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from transforms.annotate.drafts import Assembler, Draft, inner
+import numpy as np
+
+from transforms.annotate.clauses import read_clauses
+from transforms.annotate.drafts import Draft, inner, is_titled, words_of
 from transforms.annotate.frames import Frame
 from transforms.annotate.lexicon import lexicon
 from transforms.annotate.links import Linked, Range, assemble
 from transforms.annotate.reading import Reading
+from transforms.annotate.ruled import RuleAssembler
 from transforms.annotate.sources import source_within
 from transforms.annotate.speakers import Speaker
 from transforms.annotate.tagger import Tagged
@@ -18,8 +25,11 @@ MOST = 0.5
 """A marked run belongs to a quotation whole when this share of its words does."""
 
 
-class ModelAssembler(Assembler):
-    """Walks over the sentences once, in order, and takes up the attributions whose cue stands in each."""
+class ModelAssembler(RuleAssembler):
+    """Walks over the sentences once, in order, and takes up the attributions whose cue stands in each.
+
+    Turns of a dialogue that dashes open are left to the rules: the texts that the model learnt from have none.
+    """
 
     def __init__(self, reading: Reading, entities: list[Entity], frames: list[Frame], tagged: Tagged) -> None:
         super().__init__(reading, entities, frames)
@@ -28,9 +38,46 @@ class ModelAssembler(Assembler):
         self._starts = [frame.sentence.start for frame in frames]
         self._by_frame: dict[int, list[Linked]] = defaultdict(list)
         self._claimed: set[int] = set()
-        for linked in self._joined(assemble(tagged)):
-            self._by_frame[self._frame_at(self._span(linked.cue[0])[0])].append(linked)
-            self._claimed |= {run for part in linked.content for run in self._runs_of(self._span(part))}
+        self._ruled: set[int] = set()
+        found = self._joined(assemble(tagged))
+        self._cued = {self._frame_at(self._span(linked.cue[0])[0]) for linked in found}
+        for linked in found:
+            number = self._frame_at(self._span(linked.cue[0])[0])
+            linked.content = [part for part in linked.content if not self._has_own_cue(number, part)]
+            if linked.content:
+                self._find_source(linked)
+                self._by_frame[number].append(linked)
+                self._claimed |= {run for part in linked.content for run in self._runs_of(self._span(part))}
+
+    def _has_own_cue(self, number: int, part: Range) -> bool:
+        """Whether marked words in another sentence than the cue's have a cue of their own, which the model missed."""
+        span = self._span(part)
+        here = self._frame_at(span[0])
+        if here == number or here in self._cued:
+            return False
+        marked = self._runs_of(span)
+        frame = self._frames[here]
+        read = read_clauses(frame) if marked else []
+        has_own = any(run in marked for found in read for a, b in found.content for run in frame.runs(a, b))
+        if has_own:
+            self._ruled.add(here)
+        return has_own
+
+    def _find_source(self, linked: Linked) -> None:
+        """A name between marked words and the cue is the source, where the model took it for content.
+
+        So it is in ``"...", X was quoted as saying by Y``.
+        """
+        begin, stop = linked.content[-1]
+        marked = self._runs_of(self._span((begin, stop)))
+        told_by = linked.source and self._reading.text.endswith(" by ", 0, self._span(linked.source[0])[0])
+        if (linked.source and not told_by) or stop != linked.cue[0][0] or not marked:
+            return
+        behind = int(np.searchsorted(self._words.starts, self._reading.runs[marked[-1]].outer_end))
+        start, end = self._span((behind, stop)) if behind < stop else (0, 0)
+        if any(start <= mention.start < end for entity in self._entities for mention in entity.mentions):
+            linked.content[-1] = (begin, behind)
+            linked.source = [(behind, stop)]
 
     def _joined(self, found: list[Linked]) -> list[Linked]:
         """Marked words without a cue go to the nearest attribution of their paragraph: `"A," he said. "B."`
@@ -56,39 +103,59 @@ class ModelAssembler(Assembler):
         return bisect_right(self._starts, offset) - 1
 
     def _read_frame(self, number: int, frame: Frame) -> None:
-        found = sorted(self._by_frame.get(number, ()), key=lambda linked: linked.cue)
-        for linked in found:
-            self._attribute(number, linked)
+        if number in self._ruled or (frame.low(0) in _DASHES and read_clauses(frame)):
+            super()._read_frame(number, frame)
+            return
+        for linked in sorted(self._by_frame.get(number, ()), key=lambda linked: linked.cue):
+            self._take(number, linked)
         for run in (token.run for token in frame.tokens if token.run >= 0):
             if run not in self._used and run not in self._claimed:
                 self._loose_run(number, frame, run)
 
-    def _attribute(self, number: int, linked: Linked) -> None:
-        spans, kinds, runs, within = [], set(), [], []
-        for part in linked.content:
-            kind, pieces, marked = self._content(self._span(part))
-            if any(run in self._used or run in runs for run in marked) or not pieces:
-                continue
-            kinds.add(kind)
-            spans += pieces
-            runs += marked
-            if kind == "direct" and not marked:
-                within += pieces
-        if not spans:
-            return
+    def _take(self, number: int, linked: Linked) -> None:
+        parts: list[_Part] = []
+        taken = set(self._used)
+        for part in map(self._content, map(self._span, linked.content)):
+            if part.spans and not taken.intersection(part.runs):
+                parts.append(part)
+                taken.update(part.runs)
         cue = self._span(linked.cue[0])
+        cue_class = class_of_cue(self._reading.text[cue[0] : cue[1]])
+        if cue_class == "other" and all(self._is_title(part) for part in parts):
+            self._used.update(run for part in parts for run in part.runs)
+            return
+        own, later = _by_sentence(self._reading.text, parts, number, self._frame_at)
+        if not own:
+            return
+        kinds = {part.kind for part in own}
         draft = Draft(
-            spans,
+            [span for part in own for span in part.spans],
             next(iter(kinds)) if len(kinds) == 1 else "mixed",
-            self._reading.sentences[self._frame_at(spans[0][0])].paragraph,
+            self._reading.sentences[self._frame_at(own[0].spans[0][0])].paragraph,
             number,
             cue=cue,
-            cue_class=class_of_cue(self._reading.text[cue[0] : cue[1]]),
+            cue_class=cue_class,
             speaker=self._speaker(linked),
-            runs=runs,
-            within=within,
+            runs=[run for part in own for run in part.runs],
+            within=[span for part in own if part.kind == "direct" and not part.runs for span in part.spans],
             open_ended=kinds == {"direct"},
         )
+        self._follow_chain(draft)
+        self._keep(draft)
+        for part in later:
+            self._go_on(part, draft.speaker)
+
+    def _is_title(self, part: "_Part") -> bool:
+        """Whether a part is a title or a sign in marks: words that nobody says."""
+        text = " ".join(self._reading.text[start:end] for start, end in part.spans)
+        return part.kind == "direct" and text[-1] not in ".!?…," and is_titled(words_of(text))
+
+    def _go_on(self, part: "_Part", speaker: Speaker) -> None:
+        """Marked words in a sentence of their own, behind reported ones of the same speaker."""
+        number = self._frame_at(part.spans[0][0])
+        paragraph = self._reading.sentences[number].paragraph
+        carried = Speaker(speaker.span, speaker.entity, "carried_over" if speaker.span else "none", speaker.role)
+        draft = Draft(part.spans, "direct", paragraph, number, speaker=carried, runs=part.runs, open_ended=True)
         self._follow_chain(draft)
         self._keep(draft)
 
@@ -119,7 +186,7 @@ class ModelAssembler(Assembler):
             at += 1
         return found
 
-    def _content(self, span: Span) -> tuple[QuoteKind, list[Span], list[int]]:
+    def _content(self, span: Span) -> "_Part":
         """What kind of speech a content span is, its spans held to the quote marks, and the runs in it."""
         text = self._reading.text
         start, end = span
@@ -129,19 +196,22 @@ class ModelAssembler(Assembler):
             if number in marked:
                 start, end = min(start, run.outer_start), max(end, run.outer_end)
             elif run.start <= start and end <= run.end:
-                return "direct", [_trimmed(text, start, end)], []
+                return _Part("direct", [_trimmed(text, start, end)], [])
             elif start < run.outer_start:
                 end = min(end, run.outer_start)
             else:
                 start = max(start, run.outer_end)
         start, end = _trimmed(text, start, end)
         if start >= end:
-            return "indirect", [], []
+            return _Part("indirect", [], [])
         runs = [self._reading.runs[number] for number in marked]
+        if runs:
+            start = runs[0].outer_start if _only_joins(text[start : runs[0].outer_start]) else start
+            end = runs[-1].outer_end if _only_joins(text[runs[-1].outer_end : end]) else end
         begins, ends = [start, *(run.outer_end for run in runs)], [*(run.outer_start for run in runs), end]
         if any(letter.isalnum() for a, b in zip(begins, ends, strict=True) for letter in text[a:b]):
-            return ("mixed" if runs else "indirect"), [(start, end)], marked
-        return "direct", [piece for run in runs for piece in inner(text, run)], marked
+            return _Part("mixed" if runs else "indirect", [(start, end)], marked)
+        return _Part("direct", [piece for run in runs for piece in inner(text, run)], marked)
 
     def _edges(self, start: int, end: int) -> list[int]:
         """The runs in which a span begins or ends."""
@@ -152,6 +222,43 @@ class ModelAssembler(Assembler):
             for number in dict.fromkeys((first, last))
             if number >= 0 and self._reading.runs[number].outer_end > start and self._run_starts[number] < end
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One content span held to the quote marks."""
+
+    kind: QuoteKind
+    spans: list[Span]
+    runs: list[int]
+
+
+def _by_sentence(
+    text: str, parts: list[_Part], number: int, frame_at: Callable[[int], int]
+) -> tuple[list[_Part], list[_Part]]:
+    """The parts of one quotation, and those that are one of their own: marked sentences behind a reported clause.
+
+    Plain words in another sentence are no part of what stands in marks beside the cue.
+    """
+    near = [part for part in parts if frame_at(part.spans[0][0]) <= number <= frame_at(part.spans[-1][0])]
+    far = [part for part in parts if part not in near]
+    kinds = {part.kind for part in near}
+    if kinds == {"indirect"} and text[near[0].spans[0][0]] not in _OPENERS:
+        later = [part for part in far if part.kind == "direct" and frame_at(part.spans[0][0]) > number]
+        return [part for part in parts if part not in later], later
+    if kinds == {"direct"}:
+        return [part for part in parts if part.kind != "indirect" or part in near], []
+    return parts, []
+
+
+_OPENERS = frozenset("\"'“„‘‚«»`")
+_DASHES = frozenset("-–—")
+_JOINS = re.compile(r"\W*(?:(?:and|but|or|then|yet)\b\W*){1,3}", re.IGNORECASE)
+
+
+def _only_joins(words: str) -> bool:
+    """Whether words beside marked ones only join them to others: ``and then``."""
+    return _JOINS.fullmatch(words) is not None
 
 
 def _trimmed(text: str, start: int, end: int) -> Span:

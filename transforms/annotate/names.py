@@ -1,7 +1,7 @@
 """Names in running text: spans of capitalised words, judged by word lists and by what stands around them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transforms.annotate.kinds import is_person_form, kind_of, known_kind, last_word
 from transforms.annotate.lexicon import Lexicon, lexicon
@@ -29,6 +29,10 @@ class Name:
     title_start: int | None = None
     """Where the title before the name begins, when there is one."""
     sentence: int = 0
+    is_plural: bool = False
+    """Several of the name are meant: the Arroyo brothers."""
+    shares: dict[str, float] = field(default_factory=dict)
+    """The model's probability of each type."""
 
 
 # Ten-year-old Milo, Karra-born Milo, Then-mayor Milo: such a word is no part of the name.

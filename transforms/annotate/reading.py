@@ -64,7 +64,8 @@ def _settle(text: str, run: Run) -> None:
             continue
         near = tokens[index + 1 : index + 6]
         verb = next((place for place, word in enumerate(near) if word.low in cues and not word.is_capital), None)
-        if verb is not None and all(word.is_capital or word.low in ("he", "she", "the") for word in near[: verb or 1]):
+        names = near[:verb] or near[1:2]
+        if verb is not None and names and all(word.is_capital or word.low in ("he", "she", "the") for word in names):
             run.end = token.end
             run.outer_end = token.end
             return

@@ -17,7 +17,8 @@ def role_of(reading: Reading, name: Name) -> str | None:
     tokens = reading.sentences[name.sentence].tokens
     first = next((index for index, token in enumerate(tokens) if token.start >= name.start), len(tokens))
     last = next((index for index, token in enumerate(tokens) if token.start >= name.end), len(tokens))
-    return _after(reading.text, tokens, last) or _before(reading.text, tokens, first)
+    text = reading.text
+    return _after(text, tokens, last) or _before(text, tokens, first) or _office_of(text, tokens, first, last)
 
 
 def is_role(token: Token) -> bool:
@@ -107,6 +108,24 @@ def _before(text: str, tokens: list[Token], first: int) -> str | None:
     if tokens[at].low in ("mr", "mrs", "ms", "miss", "dr", "sir"):
         return None
     return _plain(text, tokens, at, stop)
+
+
+def _office_of(text: str, tokens: list[Token], first: int, last: int) -> str | None:
+    """The office whose holder a name in commas is: ``the mayor of Surabaya, X,``."""
+    closed = last >= len(tokens) or tokens[last].text in ",.;:)"
+    if first < 4 or tokens[first - 1].text != "," or not closed:
+        return None
+    for at in range(first - 3, max(-1, first - 2 - MAX_WORDS), -1):
+        token = tokens[at]
+        if not token.is_word or token.low in lexicon().auxiliaries or token.low in lexicon().cues:
+            return None
+        if is_role(token) and tokens[at + 1].low in ("of", "for", "at", "in"):
+            while at > 0 and (tokens[at - 1].low in _OPEN_OFFICES or tokens[at - 1].low in _MODIFIERS):
+                at -= 1
+            return (
+                _plain(text, tokens, at, first - 1) if at and tokens[at - 1].low in ("the", "a", "an", "its") else None
+            )
+    return None
 
 
 def _plain(text: str, tokens: list[Token], begin: int, stop: int) -> str | None:

@@ -273,7 +273,12 @@ def plain_phrase(frame: Frame, at: int) -> Source | None:
         if stop > at and _ends_phrase(frame.low(stop)):
             break
         stop += 1
-    return Source(at, stop, stop - 1) if stop > at else None
+    if stop == at:
+        return None
+    head = stop - 1
+    if frame.low(stop) == "," and stop + 1 < len(frame.tokens) and frame.entity[stop + 1] >= 0:
+        stop = _name_end(frame, stop + 1)
+    return Source(at, stop, head)
 
 
 def with_apposition(frame: Frame, source: Source, limit: int) -> Source:

@@ -14,6 +14,15 @@ from transforms.records import Entity, Span, SpeakerMethod
 
 MAX_BACK = 12
 """Sentences before a pronoun in which a role may be what it stands for."""
+NEAR = 3
+"""Sentences before `the company` or `they` in which the organisation meant is looked for."""
+BODIES = frozenset(
+    "company firm bank airline charity union club agency ministry group retailer supplier manufacturer maker chain "
+    "brand university college council court party network station newspaper operator utility insurer lender carrier "
+    "publisher team band league association federation foundation institute regulator department museum "
+    "hospital".split()
+)
+"""What an organisation is called by when it is named again without its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,8 @@ class Resolver:
         holder = self._holder(number, source)
         if holder is None and source.head == source.start + 1 and frame.low(source.start) == "the":
             holder = self._body(low, frame.tokens[head].start)
+            if holder is None and low in BODIES:
+                holder = self._body_before(number)
         if holder is None and is_role(frame.tokens[head]) and not low.endswith("s"):
             self._unnamed = number
         return Speaker(span, holder, "role", role)
@@ -77,7 +88,7 @@ class Resolver:
     def _named(self, frame: Frame, source: Source) -> int | None:
         """The entity at the source's head, or the name right beside a role: `its director, Anna Pruss`."""
         owner = frame.entity[source.head]
-        if owner >= 0 and frame.low(source.head + 1) != "'s":
+        if owner >= 0 and (frame.low(source.head + 1) != "'s" or source.stop == source.head + 2):
             return owner if self._entities[owner].type != "NORP" else None
         for index in range(source.head + 1, source.stop):
             near = frame.entity[index]
@@ -96,7 +107,9 @@ class Resolver:
         near = frame.sentence.paragraph - self._last_paragraph <= 1
         if low in ("they", "it", "them"):
             last = self._last if near else None
-            return last if last is not None and self._entities[last].type == "ORG" else None
+            if last is not None:
+                return last if self._entities[last].type == "ORG" else None
+            return self._body_before(number)
         if low not in ("he", "she", "him", "her"):
             return None
         gender: Gender = "m" if low in ("he", "him") else "f"
@@ -183,6 +196,18 @@ class Resolver:
         """The one organisation named before ``at`` that has a word in its name: `the ministry`, `the institute`."""
         bodies = self._bodies.get(word, [])
         return bodies[0] if len(bodies) == 1 and self._entities[bodies[0]].first_start < at else None
+
+    def _body_before(self, number: int) -> int | None:
+        """The organisation that an earlier sentence nearby begins with, if none other is named between: `the firm`."""
+        for near in range(number - 1, max(-1, number - 1 - NEAR), -1):
+            frame = self._frames[near]
+            owners = dict.fromkeys(owner for owner in frame.entity if owner >= 0)
+            bodies = [owner for owner in owners if self._entities[owner].type == "ORG"]
+            if bodies:
+                first = next(iter(owners))
+                leads = self._is_subject(frame, frame.tokens[frame.entity.index(bodies[0])].start)
+                return bodies[0] if first == bodies[0] and len(bodies) == 1 and leads else None
+        return None
 
     def _only_subject(self, number: int) -> int | None:
         """The person whom a sentence begins with, when it names no other and no role of theirs is known."""

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -36,6 +36,8 @@ class Part:
     stop: int
     label: str
     probability: float
+    shares: dict[str, float] = field(default_factory=dict)
+    """Of a name: the probability of each label, however its edges are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,9 @@ class _Heads:
         quote = best_path(quote_scores, self._quote_moves, counts)
         for row, (number, span, (*_, firsts)) in enumerate(batch):
             text = found[number]
-            text.entities += _parts(entity, row, span, self._labels)
+            text.entities += [
+                self._with_shares(part, entity, row, span) for part in _parts(entity, row, span, self._labels)
+            ]
             parts = _parts(quote, row, span, ["content", "cue", "source"])
             text.contents += [part for part in parts if part.label == "content"]
             text.sources += [part for part in parts if part.label == "source"]
@@ -168,6 +172,11 @@ class _Heads:
             table = links[row, firsts]
             bias = scores[row, : len(firsts), self._tags + 7 :]
             text.cues += self._linked(text.words, span, cues, table, bias)
+
+    def _with_shares(self, part: Part, tagging: Tagging, row: int, span: tuple[int, int]) -> Part:
+        mean = tagging.marginals[row, part.start - span[0] : part.stop - span[0]].mean(0)
+        shares = dict(zip(self._labels, (mean[1::2] + mean[2::2]).tolist(), strict=True))
+        return replace(part, shares=shares)
 
     def _linked(
         self, words: Words, span: tuple[int, int], cues: list[tuple[Part, bool]], table: Floats, bias: Floats

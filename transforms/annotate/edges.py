@@ -1,0 +1,111 @@
+"""Where a name that the model saw begins and ends: suffixes, legal forms, hyphens, and what an acronym spells out."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import replace
+
+from transforms.annotate.names import Name, joined_words
+from transforms.annotate.places import places
+from transforms.annotate.reading import Reading, Sentence
+from transforms.annotate.words import tokenize
+
+LEGAL_FORMS = frozenset(
+    "ltd inc corp co plc llc llp lp gmbh ag sa s.a nv bv limited spa se ab asa oyj kg pty pjsc jsc incorporated".split()
+)
+"""What stands behind a firm's name and says how it is owned; lower case, without the last full stop."""
+WHOLE_LINE = 5
+"""A name of so many words that is all of its line is a headline."""
+
+_FORM = "|".join(re.escape(form) for form in sorted(LEGAL_FORMS, key=len, reverse=True))
+_BEHIND = {
+    "PERSON": re.compile(r",?[^\S\n](?:(?:Jr|Sr)\b\.?|(?:II|III|IV)\b)"),
+    "ORG": re.compile(rf",?[^\S\n](?=[A-Zp])(?:{_FORM})\b\.?", re.IGNORECASE),
+}
+_FAMILY_NAME = re.compile(r"[-‐‑][^\W\d_][^\W\d_]*")
+_ACRONYM = re.compile(r"[^\S\n]?\(([A-Z][A-Za-z&]{1,7})\)")
+_SMALL = frozenset("of the and for & on in to de la du des del et y".split())
+_FARTHEST = 10
+"""How many words an acronym may spell out."""
+
+
+def with_edges(reading: Reading, names: Iterable[Name]) -> list[Name]:
+    """Names in order with their edges set right; one that is a whole headline is none."""
+    found: list[Name] = []
+    families: set[str] = set()
+    for name in names:
+        sentence = reading.sentences[name.sentence]
+        if found and name.start < found[-1].end:
+            continue
+        if len(name.words) >= WHOLE_LINE and _is_line(reading, name):
+            continue
+        name = _grown(reading.text, name)
+        if spelled := _spelled_out(reading.text, sentence, name):
+            while found and found[-1].end > spelled.start:
+                found.pop()
+            name = spelled
+        if found and _is_one_name(reading.text, found[-1], name, families):
+            name = _over(reading.text, found.pop(), name.end)
+        if name.type == "PERSON" and len(name.words) > 1:
+            families.add(name.words[-1])
+        found.append(name)
+    return found
+
+
+def _is_line(reading: Reading, name: Name) -> bool:
+    """Whether a name is all of a line, in which capitals say nothing."""
+    number = bisect_right(reading.paragraphs, (name.start, len(reading.text))) - 1
+    start, end = reading.paragraphs[number]
+    return not re.search(r"\w", reading.text[start : name.start] + reading.text[name.end : end])
+
+
+def _over(text: str, name: Name, end: int) -> Name:
+    return replace(name, end=end, words=joined_words(tokenize(text, name.start, end)))
+
+
+def _grown(text: str, name: Name) -> Name:
+    """The name with the suffix, the legal form or the second half of the family name that stands behind it."""
+    if name.type == "PERSON" and len(name.words) > 1 and (half := _FAMILY_NAME.match(text, name.end)):
+        letters = half.group()[1:]
+        if letters[0].isupper() and not letters.isupper():
+            name = _over(text, name, half.end())
+    elif name.type != "LOC" and (half := _FAMILY_NAME.match(text, name.end)):
+        # A hyphen within a place's name: Guinea-Bissau.
+        whole = text[name.start : half.end()]
+        if places().find(whole, "LOC"):
+            name = _over(text, name, half.end())
+    behind = _BEHIND.get(name.type)
+    if behind and (more := behind.match(text, name.end)):
+        name = _over(text, name, more.end())
+    return name
+
+
+def _is_one_name(text: str, one: Name, other: Name, families: set[str]) -> bool:
+    """Whether two names are halves of one: of a family name, of a place's, or ``Tenants' League``."""
+    if one.type == other.type == "ORG" and one.words[-1].endswith("s"):
+        return text[one.end : other.start] in ("' ", "’ ")
+    if one.end + 1 != other.start or text[one.end] not in "-‐‑":
+        return False
+    if one.type == other.type == "PERSON":
+        return len(one.words) > 1 or text[one.start : other.end] in families
+    return places().find(text[one.start : other.end], "LOC") is not None
+
+
+def _spelled_out(text: str, sentence: Sentence, name: Name) -> Name | None:
+    """The words before ``(ASWU)`` whose first letters it has, where these are more than the name."""
+    behind = _ACRONYM.match(text, name.end)
+    if behind is None or name.type not in ("ORG", "LOC", "MISC"):
+        return None
+    letters = [letter.upper() for letter in behind.group(1) if letter.isalpha()]
+    words = [token for token in sentence.tokens if token.end <= name.end and token.is_word][-_FARTHEST:]
+    for at in range(len(words) - 1, -1, -1):
+        if words[at].low in _SMALL or not words[at].is_capital:
+            if words[at].low not in _SMALL:
+                return None
+            continue
+        heads = [word.text[0] for word in words[at:] if word.low not in _SMALL]
+        if heads == letters:
+            return _over(text, replace(name, start=words[at].start), name.end) if words[at].start < name.start else None
+        if len(heads) >= len(letters):
+            return None
+    return None
