@@ -1,6 +1,5 @@
 """A whole text, from words to entities and attributed quotations."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,19 +8,11 @@ from typing import Any
 from transforms.annotate.config import AnnotateConfig
 from transforms.annotate.entities import find_entities
 from transforms.annotate.gazetteer import gazetteer
-from transforms.annotate.lexicon import lexicon
 from transforms.annotate.quotes import find_quotes
 from transforms.annotate.reading import Reading, read
 from transforms.annotate.tagger import Tagged, tagger
+from transforms.language import detect_language
 from transforms.records import Annotation
-
-LEAST_WORDS = 5
-"""Of fewer words no language can be told; such a text counts as English."""
-ENGLISH_SHARE = 0.12
-"""Where this share of a text's words are frequent ones of English, English it is; chosen on sentences of news."""
-FEW_WORDS = 30
-"""A text of fewer words is taken for one of the `FREQUENT` languages."""
-FREQUENT = frozenset("ar cs da de el en es fi fr he hi hu id it ja ko nl no nb pl pt ro ru sv tr uk vi zh".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,41 +91,11 @@ def annotate(
 
 
 def is_english(language: str | None, text: str) -> bool:
-    """Whether a text of this language, detected where it is None, is one that can be annotated."""
-    return (language or detect_language(text)).split("-")[0].split("_")[0].lower() == "en"
+    """Whether a text of this language, detected where it is None, is one that can be annotated.
 
-
-def detect_language(text: str) -> str:
-    """The ISO 639-1 code of the language that a text is most likely written in.
-
-    Below `LEAST_WORDS` words it is ``en``, and so it is where the small words are English: in a sentence or two
-    foreign names mislead a guess by letters.
+    A text too short to tell counts as English.
     """
-    sample = text[:4000]
-    words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", sample.replace("’", "'"))
-    english = sum(word.lower() in lexicon().english for word in words)
-    foreign = _foreign(words)
-    enough = english >= ENGLISH_SHARE * len(words) or len(words) < FEW_WORDS
-    if len(words) < LEAST_WORDS or (english > foreign and enough):
-        return "en"
-    from py3langid import langid  # its model takes a tenth of a second to load
-
-    ranked: list[str] = [code for code, _ in langid.rank(sample)]
-    # Of a few words the guess by letters takes foreign names for rare languages.
-    return next(code for code in ranked if len(words) >= FEW_WORDS or code in FREQUENT)
-
-
-def _foreign(words: list[str]) -> int:
-    """How many small words of other languages there are, particles of names (``van der Meulen``) left out.
-
-    A small letter with an accent counts too; in English it stands in a name, or in a rare word.
-    """
-    count, before_name = 0, False
-    for word in reversed(words):
-        is_particle = before_name and word in lexicon().particles
-        count += (word.lower() in lexicon().foreign or (word.islower() and not word.isascii())) and not is_particle
-        before_name = word[0].isupper() or is_particle
-    return count
+    return (language or detect_language(text) or "en").split("-")[0].split("_")[0].lower() == "en"
 
 
 def annotate_line(record: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +108,7 @@ def annotate_line(record: dict[str, Any]) -> dict[str, Any]:
         ``{"id", "language", "entities", "quotes"}``; spans are ``[start, end]``, code points into the text.
     """
     text = record.get("text") or ""
-    language = record.get("language") or detect_language(text)
+    language = record.get("language") or detect_language(text) or "en"
     found = annotate(text, language=language, title=record.get("title"), version_id=str(record.get("id", "")))
     return {
         "id": record.get("id"),
@@ -161,6 +122,7 @@ def annotate_line(record: dict[str, Any]) -> dict[str, Any]:
                 "mentions": [[mention.start, mention.end] for mention in entity.mentions],
                 "role": entity.role,
                 "salience": entity.salience,
+                "kb_id": entity.kb_id,
             }
             for entity in found.entities
         ],

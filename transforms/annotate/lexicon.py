@@ -63,8 +63,6 @@ class Lexicon:
     elisions: frozenset[str]
     abbreviations: frozenset[str]
     adjuncts: frozenset[str]
-    english: frozenset[str]
-    foreign: frozenset[str]
 
 
 @cache
@@ -106,8 +104,6 @@ def lexicon() -> Lexicon:
         elisions=frozenset(common["elisions"]),
         abbreviations=frozenset(common["abbreviations"]),
         adjuncts=frozenset(common["adjuncts"]),
-        english=frozenset(common["english"]),
-        foreign=frozenset(common["foreign"]),
     )
 
 

@@ -13,13 +13,13 @@ from transforms.extract.dates import Moment
 from transforms.extract.decode import clean_characters, decode_html
 from transforms.extract.guard import check_page
 from transforms.extract.helper import in_helper
-from transforms.extract.language import detect_language
 from transforms.extract.metadata import Metadata, read_metadata
 from transforms.extract.page_facts import headline_of
 from transforms.extract.prepare import parse_html, prepare
 from transforms.extract.shingles import simhash, sketch, to_column
 from transforms.extract.text import count_words, join_blocks, main_text, script_texts
 from transforms.extract.walls import count_teasers, kind_of, wall_of
+from transforms.language import detect_language
 from transforms.records import Article, Fetch, Page, Reason, Rejected, UrlRequest, content_hash, stable_id
 from transforms.urls import canonical_url, domain_of, url_id
 

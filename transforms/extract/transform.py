@@ -10,7 +10,8 @@ from apache_beam.pvalue import TaggedOutput
 
 from transforms.extract.article import extract_page
 from transforms.extract.config import ExtractConfig
-from transforms.records import Article, Failure, Fetch, Outcome, Page, Rejected, failed
+from transforms.failures import failed
+from transforms.records import Article, Failure, Fetch, Outcome, Page, Rejected
 
 
 class Extracted(NamedTuple):

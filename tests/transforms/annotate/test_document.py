@@ -41,6 +41,11 @@ def test_a_line_of_the_command() -> None:
     assert (quote["kind"], quote["speaker_name"], quote["speaker_role"]) == ("direct", "Ida Marsh", "Captain")
 
 
+def test_a_line_names_the_known_place() -> None:
+    (entity,) = annotate_line({"id": 1, "text": "They were on their way to France when the bridge fell."})["entities"]
+    assert (entity["name"], entity["kb_id"]) == ("France", "iso3166:FR")
+
+
 def test_a_line_in_another_language_says_which() -> None:
     line = annotate_line({"id": 1, "text": FRENCH})
     assert (line["language"], line["entities"], line["quotes"]) == ("fr", [], [])
