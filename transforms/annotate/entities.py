@@ -156,7 +156,7 @@ def _persons_in_full(names: list[Name]) -> dict[tuple[str, ...], tuple[str, ...]
     for key in keys:
         if key[0] in lexicon().particles:
             continue
-        bare = [word for word in key if word not in lexicon().suffixes]
+        bare = _bare(key)
         ends = (bare[0], bare[-1])
         known = fullest.setdefault(ends, key)
         full[key] = known if set(key) <= set(known) or len(key) == 2 else key
@@ -165,6 +165,11 @@ def _persons_in_full(names: list[Name]) -> dict[tuple[str, ...], tuple[str, ...]
             spelled = {other for other in full.values() if len(other[0]) > 1 and _spells(other, key)}
             full[key] = spelled.pop() if len(spelled) == 1 else full[key]
     return full
+
+
+def _bare(key: tuple[str, ...]) -> tuple[str, ...]:
+    """A person's key without Jr. and the like."""
+    return tuple(word for word in key if word not in lexicon().suffixes)
 
 
 def _spells(full: tuple[str, ...], short: tuple[str, ...]) -> bool:
@@ -178,7 +183,7 @@ def _by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tuple[str, ..
     """Surname, surname with particles, or first word -> the full names that it can stand for."""
     parts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for key in dict.fromkeys(full.values()):
-        bare = tuple(word for word in key if word not in lexicon().suffixes)
+        bare = _bare(key)
         # Of two family names the first is the one used alone: María Quiroga Salas is Quiroga.
         for part in (
             {bare[cut:] for cut in range(1, len(bare))} | {bare[:1]} | ({bare[-2:-1]} if len(bare) > 2 else set())
@@ -195,8 +200,10 @@ def _short_for(
     """The full name that this shorter mention stands for, if any."""
     if name.type in ("LOC", "NORP", "ORG") and name.certainty == 2:
         return None
-    candidates = shorts.get(_key(name), [])
-    surnames = [key for key in candidates if key[0] != _key(name)[0]]
+    own = _key(name)
+    # Inside a longer name a word stands for it only behind it: Quiroga for María Quiroga Salas, named before.
+    candidates = [key for key in shorts.get(own, []) if own[-1] == _bare(key)[-1] or own[0] == key[0] or key in seen]
+    surnames = [key for key in candidates if key[0] != own[0]]
     candidates = surnames or candidates
     if name.gender and len(candidates) > 1:
         fitting = [key for key in candidates if _gender_of(key) in (name.gender, None)]

@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from transforms.annotate.entities import RULES_VERSION
 from transforms.annotate.genders import find_genders
 from transforms.annotate.lexicon import lexicon
 from transforms.annotate.marks import Run
@@ -32,8 +33,8 @@ class Weights:
     """How much better than all others the person must be; else nobody is chosen."""
 
 
-IN_TEXT = Weights(often=1.0, apart=0.5, subject=0.5, fits=0.5)
-"""For any pronoun in running text; chosen on GUM's pronouns from a coarse grid."""
+IN_TEXT = Weights(often=1.5, apart=0.5, subject=0.5, fits=0.5, here=1.0)
+"""For any pronoun in running text; chosen on GUM's pronouns from a coarse grid, of which whole regions are as good."""
 SPEAKING = Weights(often=0.75, apart=1.0, subject=0.5, fits=1.0, here=2.0, spoke=1.0, margin=0.25)
 """For the pronoun beside a verb of speech: news names its speakers anew, mostly in the same paragraph."""
 
@@ -70,7 +71,9 @@ def people_of(reading: Reading, entities: list[Entity], *, in_full: bool = False
     genders = find_genders(reading, entities)
     people = []
     for index, entity in enumerate(entities):
-        if entity.type != "PERSON" or not _is_surely_person(reading.text, entity, in_full):
+        if entity.type != "PERSON":
+            continue
+        if entity.model_version == RULES_VERSION and not _is_surely_person(reading.text, entity, in_full):
             continue
         starts = [mention.start for mention in entity.mentions]
         sentences = [bisect_left(sentence_starts, start + 1) - 1 for start in starts]

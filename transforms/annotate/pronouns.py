@@ -6,6 +6,7 @@ from transforms.annotate.entities import find_entities
 from transforms.annotate.genders import PRONOUNS
 from transforms.annotate.people import add_mention, antecedent, people_of
 from transforms.annotate.reading import read
+from transforms.annotate.tagger import tagger
 
 
 class ResolvedPronoun(TypedDict):
@@ -29,7 +30,8 @@ def resolve_pronouns(text: str) -> list[ResolvedPronoun]:
         One entry a pronoun that could be resolved, in order; offsets are code points, end exclusive.
     """
     reading = read(text)
-    entities = find_entities(text, reading=reading)
+    (tagged,) = tagger().tag([reading])
+    entities = find_entities(text, reading=reading, tagged=tagged)
     people = people_of(reading, entities)
     resolved: list[ResolvedPronoun] = []
     opening = 0

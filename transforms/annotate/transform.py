@@ -6,11 +6,11 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from transforms.annotate.config import AnnotateConfig
 from transforms.annotate.document import annotate
+from transforms.counters import count
 from transforms.records import Annotation, Article, Entity, Failure, Quote, Rejected, stable_id
 
 
@@ -60,8 +60,8 @@ class _Annotate(beam.DoFn):
         except Exception as error:  # noqa: BLE001 - one article must never end the run
             yield _failure(article, Rejected.of_fault(error))
             return
-        Metrics.counter("annotate", "ok").inc()
-        Metrics.counter("annotate", "quotes").inc(len(found.quotes))
+        count("annotate", "ok")
+        count("annotate", "quotes", len(found.quotes))
         yield from found.entities
         for quote in found.quotes:
             yield TaggedOutput("quotes", quote)
@@ -89,7 +89,7 @@ def _annotated(article: Article, config: AnnotateConfig) -> Annotation:
 
 def _failure(article: Article, refused: Rejected) -> TaggedOutput:
     reason = refused.reason
-    Metrics.counter("annotate", reason.value).inc()
+    count("annotate", reason.value)
     failure = Failure(
         failure_id=stable_id(article.article_id, "annotate", reason.value),
         url=article.url,
