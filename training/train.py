@@ -20,7 +20,7 @@ from training.augment import Names, augmented, recased
 from training.data import SETS, Document, entity_documents, quote_documents
 from training.examples import Batch, Example, batches, collate, examples
 from training.losses import crf_loss, entity_loss, gathered, link_loss
-from training.network import Network, minilm
+from training.network import Network, minilm, minilm_folder
 from transforms.annotate.pieces import Vocabulary
 
 
@@ -181,7 +181,9 @@ def main() -> None:
     """Reads the command line and trains."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the folder with ner/ and quotes/")
-    parser.add_argument("--minilm", type=Path, required=True, help="the folder with vocab.txt and model.safetensors")
+    parser.add_argument(
+        "--minilm", type=Path, help="the folder with vocab.txt and model.safetensors, else the package's"
+    )
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints and weights go")
     parser.add_argument("--init", type=Path, help="weights of an earlier run to start from")
     parser.add_argument("--tasks", nargs="+", default=["entities", "quotes"], choices=["entities", "quotes"])
@@ -202,6 +204,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
+    args.minilm = args.minilm or minilm_folder()
     print(" ".join(sys.argv[1:]), flush=True)
     train(args)
 

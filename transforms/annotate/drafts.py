@@ -36,6 +36,8 @@ class Draft:
     """Spans that are a part of a marked run alone."""
     open_ended: bool = False
     """Marked words in the next sentence go on with it."""
+    shares: tuple[float, float] | None = None
+    """How sure the model is of content and of source; None where rules alone speak."""
 
 
 class Assembler(ABC):

@@ -27,6 +27,10 @@ class Linked:
     content: list[Range]
     cue: list[Range] = field(default_factory=list)
     source: list[Range] = field(default_factory=list)
+    content_share: float = 0.0
+    """How sure the model is of the content, 0 to 1: of its tags and of its link to the cue, whichever is less."""
+    source_share: float = 0.0
+    """The same of the source."""
 
 
 def assemble(tagged: Tagged) -> list[Linked]:
@@ -68,7 +72,20 @@ def _quotation(tagged: Tagged, cue: Cue, parts: list[Part]) -> Linked:
         if score > most:
             best, most = part, score
     source = [(best.start, best.stop)] if best is not None else _filled(cue)
-    return Linked([(part.start, part.stop) for part in parts], [(cue.start, cue.stop)], source)
+    tagged_as = [best.probability] if best is not None else []
+    return Linked(
+        [(part.start, part.stop) for part in parts],
+        [(cue.start, cue.stop)],
+        source,
+        min(min(part.probability, _share(cue, cue.content, (part.start, part.stop))) for part in parts),
+        min([*tagged_as, *(_share(cue, cue.source, part) for part in source)], default=0.0),
+    )
+
+
+def _share(cue: Cue, table: Floats, part: Range) -> float:
+    """The mean probability (geometric) that the words of a part are to the cue what the table says."""
+    begin = cue.window[0]
+    return math.exp(float(table[part[0] - begin : part[1] - begin].mean()))
 
 
 def _filled(cue: Cue) -> list[Range]:

@@ -139,6 +139,7 @@ class ModelAssembler(RuleAssembler):
             runs=[run for part in own for run in part.runs],
             within=[span for part in own if part.kind == "direct" and not part.runs for span in part.spans],
             open_ended=kinds == {"direct"},
+            shares=(linked.content_share, linked.source_share),
         )
         self._follow_chain(draft)
         self._keep(draft)
