@@ -1,21 +1,65 @@
-"""How sure a quotation's speaker is, as a probability."""
+"""How sure a quotation is: the probability that its words are one quotation as found and its source is right."""
+
+import math
 
 from transforms.annotate.drafts import Draft
-from transforms.records import QuoteKind, SpeakerMethod
 
-# How often the source is right where the content is, by how the speaker was found: shares on the development set.
-_BY_METHOD: dict[SpeakerMethod, float] = {
-    "named": 0.85,
-    "surname": 0.95,
-    "label": 0.95,
-    "pronoun": 0.92,
-    "role": 0.8,
-    "carried_over": 0.5,
-    "none": 0.1,
+LEAST, MOST = 0.01, 0.999
+"""What the model's own probabilities are held to before they count."""
+
+# Logistic regression on PolNeAR's development set, by training/calibrate.py, which prints these tables.
+MODEL: dict[str, float] = {
+    "always": -0.27,
+    "surname": 0.01,
+    "pronoun": 0.01,
+    "role": 0.03,
+    "carried_over": -0.01,
+    "label": -0.29,
+    "none": 0.54,
+    "mixed": -0.03,
+    "indirect": -0.38,
+    "entity": 0.25,
+    "content": 0.37,
+    "source": 0.26,
+    "ruled": -0.6,
 }
-_BY_KIND: dict[QuoteKind, float] = {"direct": 1.0, "mixed": 0.95, "indirect": 0.95}
+RULES: dict[str, float] = {
+    "always": 0.19,
+    "surname": 0.67,
+    "pronoun": 0.88,
+    "role": 0.81,
+    "carried_over": -1.62,
+    "label": 0.19,
+    "none": -2.17,
+    "mixed": -0.54,
+    "indirect": -0.64,
+    "entity": 1.15,
+}
 
 
-def confidence(draft: Draft) -> float:
-    """The probability that the speaker is right, two digits."""
-    return round(_BY_METHOD[draft.speaker.method] * _BY_KIND[draft.kind], 2)
+def evidence(draft: Draft) -> dict[str, float]:
+    """What speaks for and against a quotation, by the names of `MODEL`; what is not there is 0.
+
+    ``content`` and ``source`` are the log odds that the model gives; ``ruled`` is 1 where it says nothing.
+    """
+    found = {"always": 1.0, draft.speaker.method: 1.0, draft.kind: 1.0}
+    found["entity"] = float(draft.speaker.entity is not None)
+    if draft.shares is None:
+        return found | {"ruled": 1.0}
+    return found | dict(zip(("content", "source"), map(_log_odds, draft.shares), strict=True))
+
+
+def _log_odds(share: float) -> float:
+    held = min(max(share, LEAST), MOST)
+    return math.log(held / (1 - held))
+
+
+def confidence(draft: Draft, weights: dict[str, float] = MODEL) -> float:
+    """The probability that a quotation and its speaker are right, two digits.
+
+    Args:
+        draft: the quotation.
+        weights: `MODEL`, or `RULES` where no model was asked.
+    """
+    score = sum(weights.get(name, 0.0) * value for name, value in evidence(draft).items())
+    return round(1 / (1 + math.exp(-score)), 2)

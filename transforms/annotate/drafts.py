@@ -9,14 +9,17 @@ from transforms.annotate.labels import SIGNATURE_MARKS, Turn, read_turns, signed
 from transforms.annotate.lexicon import lexicon
 from transforms.annotate.marks import Run
 from transforms.annotate.reading import Reading
-from transforms.annotate.sources import source_after
+from transforms.annotate.sources import source_after, source_before
 from transforms.annotate.speakers import Resolver, Speaker
+from transforms.annotate.words import tokenize
 from transforms.records import CueClass, Entity, QuoteKind, Span
 
 MAX_PIECES = 400
 """A sentence of more words and runs is no prose, and no quotation is read in it."""
 LONG_RUN = 4
 """Marked words of this number and more are speech even where no verb says so, unless they look like a title."""
+MAX_ANNOUNCED = 8
+"""Words between a verb of speech and the colon at its sentence's end: `he told a crowd in Karra on Monday:`"""
 
 
 @dataclass(slots=True)
@@ -108,7 +111,7 @@ class Assembler(ABC):
             return
         speaker, cue = self._speaker_of_loose(number, frame, index, alone)
         draft = Draft(spans, "direct", paragraph, number, cue=cue, speaker=speaker, runs=[run], open_ended=alone)
-        draft.cue_class = "other" if cue else None
+        draft.cue_class = class_of_cue(self._reading.text[cue[0] : cue[1]]) if cue else None
         self._follow_chain(draft)
         self._keep(draft)
 
@@ -133,6 +136,9 @@ class Assembler(ABC):
         role = source_after(frame, index + 2) if frame.low(index + 1) in SIGNATURE_MARKS else None
         if role is not None and role.stop == len(frame.tokens):
             return self._resolver.resolve(number, role), None
+        announced = self._announced(number) if alone and index == 0 else None
+        if announced is not None:
+            return announced
         colon = frame.low(index - 1) == ":"
         if colon or not alone:
             subject = self._resolver.subject(number)
@@ -148,6 +154,18 @@ class Assembler(ABC):
             if subject is not None and (not apart or self._introduces(number - 1, subject)):
                 return subject, None
         return Speaker(), None
+
+    def _announced(self, number: int) -> tuple[Speaker, Span] | None:
+        """Who speaks, and the cue, where the sentence before ends with it and a colon: `He continued:`"""
+        frame = self._frames[number - 1] if number else None
+        if frame is None or not frame.hits or frame.tokens[-1].text != ":":
+            return None
+        hit = frame.hits[-1]
+        source = source_before(frame, hit.start)
+        if source is None or hit.stop + MAX_ANNOUNCED < len(frame.tokens):
+            return None
+        cue = (frame.tokens[hit.start].start, frame.tokens[hit.stop - 1].end)
+        return self._resolver.resolve(number - 1, source), cue
 
     def _introduces(self, number: int, subject: Speaker) -> bool:
         """Whether a paragraph that ends with this sentence leaves the word to the person whom the sentence names."""
@@ -188,3 +206,16 @@ def inner(text: str, run: Run) -> list[Span]:
     while end > start and (text[end - 1].isspace() or text[end - 1] == ","):
         end -= 1
     return [(start, end)] if end > start else []
+
+
+def class_of_cue(cue: str) -> CueClass:
+    """What kind of attitude the words of a cue tell; ``other`` for words that no list has."""
+    tokens = tokenize(cue)
+    lows = [token.low for token in tokens]
+    if "according" in lows:
+        return "according_to"
+    for at, low in enumerate(lows):
+        for words, known in lexicon().cues.get(low, ()):
+            if tuple(lows[at : at + len(words)]) == words:
+                return known.cue_class
+    return "other"

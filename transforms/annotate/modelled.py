@@ -9,17 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.annotate.clauses import read_clauses
-from transforms.annotate.drafts import Draft, inner, is_titled, words_of
+from transforms.annotate.drafts import Draft, class_of_cue, inner, is_titled, words_of
 from transforms.annotate.frames import Frame
-from transforms.annotate.lexicon import lexicon
 from transforms.annotate.links import Linked, Range, assemble
+from transforms.annotate.marks import Run
 from transforms.annotate.reading import Reading
 from transforms.annotate.ruled import RuleAssembler
-from transforms.annotate.sources import source_within
+from transforms.annotate.sources import source_after, source_before, source_within
 from transforms.annotate.speakers import Speaker
 from transforms.annotate.tagger import Tagged
-from transforms.annotate.words import tokenize
-from transforms.records import CueClass, Entity, QuoteKind, Span
+from transforms.records import Entity, QuoteKind, Span
 
 MOST = 0.5
 """A marked run belongs to a quotation whole when this share of its words does."""
@@ -162,8 +161,10 @@ class ModelAssembler(RuleAssembler):
 
     def _speaker(self, linked: Linked) -> Speaker:
         if not linked.source:
-            return Speaker()
+            return self._beside(linked)
         start, end = self._span(linked.source[0])
+        if any(run.start <= start < run.end for part in linked.content for run in self._whole_runs(part)):
+            return self._beside(linked)
         number = self._frame_at(start)
         frame = self._frames[number]
         ends = [token.end for token in frame.tokens]
@@ -173,6 +174,20 @@ class ModelAssembler(RuleAssembler):
             return Speaker((start, end), None, "role")
         found = self._resolver.resolve(number, source_within(frame, first, stop, self._entities))
         return Speaker((start, end), found.entity, found.method, found.role)
+
+    def _whole_runs(self, part: Range) -> list[Run]:
+        return [self._reading.runs[run] for run in self._runs_of(self._span(part))]
+
+    def _beside(self, linked: Linked) -> Speaker:
+        """Who stands beside a cue that the model gives no source, as rules read it: `the mayor said, adding ...`."""
+        at = self._span(linked.cue[0])[0]
+        number = self._frame_at(at)
+        frame = self._frames[number]
+        for hit in frame.hits:
+            if frame.tokens[hit.start].start <= at < frame.tokens[hit.stop - 1].end:
+                source = source_before(frame, hit.start) if hit.start else source_after(frame, hit.stop)
+                return self._resolver.resolve(number, source) if source else Speaker()
+        return Speaker()
 
     def _runs_of(self, span: Span) -> list[int]:
         """The runs of which a span holds most."""
@@ -190,7 +205,7 @@ class ModelAssembler(RuleAssembler):
     def _content(self, span: Span) -> "_Part":
         """What kind of speech a content span is, its spans held to the quote marks, and the runs in it."""
         text = self._reading.text
-        start, end = span
+        start, end = span = self._in_paragraph(span)
         marked = self._runs_of(span)
         for number in self._edges(start, end):
             run = self._reading.runs[number]
@@ -213,6 +228,14 @@ class ModelAssembler(RuleAssembler):
         if any(letter.isalnum() for a, b in zip(begins, ends, strict=True) for letter in text[a:b]):
             return _Part("mixed" if runs else "indirect", [(start, end)], marked)
         return _Part("direct", [piece for run in runs for piece in inner(text, run)], marked)
+
+    def _in_paragraph(self, span: Span) -> Span:
+        """The span up to the end of its paragraph, or of the one in which speech that goes on over several ends."""
+        start, end = span
+        number = bisect_right(self._reading.paragraphs, (start, len(self._reading.text))) - 1
+        stop = self._reading.paragraphs[number][1] if number >= 0 else end
+        marked = [self._reading.runs[run].paragraph for run in self._runs_of(span)]
+        return (start, stop) if end > stop and marked and max(marked) == number else span
 
     def _edges(self, start: int, end: int) -> list[int]:
         """The runs in which a span begins or ends."""
@@ -268,16 +291,3 @@ def _trimmed(text: str, start: int, end: int) -> Span:
     while end > start and not (text[end - 1].isalnum() or text[end - 1] in "”\"'’»%)]!?…"):
         end -= 1
     return start, end
-
-
-def class_of_cue(cue: str) -> CueClass:
-    """What kind of attitude the words of a cue tell; ``other`` for words that no list has."""
-    tokens = tokenize(cue)
-    lows = [token.low for token in tokens]
-    if "according" in lows:
-        return "according_to"
-    for at, low in enumerate(lows):
-        for words, known in lexicon().cues.get(low, ()):
-            if tuple(lows[at : at + len(words)]) == words:
-                return known.cue_class
-    return "other"

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 
-from transforms.annotate.confidence import confidence
+from transforms.annotate.confidence import MODEL, RULES, confidence
 from transforms.annotate.drafts import Draft, inner
 from transforms.annotate.entities import RULES_VERSION
 from transforms.annotate.frames import frames_of
@@ -105,7 +105,7 @@ def _quote(
         speaker_type=entity.type if entity else None,
         speaker_role=speaker.role,
         speaker_method=speaker.method,
-        confidence=confidence(draft),
+        confidence=confidence(draft, RULES if model_version == RULES_VERSION else MODEL),
         mentioned_entity_ids=_mentioned(mentions, spans),
         utterance_id=stable_id(normalized(said)),
         model_version=model_version,

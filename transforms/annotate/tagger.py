@@ -20,8 +20,10 @@ MODEL_VERSION = "minilm-1"
 """The shipped model's, as its file says; the `model_version` of the tables."""
 BATCH = 1536
 """Pieces in a batch: more do not fit the caches of one core."""
+BEGINS_CUE = 3
+"""The tag of a cue's first word, of O and B and I of content, cue and source."""
 CUE_BIAS = 0.4
-"""Added to the scores of cue words: a missed cue costs more than a spurious one, which finds no content."""
+"""Added to its score: a missed cue costs more than a spurious one, which finds no content."""
 WEAK_CUE = 0.15
 """The probability from which a word that is no cue by the best path is kept as one that an orphan may go to."""
 
@@ -157,7 +159,7 @@ class _Heads:
         scores = np.take_along_axis(tags, places[..., None], 1)
         entity = best_path(scores[..., : self._tags], self._entity_moves, counts)
         quote_scores = scores[..., self._tags : self._tags + 7].copy()
-        quote_scores[..., 3:5] += CUE_BIAS
+        quote_scores[..., BEGINS_CUE] += CUE_BIAS
         quote = best_path(quote_scores, self._quote_moves, counts)
         for row, (number, span, (*_, firsts)) in enumerate(batch):
             text = found[number]

@@ -1,0 +1,103 @@
+"""The weights of transforms/annotate/confidence.py: python -m training.calibrate --data DATA [--rules]
+
+Logistic regression, from what the model and the rules know of each quotation of PolNeAR's development set to whether
+its content matches a gold one and its source too (../shared/eval/score_quotes.py, one to one). Prints the table, and by
+five-fold cross-validation over documents how often quotations above a threshold are right.
+"""
+
+import argparse
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quotes import load
+from training.data import Document, quote_documents
+from transforms.annotate.confidence import MODEL, evidence
+from transforms.annotate.drafts import Draft
+from transforms.annotate.entities import find_entities
+from transforms.annotate.frames import frames_of
+from transforms.annotate.modelled import ModelAssembler
+from transforms.annotate.reading import read
+from transforms.annotate.ruled import RuleAssembler
+from transforms.annotate.tagger import tagger
+
+NAMES = tuple(MODEL)
+FOLDS = 5
+STEPS = 50
+RIDGE = 1.0
+
+Floats = NDArray[np.float64]
+
+
+def drafts_of(document: Document, by_rules: bool) -> list[Draft]:
+    """The quotations of a document as the product finds them."""
+    reading = read(document.text)
+    tagged = None if by_rules else tagger().tag([reading])[0]
+    entities = find_entities(document.text, reading=reading, tagged=tagged)
+    frames = frames_of(reading, entities)
+    if tagged is None:
+        return RuleAssembler(reading, entities, frames).drafts()
+    return ModelAssembler(reading, entities, frames, tagged).drafts()
+
+
+def judged(scorer: ModuleType, document: Document, drafts: list[Draft]) -> list[bool]:
+    """Whether each draft is right, in content and source."""
+    words = [match.span() for match in scorer.WORD.finditer(document.text)]
+    gold = [(scorer.words(words, q.content), scorer.words(words, q.source)) for q in document.quotes or ()]
+    mine = [
+        (scorer.words(words, d.spans), scorer.words(words, [d.speaker.span] * bool(d.speaker.span))) for d in drafts
+    ]
+    pairs = sorted(
+        ((scorer.iou(a[0], b[0]), i, j) for i, a in enumerate(gold) for j, b in enumerate(mine) if a[0] & b[0]),
+        reverse=True,
+    )
+    taken: set[int] = set()
+    right: dict[int, bool] = {}
+    for overlap, i, j in pairs:
+        if overlap >= 0.5 and i not in taken and j not in right:
+            taken.add(i)
+            right[j] = scorer.iou(gold[i][1], mine[j][1]) >= 0.5
+    return [right.get(j, False) for j in range(len(drafts))]
+
+
+def fitted(table: Floats, right: Floats) -> Floats:
+    """Weights of a ridge logistic regression, by Newton's method; the first column is not held back."""
+    weights: Floats = np.zeros(table.shape[1])
+    held = RIDGE * np.diag(np.r_[0.0, np.ones(len(weights) - 1)])
+    for _ in range(STEPS):
+        likely = 1 / (1 + np.exp(-table @ weights))
+        slope = table.T @ (likely - right) + held @ weights
+        bend = (table * (likely * (1 - likely))[:, None]).T @ table + held + 1e-9 * np.eye(len(weights))
+        weights -= np.linalg.solve(bend, slope)
+    return weights
+
+
+def main() -> None:
+    """Prints the table and its calibration."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--rules", action="store_true", help="for quotations that rules alone find")
+    args = parser.parse_args()
+    scorer = load(args.data.parent / "eval/score_quotes.py")
+    rows, right, folds = [], [], []
+    for number, document in enumerate(quote_documents(args.data / "quotes/polnear.dev.jsonl.gz")):
+        drafts = drafts_of(document, args.rules)
+        rows += [[evidence(draft).get(name, 0.0) for name in NAMES] for draft in drafts]
+        right += judged(scorer, document, drafts)
+        folds += [number % FOLDS] * len(drafts)
+    table, truth, fold = np.array(rows), np.array(right, float), np.array(folds)
+    likely = np.zeros(len(truth))
+    for n in range(FOLDS):
+        likely[fold == n] = 1 / (1 + np.exp(-table[fold == n] @ fitted(table[fold != n], truth[fold != n])))
+    for least in (0.95, 0.9, 0.8, 0.7, 0.5):
+        over = likely >= least
+        if over.any():
+            print(f"confidence >= {least}: {over.sum()} of {len(truth)} quotations, {truth[over].mean():.3f} right")
+    for name, weight in zip(NAMES, fitted(table, truth), strict=True):
+        print(f'    "{name}": {weight:.2f},')
+
+
+if __name__ == "__main__":
+    main()
