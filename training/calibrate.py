@@ -6,14 +6,15 @@ five-fold cross-validation over documents how often quotations above a threshold
 """
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quotes import load
-from training.data import Document, quote_documents
+from benchmarks.quotes import judged, load
+from training.data import Document, Span, quote_documents
 from transforms.annotate.confidence import MODEL, evidence
 from transforms.annotate.drafts import Draft
 from transforms.annotate.entities import find_entities
@@ -42,24 +43,15 @@ def drafts_of(document: Document, by_rules: bool) -> list[Draft]:
     return ModelAssembler(reading, entities, frames, tagged).drafts()
 
 
-def judged(scorer: ModuleType, document: Document, drafts: list[Draft]) -> list[bool]:
+def right_ones(scorer: ModuleType, document: Document, drafts: list[Draft]) -> list[bool]:
     """Whether each draft is right, in content and source."""
-    words = [match.span() for match in scorer.WORD.finditer(document.text)]
-    gold = [(scorer.words(words, q.content), scorer.words(words, q.source)) for q in document.quotes or ()]
-    mine = [
-        (scorer.words(words, d.spans), scorer.words(words, [d.speaker.span] * bool(d.speaker.span))) for d in drafts
-    ]
-    pairs = sorted(
-        ((scorer.iou(a[0], b[0]), i, j) for i, a in enumerate(gold) for j, b in enumerate(mine) if a[0] & b[0]),
-        reverse=True,
-    )
-    taken: set[int] = set()
-    right: dict[int, bool] = {}
-    for overlap, i, j in pairs:
-        if overlap >= 0.5 and i not in taken and j not in right:
-            taken.add(i)
-            right[j] = scorer.iou(gold[i][1], mine[j][1]) >= 0.5
-    return [right.get(j, False) for j in range(len(drafts))]
+    gold = [(_lists(quote.content), _lists(quote.source)) for quote in document.quotes or ()]
+    found = [(_lists(draft.spans), _lists([draft.speaker.span] if draft.speaker.span else [])) for draft in drafts]
+    return judged(scorer, document.text, gold, found)
+
+
+def _lists(spans: Iterable[Span]) -> list[list[int]]:
+    return [list(span) for span in spans]
 
 
 def fitted(table: Floats, right: Floats) -> Floats:
@@ -85,7 +77,7 @@ def main() -> None:
     for number, document in enumerate(quote_documents(args.data / "quotes/polnear.dev.jsonl.gz")):
         drafts = drafts_of(document, args.rules)
         rows += [[evidence(draft).get(name, 0.0) for name in NAMES] for draft in drafts]
-        right += judged(scorer, document, drafts)
+        right += right_ones(scorer, document, drafts)
         folds += [number % FOLDS] * len(drafts)
     table, truth, fold = np.array(rows), np.array(right, float), np.array(folds)
     likely = np.zeros(len(truth))

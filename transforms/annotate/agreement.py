@@ -5,6 +5,7 @@ import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import replace
+from typing import get_args
 
 from transforms.annotate.edges import LEGAL_FORMS
 from transforms.annotate.lexicon import lexicon
@@ -91,9 +92,8 @@ def _type_of(
     if len(key) == 1 and _is_of_people(key[0]):
         return "NORP"
     scores: dict[EntityType, float] = defaultdict(float)
-    for name in group:
-        for label, share in name.shares.items():
-            scores[label] += math.log(max(share, FLOOR))  # type: ignore[index]
+    for label in get_args(EntityType):
+        scores[label] = sum(math.log(max(name.shares.get(label, 0.0), FLOOR)) for name in group)
     first = group[0]
     text = reading.text[first.start : first.end]
     if places().find(text.title() if text.isupper() else text, "LOC"):

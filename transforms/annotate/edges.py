@@ -17,10 +17,11 @@ LEGAL_FORMS = frozenset(
 WHOLE_LINE = 5
 """A name of so many words that is all of its line is a headline."""
 
-_FORM = "|".join(re.escape(form) for form in sorted(LEGAL_FORMS, key=len, reverse=True))
+_WRITTEN = {"plc", "SpA", "GmbH"} | {form.title() for form in LEGAL_FORMS} | {form.upper() for form in LEGAL_FORMS}
+_FORM = "|".join(re.escape(form) for form in sorted(_WRITTEN, key=len, reverse=True))
 _BEHIND = {
     "PERSON": re.compile(r",?[^\S\n](?:(?:Jr|Sr)\b\.?|(?:II|III|IV)\b)"),
-    "ORG": re.compile(rf",?[^\S\n](?=[A-Zp])(?:{_FORM})\b\.?", re.IGNORECASE),
+    "ORG": re.compile(rf",?[^\S\n](?:{_FORM})(?![\w-])\.?"),
 }
 _FAMILY_NAME = re.compile(r"[-‐‑][^\W\d_][^\W\d_]*")
 _ACRONYM = re.compile(r"[^\S\n]?\(([A-Z][A-Za-z&]{1,7})\)")

