@@ -20,7 +20,7 @@ FLOOR = 0.02
 LISTED_PLACE = 1.0
 """What a country's or big city's name adds to the logarithm of each mention's being a place."""
 FAMILY_NAME = 2.0
-"""What the full name of a person in the same text adds to that of its last word's being this person."""
+"""What the full name of a person in the same text takes from that of its last word's being a place."""
 FIRM = 4.0
 """What a firm's name with its legal form adds to the same words' being the firm."""
 GIVEN_NAME = 4.0
@@ -73,7 +73,8 @@ def _shorter_forms(groups: _Groups) -> _Evidence:
         if len(bare) == 1 < len(key) and group[0].type == "ORG":
             found[bare[0]] = ("ORG", FIRM)
         if len(key) > 1 and sum(name.type == "PERSON" for name in group) * 2 > len(group):
-            found.setdefault(key[-1], ("PERSON", FAMILY_NAME))
+            # A firm may bear its founder's name; a place that is named like a person of the text is rare.
+            found.setdefault(key[-1], ("LOC", -FAMILY_NAME))
         if _has_given_name(group[0]):
             found[key[0]] = ("PERSON", GIVEN_NAME)
     return found
