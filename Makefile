@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install dev run test lint bench model peers lock golden clean
+.PHONY: help install dev run test test-airflow test-image lint bench model peers lock docs golden clean
 
 help:            ## Show the targets
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 install: .venv/.installed  ## Install the command .venv/bin/onrecord, exactly as locked
 dev: .venv/.dev            ## The same with what tests and linters need
@@ -30,6 +30,18 @@ run: install     ## Serve the demo news site on loopback and run the pipeline ov
 
 test: dev        ## Run the tests
 	$(BIN)/pytest -n 2
+
+# Airflow's libraries and ours need not agree: it has an environment of its own.
+.venv-airflow/.ready: pyproject.toml .venv/.dev
+	$(PYTHON) -m venv .venv-airflow
+	$(BIN)/uv pip install --quiet --python .venv-airflow/bin/python --group airflow
+	@touch $@
+
+test-airflow: .venv-airflow/.ready  ## Load the DAG in a real Airflow, and run it on the demo's news site
+	$(BIN)/python -m tests.site .venv-airflow/bin/python tests/deploy/airflow_dag.py $(BIN)/onrecord
+
+test-image: dev  ## Carry out the image's build in an empty folder, and start what it made
+	$(BIN)/python -m tests.deploy.rehearse_image
 
 lint: dev        ## Check formatting, style and types
 	$(BIN)/ruff format --check .
@@ -75,9 +87,14 @@ peers:           ## Set up the other tools that benchmarks compare with
 lock: dev        ## Pin the newest versions that pyproject.toml allows, with hashes, for all supported Pythons
 	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --upgrade --quiet pyproject.toml --group build -o requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --quiet pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --quiet pyproject.toml --extra dataflow --group build -c requirements.txt -o requirements-dataflow.txt
+
+docs: dev        ## Write the reference pages from the code, and build the documentation into site/
+	$(BIN)/python -m tests.reference
+	$(BIN)/zensical build --strict
 
 golden: dev      ## Write the golden tables of the demo anew
 	$(BIN)/python -m tests.golden
 
-clean:           ## Remove the environment and the demo's lake
-	rm -rf .venv lake
+clean:           ## Remove the environment, the demo's lake and the built documentation
+	rm -rf .venv lake site .cache

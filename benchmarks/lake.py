@@ -3,7 +3,8 @@
     python -m benchmarks.lake [--articles N] [--lake FOLDER]
 
 The rows are a generator's, of invented words; a run a day writes and commits them as any run does. Each figure is that
-of a process of its own, from its start to its end: seconds, and the most memory that it held.
+of a process of its own, from its start to its end: seconds, and the most memory that it held. The exit code is 1 when
+one is over its limit.
 """
 
 import argparse
@@ -19,17 +20,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lake import commit, exclusive, manifests, new_attempt
+from pipeline.commit import commit, exclusive
+from pipeline.lake import manifests, new_attempt
+from transforms.files import publish_files
 from transforms.records import StagedFile, content_hash
 from transforms.store import Store, open_store
 from transforms.tables import TABLES
 from transforms.urls import request_of
-from transforms.write import publish_files
 
 DAYS, SITES, SPEAKERS = 50, 400, 20_000
 QUOTES = ENTITIES = 3
 """Of one article."""
 ASKED = 10_000
+MOST_MEMORY = 1_024
+"""Of each measured process, in MB."""
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 LOOK_UP = """
@@ -191,13 +195,19 @@ def main() -> None:
             print(f"{table:10} {sum(f.rows for f in files):10,} rows {len(files):5} files {megabytes:8,.0f} MB")
         size = str(sum(m.rows("articles") for m in standing))
         query = ["query", "--lake", store.root, "--format", "jsonl"]
-        for name, program, arguments in (
-            (f"ledger: look-up of {ASKED:,} URLs", LOOK_UP, [store.root, size]),
-            ("query: one speaker", QUERY, [*query, SPEAKER.format("quotes")]),
-            ("query: one speaker, newest versions", QUERY, [*query, SPEAKER.format("quotes_latest")]),
+        over = False
+        for name, most_seconds, program, arguments in (
+            (f"ledger: look-up of {ASKED:,} URLs", 10, LOOK_UP, [store.root, size]),
+            ("query: one speaker", 2, QUERY, [*query, SPEAKER.format("quotes")]),
+            ("query: one speaker, newest versions", 4, QUERY, [*query, SPEAKER.format("quotes_latest")]),
         ):
             seconds, memory, said = measure(program, arguments)
-            print(f"{name:36} {seconds:6.2f} s {memory:6,.0f} MB   {said}")
+            is_over = seconds > most_seconds or memory > MOST_MEMORY
+            over = over or is_over
+            limit = f"{'OVER' if is_over else 'within'} {most_seconds} s and {MOST_MEMORY:,} MB"
+            print(f"{name:36} {seconds:6.2f} s {memory:6,.0f} MB   {limit}   {said}")
+        if over:
+            raise SystemExit("a figure is over its limit")
 
 
 if __name__ == "__main__":

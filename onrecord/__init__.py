@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from transforms.extract.transform import ExtractArticles
     from transforms.fetch import FetchConfig, fetch_pages
     from transforms.fetch.transform import FetchPages
+    from transforms.inputs import own_article, own_page
     from transforms.records import (
         Annotation,
         Article,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     )
     from transforms.sources import FeedsSource, SitemapsSource, UrlsSource, WarcSource, parse_feed, parse_sitemap
     from transforms.sources.transform import ListUrls, ReadListings
+    from transforms.urls import request_of
 
 __version__ = version("onrecord")
 
@@ -43,6 +45,7 @@ _HOMES = {
     "transforms.extract.transform": ("ExtractArticles",),
     "transforms.fetch": ("FetchConfig", "fetch_pages"),
     "transforms.fetch.transform": ("FetchPages",),
+    "transforms.inputs": ("own_article", "own_page"),
     "transforms.records": (
         "Annotation",
         "Article",
@@ -57,6 +60,7 @@ _HOMES = {
     ),
     "transforms.sources": ("FeedsSource", "SitemapsSource", "UrlsSource", "WarcSource", "parse_feed", "parse_sitemap"),
     "transforms.sources.transform": ("ListUrls", "ReadListings"),
+    "transforms.urls": ("request_of",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -79,6 +83,9 @@ __all__ = [  # noqa: RUF022 - in the order that data meets them
     "extract_article",
     "annotate",
     "resolve_pronouns",
+    "request_of",
+    "own_page",
+    "own_article",
     "UrlRequest",
     "Page",
     "Fetch",

@@ -12,11 +12,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 
-from pipeline.lake import COMPACTION, LakeFile, Manifest, decide, exclusive, manifests, try_lock
+from pipeline.commit import exclusive, publish
+from pipeline.lake import COMPACTED, COMPACTION, LakeFile, Manifest, manifests, try_lock
 from pipeline.rewrite import Drop, drop_rows
+from transforms.files import TARGET_BYTES, merge_files
 from transforms.store import Store
 from transforms.tables import ARCHIVES, SCHEMA_VERSION, TABLES
-from transforms.write import TARGET_BYTES, merge_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def compact(store: Store, before: date) -> Iterator[Compacted]:
 
 def _compact_day(store: Store, day: date, runs: list[Manifest]) -> Compacted:
     token = secrets.token_hex(4)
-    run_id, partition, staging = f"compact.{day:%Y%m%d}.{token}", f"dt={day}", f"_staging/{COMPACTION}/{token}"
+    run_id, partition, staging = f"{COMPACTED}{day:%Y%m%d}.{token}", f"dt={day}", f"_staging/{COMPACTION}/{token}"
     files: dict[str, list[LakeFile]] = {ARCHIVES: [f for m in runs for f in m.files.get(ARCHIVES, [])]}
     for table in TABLES:
         paths = [f.path for m in runs for f in m.files.get(table, [])]
@@ -87,7 +88,7 @@ def _compact_day(store: Store, day: date, runs: list[Manifest]) -> Compacted:
         replaces=[path for m in runs for table in TABLES for path in (f.path for f in m.files.get(table, []))],
         supersedes={run: stamp for m in runs for run, stamp in (*m.supersedes.items(), (m.run_id, m.stamp))},
     )
-    decide(store, manifest, staging)
+    publish(store, manifest, staging)
     after = sum(len(files[table]) for table in TABLES)
     return Compacted(day, len(runs), len(manifest.replaces), after)
 

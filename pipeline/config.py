@@ -17,11 +17,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from pipeline.quality import QualityConfig
 from transforms.annotate.config import AnnotateConfig
 from transforms.extract.config import ExtractConfig
 from transforms.fetch.config import FetchConfig
 from transforms.sources.config import ListingSource, Source, UrlsSource, WarcSource
-from transforms.store import StoreError, list_files, open_store
+from transforms.store import StoreError, list_files, open_input, open_store
+from transforms.urls import without_secrets
 
 
 class ConfigError(Exception):
@@ -100,6 +102,10 @@ class RunConfig(BaseModel):
     )
     extract: ExtractConfig = Field(default_factory=ExtractConfig, description="How a page becomes an article.")
     annotate: AnnotateConfig = Field(default_factory=AnnotateConfig, description="How names and quotes are found.")
+    quality: QualityConfig = Field(
+        default_factory=QualityConfig,
+        description="What holds a run back until somebody has looked at it (docs/quality.md).",
+    )
 
     @property
     def urls(self) -> tuple[UrlsSource, ...]:
@@ -123,7 +129,7 @@ def load_config(
     """Reads and validates a configuration.
 
     Args:
-        path: the YAML file.
+        path: the YAML file, or its gs:// URI.
         overrides: ``key=value`` with a dotted key, such as ``fetch.delay_seconds=2``; the value is read as YAML.
         lake: replaces the file's `lake`.
         day: the run's logical date, for ``${DATE}`` (2026-01-31), ``${YEAR}``, ``${MONTH}`` and ``${DAY}``; else today.
@@ -132,9 +138,12 @@ def load_config(
         ConfigError: the file cannot be read, is no YAML mapping, or a key or value is not allowed.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        with open_input(path) as file:
+            text = file.read().decode("utf-8")
+    except StoreError as error:
+        raise ConfigError(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
     data = _parse(path, text)
     if not isinstance(data, dict):
         raise ConfigError(f"{path} is no configuration: a mapping of keys is expected, such as `name: daily`")
@@ -184,6 +193,43 @@ def check_reachable(config: RunConfig) -> list[str]:
     return found
 
 
+def printed(config: RunConfig) -> str:
+    """A whole configuration as YAML, without secrets: headers, passwords and keys in addresses are ***."""
+    return without_secrets(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a configuration file, for editors' completion.
+
+    It takes ``${NAME}`` for any single value; where the variable is known, `load_config` checks what comes of it.
+    """
+    schema = RunConfig.model_json_schema()
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    for model in (schema, *schema["$defs"].values()):
+        model["properties"] = {name: _or_variable(field) for name, field in model["properties"].items()}
+        # It has a default in Python alone: in a file it says which kind of source this is.
+        if "const" in model["properties"].get("type", {}):
+            model["required"] = sorted({"type", *model.get("required", [])})
+    return schema
+
+
+def _or_variable(field: dict[str, Any]) -> dict[str, Any]:
+    options = field.get("anyOf", [field])
+    if "const" in field or not any(_is_bounded(option) for option in options):
+        return field
+    about: dict[str, Any] = {key: field[key] for key in ("title", "description", "default") if key in field}
+    bare = [{key: value for key, value in option.items() if key not in about} for option in options]
+    return {**about, "anyOf": [*bare, {"type": "string", "pattern": _VARIABLE.pattern}]}
+
+
+def _is_bounded(option: dict[str, Any]) -> bool:
+    """Whether these are single values of which ``${NAME}`` is none."""
+    is_text = option.get("type") == "string"
+    return option.get("type") in ("boolean", "integer", "number") or (
+        is_text and bool(option.keys() & {"enum", "format", "pattern"})
+    )
+
+
 def _parse(path: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
@@ -196,14 +242,14 @@ def _parse(path: str, text: str) -> Any:
 def _override(data: dict[str, Any], override: str) -> None:
     dotted, equals, value = override.partition("=")
     if not equals:
-        raise ConfigError(f"--set {override}: key=value is expected, such as fetch.delay_seconds=2")
+        raise ConfigError(f"--set {dotted}: key=value is expected, such as fetch.delay_seconds=2")
     *parents, last = dotted.split(".")
     for parent in parents:
         inner = data.setdefault(parent, {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {override}: {parent} is no mapping, so nothing below it can be set")
+            raise ConfigError(f"--set {dotted}: {parent} is no mapping, so nothing below it can be set")
         data = inner
-    data[last] = _parse(f"--set {override}", value)
+    data[last] = _parse(f"--set {dotted}", value)
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
@@ -247,7 +293,8 @@ def _sentence(error: ErrorDetails) -> str:
     if error["type"] == "union_tag_not_found":
         return f"{key}: the key type is required, which says what kind this is"
     message = error["msg"][0].lower() + error["msg"][1:]
-    return f"{key}: {error['input']!r} is not allowed, {message}"
+    given = "its value" if key.startswith("fetch.headers") else without_secrets(repr(error["input"]))
+    return f"{key}: {given} is not allowed, {message}"
 
 
 def _place(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:

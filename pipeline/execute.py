@@ -1,6 +1,10 @@
 """Makes one run: takes the lake's lock, runs the graph, and says what was committed."""
 
+import logging
+import multiprocessing
+import shlex
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,18 +14,25 @@ from datetime import datetime
 from types import FrameType
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions, WorkerOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+from pipeline.commit import accept as accept_held
+from pipeline.commit import exclusive, held_error
 from pipeline.config import RunConfig
+from pipeline.engines import check_job, remote_options
 from pipeline.graph import build
-from pipeline.lake import CommitError, Manifest, exclusive, new_attempt, read_manifest
+from pipeline.lake import CommitError, Manifest, NothingHeldError, check_run_id, new_attempt, read_manifest
+from pipeline.progress import UNWATCHED, Watcher, watched
 from pipeline.resume import begin
 from transforms.fetch import drain, shared_drain
 from transforms.records import Run
 from transforms.store import open_store
 
 LOCAL_RUNNER = "FnApiRunner"
-"""Beam's in-memory runner, by name: `DirectRunner` would be a switch that may download another engine."""
+"""Beam's runner of this machine, by name: `DirectRunner` would be a switch that may download another engine."""
+_LOCAL_NAMES = ("fnapirunner", "directrunner", "direct", "switchingdirectrunner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +48,36 @@ def run_id_of(name: str, logical_time: datetime) -> str:
     return f"{name}-{logical_time:%Y%m%dT%H%M}"
 
 
-def runner_of(beam_options: Sequence[str]) -> str:
-    """The runner that these Beam options choose."""
-    return PipelineOptions(list(beam_options)).view_as(StandardOptions).runner or LOCAL_RUNNER
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs a graph."""
+
+    runner: str
+    mode: str | None = None
+    """How a local runner's workers run: in_memory, multi_threading or multi_processing."""
+    workers: int | None = None
+    """None where the runner decides."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the runner of this machine."""
+        return self.runner == LOCAL_RUNNER
+
+    def __str__(self) -> str:
+        of_workers = f"{self.workers} worker{'s' if self.workers != 1 else ''}" if self.workers else ""
+        details = ", ".join(filter(None, (self.mode, of_workers)))
+        return f"{self.runner} ({details})" if details else self.runner
+
+
+def engine_of(beam_options: Sequence[str]) -> Engine:
+    """What these Beam options choose; without any, and for the switch `DirectRunner`, it is `LOCAL_RUNNER`."""
+    options = PipelineOptions(list(beam_options))
+    runner = (options.view_as(StandardOptions).runner or LOCAL_RUNNER).rpartition(".")[2]
+    if runner.lower() in _LOCAL_NAMES:
+        direct = options.view_as(DirectOptions)
+        workers = direct.direct_num_workers if direct.direct_num_workers is not None else 1
+        return Engine(LOCAL_RUNNER, direct.direct_running_mode, workers or multiprocessing.cpu_count())
+    return Engine(runner, workers=options.view_as(WorkerOptions).num_workers)
 
 
 def execute(
@@ -48,8 +86,9 @@ def execute(
     logical_time: datetime,
     *,
     replace: bool = False,
+    accept: bool = False,
     beam_options: Sequence[str] = (),
-    on_drain: Callable[[], None] = lambda: None,
+    watcher: Watcher = UNWATCHED,
 ) -> Executed:
     """Runs the graph and waits for its commit.
 
@@ -61,25 +100,39 @@ def execute(
         run_id: the run's id; a committed run of this id is left as it is.
         logical_time: its date is the partition of all rows.
         replace: make a committed run's rows anew and swap them in.
+        accept: publish what the quality gate holds of the run, and make nothing.
         beam_options: Beam's own command line options.
-        on_drain: called in the signal's handler when the drain begins.
+        watcher: is told how the run goes.
 
     Raises:
+        ValueError: `run_id` is no id for a run.
+        ConfigError: Dataflow's workers would lack the lake or this version of the code.
+        NothingHeldError: there is nothing to accept.
         RunLockedError: another process makes the same run.
+        HeldError: the quality gate holds the run; the lake is as it was.
         CommitError: the run failed before its commit; the lake is as it was.
         KeyboardInterrupt: a second SIGINT or SIGTERM came before the commit; the lake is as it was.
     """
+    check_run_id(run_id, is_new=True)
+    check_job(config, beam_options)
     store = open_store(config.lake)
     with exclusive(store, run_id) as holder:
+        if accept and (accepted := accept_held(store, run_id)) is not None:
+            return Executed(accepted, was_committed=False)
         committed = read_manifest(store, run_id)
         if committed is not None and not replace:
             return Executed(committed, was_committed=True)
+        if accept:
+            raise NothingHeldError(
+                f"nothing of run {run_id} is held in {store.root}, so there is nothing to accept: without --accept the "
+                "run is made; --date and --run-id say which run is meant"
+            )
         run = new_attempt(run_id, logical_time.date(), store.root, holder)
         try:
             run = begin(store, replace_fields(run, logical_time=logical_time), config)
         except OSError as error:
             raise CommitError(f"run {run_id} was not committed, the lake is as it was: {error}") from error
-        manifest = make(run, lambda pipeline: build(pipeline, config, run), beam_options, on_drain)
+        manifest = make(run, lambda pipeline: build(pipeline, config, run), beam_options, watcher)
         return Executed(manifest, was_committed=False)
 
 
@@ -87,7 +140,7 @@ def make(
     run: Run,
     add_graph: Callable[[beam.Pipeline], None],
     beam_options: Sequence[str] = (),
-    on_drain: Callable[[], None] = lambda: None,
+    watcher: Watcher = UNWATCHED,
 ) -> Manifest:
     """Runs the graph of one attempt and waits for its commit. The caller holds the run's lock.
 
@@ -95,18 +148,31 @@ def make(
         run: the attempt.
         add_graph: adds its graph to a pipeline.
         beam_options: Beam's own command line options.
-        on_drain: called in the signal's handler when the drain begins.
+        watcher: is told how the run goes.
 
     Raises:
+        HeldError: the quality gate holds the run; the lake is as it was.
         CommitError: the graph failed before its commit; the lake is as it was.
         KeyboardInterrupt: a second SIGINT or SIGTERM came before the commit; the lake is as it was.
     """
-    options = PipelineOptions(list(beam_options), runner=runner_of(beam_options))
     stopped = threading.Event()
+    watcher.begins(run.run_id)
+    drains = watcher.drains if engine_of(beam_options).is_local else None
     try:
-        with shared_drain(), _stop_signals(stopped, on_drain), beam.Pipeline(options=options) as pipeline:
+        with shared_drain(), watched(watcher) as watch, _stop_signals(stopped, drains):
+            pipeline = _pipeline(beam_options)
             add_graph(pipeline)
+            # A local runner comes back when the run has ended, any other at once.
+            result = pipeline.run()
+            watch.follow(result)
+            try:
+                result.wait_until_finish()
+            except KeyboardInterrupt:
+                result.cancel()
+                raise
     except Exception as error:
+        if (is_held := held_error(open_store(run.lake), run)) is not None:
+            raise is_held from error
         if stopped.is_set():
             raise KeyboardInterrupt from error
         raise CommitError(f"run {run.run_id} was not committed, the lake is as it was: {_cause(error)}") from error
@@ -116,18 +182,35 @@ def make(
     return manifest
 
 
+def _pipeline(beam_options: Sequence[str]) -> beam.Pipeline:
+    engine, options = engine_of(beam_options), PipelineOptions(list(beam_options))
+    if not engine.is_local:
+        return beam.Pipeline(options=remote_options(beam_options))
+    runner = FnApiRunner()
+    if engine.mode == "multi_processing":
+        level = logging.getLogger().getEffectiveLevel()
+        # In place of Beam's own command, which the runner would take for this mode.
+        options.view_as(DirectOptions).direct_running_mode = None
+        # Modules are found where this process finds them, whatever lies in the working folder.
+        code = f"import sys; sys.path[:] = {sys.path!r}; from pipeline.worker import main; main({level})"
+        command = shlex.join(["exec", sys.executable, "-c", code])
+        runner = FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
+    return beam.Pipeline(runner, options)
+
+
 @contextmanager
-def _stop_signals(stopped: threading.Event, on_drain: Callable[[], None]) -> Iterator[None]:
-    """The first stop signal drains, the next raises KeyboardInterrupt. Both leave a mark: Beam wraps what is raised
-    inside a stage, and a terminal's Ctrl-C ends worker processes, which cannot drain then.
+def _stop_signals(stopped: threading.Event, drains: Callable[[], None] | None) -> Iterator[None]:
+    """The first stop signal drains, and calls `drains`; the next raises KeyboardInterrupt, and so does the first where
+    there is none. A mark is left, since Beam wraps what is raised inside a stage.
     """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        if stopped.is_set():
+        if stopped.is_set() or drains is None:
+            stopped.set()
             raise KeyboardInterrupt
         stopped.set()
         drain()
-        on_drain()
+        drains()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

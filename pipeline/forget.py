@@ -5,11 +5,12 @@ no run asks for such a page, and what a run that is under way has of it goes wit
 """
 
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date
 
-from pipeline.lake import COMPACTION, Manifest, exclusive, manifests, try_lock
+from pipeline.commit import exclusive, held
+from pipeline.lake import COMPACTION, Manifest, RunLockedError, locked, manifests, report_path, try_lock
 from pipeline.query import open_manifests
 from pipeline.rewrite import by_table, count_rows, drop_rows, named
 from pipeline.tombstones import Forgotten, remember
@@ -88,6 +89,7 @@ def forget(store: Store, what: Forgotten, *, dry_run: bool = False) -> Removed:
         return removed
     with exclusive(store, COMPACTION):
         remember(store, _with_pages(store, what))
+        _clear_staging(store)
         for manifest in manifests(store):
             if count_rows(store, manifest, named(store, manifest, what, listings=True)):
                 removed.add(_forget_in(store, manifest, what, removed.waiting))
@@ -95,6 +97,8 @@ def forget(store: Store, what: Forgotten, *, dry_run: bool = False) -> Removed:
 
 
 def _forget_in(store: Store, manifest: Manifest, what: Forgotten, waiting: list[str]) -> Counter[str]:
+    # Reports hold pieces of texts. They go first: when the rows are gone, nothing leads back to them.
+    store.delete([report_path(run) for run in (None, manifest.run_id, *manifest.supersedes)])
     with ExitStack() as stack:
         if not try_lock(stack, store, manifest):
             waiting.append(manifest.run_id)
@@ -102,6 +106,18 @@ def _forget_in(store: Store, manifest: Manifest, what: Forgotten, waiting: list[
         # With the lock, what stands stays.
         standing = next(m for m in manifests(store) if m.run_id == manifest.run_id)
         return drop_rows(store, standing, named(store, standing, what, listings=True))
+
+
+def _clear_staging(store: Store) -> None:
+    """What dead runs staged may hold such rows too; who takes these runs up asks the sites again.
+
+    Of what the quality gate holds they go when it is published.
+    """
+    for run_id in sorted({path.split("/")[1] for path in store.files("_staging")}):
+        with suppress(RunLockedError), locked(store, run_id):
+            waiting = held(store, run_id)
+            kept = f"_staging/{run_id}/{waiting.attempt}/" if waiting is not None else "-"
+            store.delete([path for path in store.files(f"_staging/{run_id}") if not path.startswith(kept)])
 
 
 def _with_pages(store: Store, what: Forgotten) -> Forgotten:

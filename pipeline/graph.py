@@ -19,9 +19,10 @@ its records and its failures; rows of one table that arise at several places are
 
 import apache_beam as beam
 
+from pipeline.commit import commit
 from pipeline.config import RunConfig
-from pipeline.lake import commit
 from pipeline.ledger import Recall, TakeUp
+from pipeline.quality import QualityConfig, check_quality
 from pipeline.resume import Resume
 from pipeline.stories import write_stories
 from transforms.annotate.transform import Annotate
@@ -65,7 +66,7 @@ def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
     ]
     pages = [resumed.pages, *([fetched.pages | ArchivePages(run)] if config.archive else [])]
     requests = (listed.listings, urls, archived.requests, resumed.requests) | "AllRequests" >> beam.Flatten()
-    write(run, rows, [resumed.rows], pages, requests)
+    write(run, rows, [resumed.rows], pages, requests, config.quality)
 
 
 TableRows = list[tuple[str, "beam.PCollection[Row]"]]
@@ -78,11 +79,12 @@ def write(
     staged: "list[beam.PCollection[StagedFile]]",
     pages: "list[beam.PCollection[StagedFile]]",
     requests: "beam.PCollection[UrlRequest]",
+    quality: QualityConfig,
 ) -> None:
     """From rows to the committed lake; `staged` are files of rows that stand already, `pages` archives."""
     files = [records | f"Stage{table.title()}{n}" >> StageRows(table, run) for n, (table, records) in enumerate(rows)]
     published = [*files, *staged] | "StagedFiles" >> beam.Flatten() | Publish(run)
-    [published, *pages] | "Files" >> beam.Flatten() | Commit(run, requests)
+    [published, *pages] | "Files" >> beam.Flatten() | Commit(run, requests, quality)
 
 
 def articles_of(pages: "beam.PCollection[Page]", config: RunConfig, name: str) -> TableRows:
@@ -103,16 +105,16 @@ def voices_in(articles: "beam.PCollection[Article]", config: RunConfig, name: st
 
 
 class Commit(beam.PTransform):
-    """Writes the stories of a run's articles, checks its books and makes the run visible.
+    """Writes the stories of a run's articles, checks its books and its quality, and makes the run visible.
 
     Takes a PCollection[StagedFile] of published files and gives the run's id, once. `requests` is every URL that came
     in, however often: distinct ones are counted, apart from what the stages made of them, and must equal the rows of
     ``fetches``.
     """
 
-    def __init__(self, run: Run, requests: "beam.PCollection[UrlRequest]") -> None:
+    def __init__(self, run: Run, requests: "beam.PCollection[UrlRequest]", quality: QualityConfig) -> None:
         super().__init__()
-        self._run, self._requests = run, requests
+        self._run, self._requests, self._quality = run, requests, quality
 
     def expand(self, files: "beam.PCollection[StagedFile]") -> "beam.PCollection[str]":
         urls = (
@@ -124,10 +126,12 @@ class Commit(beam.PTransform):
         return (
             files.pipeline
             | "Once" >> beam.Create([self._run])
-            | "WriteManifest" >> beam.Map(_commit, beam.pvalue.AsList(files), beam.pvalue.AsSingleton(urls))
+            | "WriteManifest"
+            >> beam.Map(_commit, beam.pvalue.AsList(files), beam.pvalue.AsSingleton(urls), self._quality)
         )
 
 
-def _commit(run: Run, files: list[StagedFile], urls: int) -> str:
-    stories = write_stories(run, [f for f in files if f.table == "articles"])
-    return commit(open_store(run.lake), run, [*files, *stories], urls).run_id
+def _commit(run: Run, files: list[StagedFile], urls: int, quality: QualityConfig) -> str:
+    store = open_store(run.lake)
+    all_files = [*files, *write_stories(run, [f for f in files if f.table == "articles"])]
+    return commit(store, run, all_files, urls, check_quality(store, run, all_files, quality)).run_id

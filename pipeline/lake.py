@@ -1,12 +1,14 @@
-"""The lake: where a run's tables lie, and how a run becomes visible all at once or not at all.
+"""The lake: where a run's tables lie, which of them count, and how they change over all at once (`pipeline.commit`).
 
     LAKE/<table>/dt=YYYY-MM-DD/part-<run>-<attempt>-<n>.parquet    what readers see
     LAKE/_runs/<run_id>.json                                       the run's manifest, written last: the commit
     LAKE/_warc/<run_id>/<run>-<attempt>-<token>.warc.gz            pages as they came, where `archive` is on
+    LAKE/_reports/<run_id>.html                                    what the run brought, as a page
     LAKE/_runs/<run_id>.lock                                       held while the run is made
     LAKE/_staging/<run_id>/<attempt>/rows, /publish                what no reader sees
     LAKE/_staging/<run_id>/<attempt>/attempt.json                  says that the next attempt may take rows over
     LAKE/_staging/<run_id>/<attempt>/manifest.json                 the decision to commit (a write-ahead log)
+    LAKE/_staging/<run_id>/<attempt>/held.json                     the manifest of a run that the quality gate holds
 
 A run passes three states. *Staged*: its files lie under ``_staging``; if it dies now, the same run started again takes
 them over (`pipeline.resume`), and after a day any run removes them.
@@ -16,31 +18,85 @@ the manifests (`open_lake` does) see a run entirely or not at all; readers that 
 """
 
 import json
+import re
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import date, datetime, timedelta, timezone
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from transforms.records import Run, StagedFile
-from transforms.store import Changed, Locked, Store
-from transforms.tables import ARCHIVES, SCHEMA_VERSION, TABLES
+from transforms.records import Run
+from transforms.store import Changed, Locked, Store, StoreError
+from transforms.tables import ARCHIVES
 
 COMPACTION = "_compact"
 """Name of the lock that compactions and whatever else changes their files hold, and of the folder they stage in."""
 
 
+COMPACTED = "compact."
+"""What the ids of compactions begin with."""
+
 KEPT = timedelta(days=1)
 """For how long what a dead attempt staged is kept for the next attempt at the same run."""
+
+HELD = timedelta(days=7)
+"""For how long a run that the quality gate holds waits to be accepted."""
+
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class CommitError(Exception):
     """The run cannot be committed; nothing of it is visible. The message is one sentence."""
 
 
+class HeldError(CommitError):
+    """The quality gate holds the run. The message has a sentence for each breach, and one on what to do."""
+
+
+class NothingHeldError(Exception):
+    """There is nothing to accept. The message is one sentence."""
+
+
 class RunLockedError(Exception):
     """Another process makes this very run now."""
+
+
+def check_run_id(run_id: str, *, is_new: bool = False) -> None:
+    """Refuses what is no run's id, for it makes paths.
+
+    Args:
+        run_id: as a user gave it.
+        is_new: whether a run is made under it, so that it may not be a compaction's.
+
+    Raises:
+        ValueError: the message is one sentence.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise ValueError(
+            f"{run_id[:80]!r} is no run id: up to 128 letters (a to z), digits, dots, - and _ are allowed, the first a "
+            "letter or digit"
+        )
+    if is_new and run_id.startswith(COMPACTED):
+        raise ValueError(f"{run_id!r} is no id for a run: {COMPACTED} is what the ids of compactions begin with")
+
+
+def _checked_id(run_id: str) -> str:
+    check_run_id(run_id)
+    return run_id
+
+
+def _checked_path(path: str) -> str:
+    # A lake may come from elsewhere, and what manifests name is moved and deleted.
+    if not all(part.strip(".") for part in path.split("/")):
+        raise ValueError(f"{path!r} leads out of the lake")
+    return path
+
+
+_Path = Annotated[str, AfterValidator(_checked_path)]
 
 
 class LakeFile(BaseModel):
@@ -48,11 +104,27 @@ class LakeFile(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    path: str
+    path: _Path
     rows: int
     bytes: int
     schema_version: int | None = None
     """Where it is not the manifest's: of a file that was written anew since."""
+
+
+class Check(BaseModel):
+    """What the quality gate says of one limit (`pipeline.quality`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """The limit's key in the configuration, below ``quality``."""
+    figure: float
+    """The share that was measured."""
+    limit: float
+    of: int
+    """Of how many."""
+    breach: str | None = None
+    """One sentence, where the figure is over the limit."""
 
 
 class Attempt(BaseModel):
@@ -72,7 +144,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    run_id: str
+    run_id: Annotated[str, AfterValidator(_checked_id)]
     run_date: date
     attempt: str
     schema_version: int
@@ -81,8 +153,10 @@ class Manifest(BaseModel):
     """Distinct URLs that came in; equal to the rows of ``fetches``."""
     files: dict[str, list[LakeFile]]
     """By table; a table without rows has an empty list. ``_warc``: the run's archives, where it keeps any."""
-    replaces: list[str] = []
+    replaces: list[_Path] = []
     """Files that the manifest before this one named and this one does not, deleted after the commit."""
+    checks: list[Check] = []
+    """What the quality gate said."""
     revision: int = 0
     """How often rows were taken out of the attempt's files since (`pipeline.forget`)."""
     follows: str | None = None
@@ -96,6 +170,11 @@ class Manifest(BaseModel):
     def stamp(self) -> str:
         """Says which attempt's files these are, and in which state."""
         return f"{self.attempt}.{self.revision}"
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether, once committed, it was published in spite of what the quality gate said (``--accept``)."""
+        return any(check.breach for check in self.checks)
 
     @property
     def paths(self) -> list[str]:
@@ -118,8 +197,28 @@ def new_attempt(run_id: str, run_date: date, lake: str, holder: str = "") -> Run
 
 def read_manifest(store: Store, run_id: str) -> Manifest | None:
     """The manifest of a committed run, or None."""
-    data = store.read(_manifest_path(run_id))
-    return Manifest.model_validate_json(data) if data is not None else None
+    return manifest_at(store, _manifest_path(run_id))
+
+
+def manifest_at(store: Store, path: str) -> Manifest | None:
+    """The manifest that stands in a file, or None where there is none.
+
+    Raises:
+        StoreError: it is damaged, or of something else.
+    """
+    data = store.read(path)
+    try:
+        return Manifest.model_validate_json(data) if data is not None else None
+    except ValidationError as error:
+        raise StoreError(
+            f"{store.uri(path)} is no manifest ({_first(error)}): put a copy in its place, or take it away, and its "
+            "run's rows with it"
+        ) from error
+
+
+def _first(error: ValidationError) -> str:
+    found = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg'][:200]}".removeprefix(": ")
 
 
 def manifests(store: Store) -> list[Manifest]:
@@ -128,12 +227,19 @@ def manifests(store: Store) -> list[Manifest]:
     The files that they name are the lake. A compaction's file holds rows of several runs; where its manifest `hides`
     one of them, the rows of that run in its files do not count.
     """
-    names = [p for p in store.files("_runs") if p.endswith(".json")]
-    read = (store.read(name) for name in names)
-    found = [Manifest.model_validate_json(data) for data in read if data is not None]
+    read = (manifest_at(store, path) for path in store.files("_runs") if path.endswith(".json"))
+    found = [manifest for manifest in read if manifest is not None]
     stamps = {m.run_id: m.stamp for m in found}
     superseded = {run for m in found for run, stamp in m.supersedes.items() if stamps.get(run) == stamp}
     return [_in_effect(m, stamps) for m in found if m.run_id not in superseded]
+
+
+def newest_run(store: Store) -> str | None:
+    """The run that was committed last, compactions aside; None in an empty lake."""
+    names = [PurePosixPath(p).stem for p in store.files("_runs") if p.endswith(".json")]
+    read = (read_manifest(store, name) for name in names if not name.startswith(COMPACTED))
+    newest = max((m for m in read if m is not None), key=lambda m: (m.committed_at, m.run_id), default=None)
+    return newest.run_id if newest else None
 
 
 def _in_effect(manifest: Manifest, stamps: dict[str, str]) -> Manifest:
@@ -144,31 +250,13 @@ def _in_effect(manifest: Manifest, stamps: dict[str, str]) -> Manifest:
 
 
 @contextmanager
-def exclusive(store: Store, run_id: str) -> Iterator[str]:
-    """Holds the right to make this run; on entry, what dead attempts at any run left is finished or removed.
-
-    Yields:
-        The lock's holder, for `new_attempt`.
-
-    Raises:
-        RunLockedError: another process makes the same run.
-    """
-    with locked(store, run_id) as holder:
-        _recover(store, run_id)
-        for other in sorted({path.split("/")[1] for path in store.files("_staging")} - {run_id}):
-            with suppress(RunLockedError), locked(store, other):
-                _recover(store, other)
-        yield holder
-
-
-@contextmanager
 def locked(store: Store, run_id: str) -> Iterator[str]:
     """Holds the lock of one run alone, or that of `COMPACTION`.
 
     Raises:
         RunLockedError: another process holds it.
     """
-    path = _lock_path(run_id)
+    path = lock_path(run_id)
     try:
         with store.lock(path) as holder:
             yield holder
@@ -184,22 +272,6 @@ def locked(store: Store, run_id: str) -> Iterator[str]:
         ) from None
 
 
-def _recover(store: Store, run_id: str) -> None:
-    """Finishes a run that died while publishing, and removes what else it staged. Needs its lock.
-
-    What the next attempt may take over stays for a day.
-    """
-    staged = store.files(f"_staging/{run_id}")
-    for path in staged:
-        if path.count("/") == 3 and path.endswith("/manifest.json"):
-            data = store.read(path)
-            if data is not None:
-                _finish(store, Manifest.model_validate_json(data), path.removesuffix("/manifest.json"))
-    oldest = datetime.now(timezone.utc) - KEPT
-    kept = tuple(f"{a.folder}/" for a in attempts(store, run_id) if a.started_at > oldest)
-    store.delete([p for p in store.files(f"_staging/{run_id}") if not p.startswith(kept)])
-
-
 def attempts(store: Store, run_id: str) -> list[Attempt]:
     """The attempts at a run that another attempt may take rows over from."""
     marks = [p for p in store.files(f"_staging/{run_id}") if p.count("/") == 3 and p.endswith("/attempt.json")]
@@ -207,99 +279,48 @@ def attempts(store: Store, run_id: str) -> list[Attempt]:
     return [Attempt.model_validate_json(data) for data in read if data is not None]
 
 
-def commit(store: Store, run: Run, files: Iterable[StagedFile], urls: int) -> Manifest:
-    """Makes the published files of a run visible, all at once. Doing it again for the same attempt changes nothing.
-
-    Args:
-        store: the lake.
-        run: the attempt that wrote the files.
-        files: what `transforms.write.publish_files` and `pipeline.stories` gave for all tables.
-        urls: distinct URLs that came in.
-
-    Returns:
-        The manifest as written.
-
-    Raises:
-        CommitError: the books do not balance: not every URL has exactly one row of ``fetches``; or the run's lock went
-            to another process.
-    """
-    before = read_manifest(store, run.run_id)
-    if before is not None and before.attempt == run.attempt:
-        return before
-    prefix = f"{run.staging}/publish/"
-    by_table: dict[str, list[LakeFile]] = {name: [] for name in TABLES}
-    for file in sorted(files, key=lambda f: f.path):
-        entry = LakeFile(path=file.path.removeprefix(prefix), rows=file.rows, bytes=file.bytes)
-        by_table.setdefault(file.table, []).append(entry)
-    manifest = Manifest(
-        run_id=run.run_id,
-        run_date=run.run_date,
-        attempt=run.attempt,
-        schema_version=SCHEMA_VERSION,
-        committed_at=datetime.now(timezone.utc),
-        urls=urls,
-        files=by_table,
-        replaces=before.paths if before else [],
-        follows=before.stamp if before else None,
-    )
-    if manifest.rows("fetches") != urls:
-        raise CommitError(
-            f"the books do not balance: {urls} URLs came in and `fetches` has {manifest.rows('fetches')} rows; "
-            "nothing was published, please report this with the run's log"
-        )
-    # From here the lock holds for longer than it takes to write the decision.
-    if not store.holds(_lock_path(run.run_id), run.holder):
-        raise CommitError(
-            f"run {run.run_id} lost its lock {store.uri(_lock_path(run.run_id))}: its process was cut off from the "
-            "bucket for too long; nothing was published, start it again"
-        )
-    decide(store, manifest, run.staging)
-    return manifest
-
-
 def decide(store: Store, manifest: Manifest, staging: str) -> None:
-    """Publishes a manifest with the files of its own that lie under ``<staging>/publish``, all at once.
+    """Writes the decision to publish a manifest; `show` and `clear` do the rest, or whoever comes after a crash.
 
     Args:
         store: the lake.
-        manifest: what shall stand. The caller holds the lock of its run (`lock_of`).
-        staging: ``_staging/<the lock's name>/<a token>``; from there whoever comes next finishes what a crash leaves.
+        manifest: what shall stand. The caller holds its lock (`lock_of`).
+        staging: ``_staging/<the lock's name>/<a token>``; files that it names and that are new lie under its
+            ``publish``.
     """
     store.write(f"{staging}/manifest.json", _to_json(manifest))
-    _finish(store, manifest, staging)
 
 
-def _finish(store: Store, manifest: Manifest, staging: str) -> None:
-    """Everything after the decision to commit. Each step can be repeated, so a crash anywhere in it does no harm."""
-    for table in manifest.files.values():
-        for file in table:
-            store.move(f"{staging}/publish/{file.path}", file.path)
-    _show(store, manifest)
-    store.delete(manifest.replaces)
-    if not manifest.revision:
-        from pipeline.rewrite import tidy  # which is made of the functions of this module
+def show(store: Store, manifest: Manifest, staging: str) -> None:
+    """Does what was decided: files move to their places, the manifest to ``_runs``, and what it replaces goes.
 
-        tidy(store, manifest)
-    # The decision goes last: as long as it stands, the next run comes back here.
-    rest = [p for p in store.files(staging) if not p.endswith("/manifest.json")]
-    store.delete([*rest, f"{staging}/manifest.json"])
+    Each step can be repeated, so a crash anywhere in it does no harm.
 
-
-def _show(store: Store, manifest: Manifest) -> None:
-    """Writes the manifest that makes the run visible, where the one stands that it replaces, or none."""
+    Raises:
+        CommitError: another manifest stands than the one that this follows; nothing has moved.
+    """
     path, data = _manifest_path(manifest.run_id), _to_json(manifest)
     standing = store.read(path)
-    if standing == data:
-        return
     before = Manifest.model_validate_json(standing).stamp if standing is not None else None
     try:
-        if before != manifest.follows:
+        if standing != data and before != manifest.follows:
             raise Changed
-        store.swap(path, data, standing)
+        for table in manifest.files.values():
+            for file in table:
+                store.move(f"{staging}/publish/{file.path}", file.path)
+        if standing != data:
+            store.swap(path, data, standing)
     except Changed as error:
         raise CommitError(
             f"run {manifest.run_id} was committed by another process meanwhile, which stands: {store.uri(path)}"
         ) from error
+    store.delete(manifest.replaces)
+
+
+def clear(store: Store, staging: str) -> None:
+    """Removes a staging folder. The decision in it goes last: as long as it stands, the next run comes back to it."""
+    rest = [p for p in store.files(staging) if not p.endswith("/manifest.json")]
+    store.delete([*rest, f"{staging}/manifest.json"])
 
 
 def lock_of(manifest: Manifest) -> str:
@@ -321,8 +342,14 @@ def try_lock(stack: ExitStack, store: Store, manifest: Manifest) -> bool:
     return True
 
 
-def _lock_path(run_id: str) -> str:
+def lock_path(run_id: str) -> str:
+    """Where a run's lock lies."""
     return f"_runs/{run_id}.lock"
+
+
+def report_path(run_id: str | None) -> str:
+    """Where the report of a run lies (`pipeline.report`); None: that of the whole lake."""
+    return f"_reports/{run_id or '_lake'}.html"
 
 
 def _manifest_path(run_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The commands that look after a lake: `onrecord files`, `forget` and `compact`. Thin, like `pipeline.cli`."""
+"""The commands that look after a lake: `onrecord files`, `diff`, `forget` and `compact`. Thin, like `pipeline.cli`."""
 
 import json
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.console import EXIT_FAILED, LakeOption, fail, quiet, refuse
+from pipeline.console import EXIT_FAILED, LakeOption, RowFormat, fail, quiet, refuse, run_id_of_option, terminal
 
 if TYPE_CHECKING:
+    from pipeline.diff import Section
     from transforms.store import Store
 
 
@@ -23,7 +24,7 @@ class FilesFormat(str, Enum):
 
 
 def files(
-    run: Annotated[str | None, typer.Option("--run", help="Of this run alone.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Of this run alone.", callback=run_id_of_option)] = None,
     table: Annotated[str | None, typer.Option("--table", help="Of this table alone; _warc: archived pages.")] = None,
     lake: LakeOption = "lake",
     format_: Annotated[
@@ -51,6 +52,54 @@ def files(
                     about = {"table": name, "run_id": manifest.run_id, "uri": uri, "rows": file.rows}
                     about |= {"bytes": file.bytes, "holds_runs": sorted(manifest.supersedes)}
                     typer.echo(uri if format_ is FilesFormat.URI else json.dumps(about))
+
+
+def diff(
+    run_a: Annotated[str, typer.Argument(metavar="RUN_A", help="What was before.", callback=run_id_of_option)],
+    run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="What is now.", callback=run_id_of_option)],
+    lake: LakeOption = "lake",
+    lake_b: Annotated[str | None, typer.Option("--lake-b", help="The lake of RUN_B, where it is another.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most rows of a section.")] = 20,
+    format_: Annotated[
+        RowFormat, typer.Option("--format", help="jsonl: a line for each section with its total, and one a row.")
+    ] = RowFormat.TABLE,
+) -> None:
+    """Compare two runs: counts, failures, articles, texts, metadata, quotes, speakers and names that changed.
+
+    The tool for an upgrade: make the run anew into a copy of the lake, and compare it with what it was (--lake-b).
+    """
+    from pipeline.diff import NoSuchRun
+    from pipeline.diff import diff as compare
+
+    if (run_a, lake) == (run_b, lake_b or lake):
+        refuse(f"{run_a} and {run_b} of {lake} are one run; --lake-b names the lake of the second, such as a copy")
+    with _opened(lake) as store, _opened(lake_b or lake) as other:
+        try:
+            for section in compare((store, run_a), (other, run_b), limit):
+                _print_section(section, format_)
+        except NoSuchRun as error:
+            refuse(str(error))
+
+
+def _print_section(section: "Section", format_: RowFormat) -> None:
+    if format_ is RowFormat.JSONL:
+        head = {"section": section.name, "total": section.total, "shown": len(section.rows)}
+        for line in (head, *({"section": section.name, **row} for row in section.records())):
+            typer.echo(json.dumps(line, ensure_ascii=False, default=str))
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not section.rows:
+        terminal().print(f"{section.title}: none.")
+        return
+    part = f", {len(section.rows):,} of {section.total:,}" if len(section.rows) < section.total else ""
+    table = Table(title=f"{section.title}{part}", title_justify="left")
+    for column in section.columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in section.rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    terminal().print(table)
 
 
 def forget(

@@ -13,6 +13,7 @@ A run's own rows never count as known to it. One that is made anew (``--replace`
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta, timezone
@@ -22,13 +23,13 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import duckdb
 import pyarrow as pa
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from pipeline.config import RevisitConfig, RunConfig
 from pipeline.lake import manifests, read_manifest
 from pipeline.query import open_manifests
 from pipeline.tombstones import Forgotten, forgotten
+from transforms.counters import count
 from transforms.records import Fetch, Reason, Run, UrlRequest
 from transforms.store import Store, open_store
 from transforms.urls import domain_of, request_of
@@ -38,10 +39,12 @@ GONE = (Reason.HTTP_GONE, Reason.ROBOTS, Reason.OPTED_OUT)
 
 _BATCH = 10_000
 
+# Answers that are refused before their end; their rows have no status.
+_UNREAD = f"'{Reason.UNSUPPORTED_TYPE.value}', '{Reason.TOO_LARGE.value}'"
 # What was not asked for says nothing of the page.
 _TOLD = f"""
     SELECT *, coalesce(run_time, run_date::TIMESTAMPTZ) AS told_at FROM fetches
-    WHERE run_id <> $run_id AND (NOT $is_remade OR (run_date, run_id) < ($date, $run_id))
+    WHERE run_id <> $run_id AND (NOT $is_remade OR (told_at, run_id) < ($now, $run_id))
       AND (reason IS NULL OR reason NOT IN ('{Reason.NOT_DUE.value}', '{Reason.FORGOTTEN.value}'))
 """  # noqa: S608 - codes of ours
 _LOOK_UP = f"""
@@ -51,14 +54,14 @@ _LOOK_UP = f"""
       arg_max(text_hash, fetched_at) FILTER (has_page AND outcome <> 'not_modified')
     FROM (
       SELECT * REPLACE (coalesce(reason, '') AS reason), outcome IN ('ok', 'not_modified', 'unchanged') AS has_page,
-        has_page OR (http_status IS NOT NULL AND NOT retriable) AS answered
+        has_page OR (NOT retriable AND (http_status IS NOT NULL OR reason IN ({_UNREAD}))) AS answered
       FROM ({_TOLD})
     ) SEMI JOIN asked USING (domain, article_id) GROUP BY article_id
 """  # noqa: S608 - names of ours
 # Twice the days, so that a URL whose first failure is too long ago does not look like one that failed since.
 _LEFT = f"""
     WITH told AS (
-      SELECT *, run_id SIMILAR TO $runs AND (run_date, run_id) < ($date, $run_id) AS own FROM ({_TOLD})
+      SELECT *, run_id SIMILAR TO $runs AND (told_at, run_id) < ($now, $run_id) AS own FROM ({_TOLD})
       WHERE told_at >= $now::TIMESTAMPTZ - 2 * $age::INTERVAL
     ),
     left_behind AS (
@@ -117,7 +120,7 @@ def look_up(
             may be asked for.
         requests: the URLs.
         run: the run that asks; its own rows do not count.
-        is_remade: whether only runs before it, by logical date and id, count.
+        is_remade: whether only runs before it, by logical time and id, count.
     """
     asked = {(domain_of(r.url), r.article_id) for r in requests}
     if not asked:
@@ -185,7 +188,7 @@ def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
 
 
 def _asking(run: Run, is_remade: bool) -> dict[str, Any]:
-    return {"run_id": run.run_id, "date": run.run_date, "is_remade": is_remade}
+    return {"run_id": run.run_id, "now": run.time, "is_remade": is_remade}
 
 
 def left_behind(
@@ -208,7 +211,6 @@ def left_behind(
         _LEFT,
         {
             "runs": f"{re.escape(name)}-[0-9]{{8}}T[0-9]{{4}}",
-            "now": run.time,
             "age": timedelta(days=config.take_up_days),
             "tries": config.take_up_tries,
             "most": config.take_up_urls,
@@ -298,9 +300,13 @@ class _Recall(beam.DoFn):
         taken = which_of(self._database, self._adopted, requests)
         asked = [request for request in requests if request.article_id not in taken]
         known = look_up(self._database, asked, self._run, is_remade=self._is_remade)
+        met = Counter({"taken_over": len(requests) - len(asked)})
         for result in recall(asked, known, self._config, self._run, self._banned):
             if isinstance(result, Fetch):
-                Metrics.counter("ledger", result.reason or "").inc()
+                met[result.reason or ""] += 1
                 yield TaggedOutput("fetches", result)
             else:
+                met["asked"] += 1
                 yield result
+        for what, number in met.items():
+            count("ledger", what, number)

@@ -1,8 +1,8 @@
 """Which runs a command makes: one, or with ``--date 2026-01-01..2026-01-31`` one for each day.
 
 Such a backfill reads what has a date. A source of type sitemaps is asked for the pages of the day alone. Any other has
-a date when its options say ``${DATE}`` (or ``${YEAR}``, ``${MONTH}``, ``${DAY}``), such as an archive's path; a source
-that gives the same on each day is left out.
+a date when its options say ``${DATE}`` or ``${DAY}``, such as an archive's path; a source that gives the same on each
+day of a month is left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from pipeline.config import ConfigError, RunConfig, check_reachable, load_config
 from transforms.sources.config import SitemapsSource, Source
+
+FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(2999, 12, 31)
+"""Logical dates that are taken: with four digits in every id, and with a calendar left on both sides."""
 
 
 class Planned(NamedTuple):
@@ -44,8 +47,8 @@ def planned_runs(path: str, overrides: Sequence[str], lake: str | None, when: st
     first, last = days_of(when)
     for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
         moment = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
-        # Near the end of the calendar there is no next day.
-        other = day + timedelta(days=1) if day < date.max else day - timedelta(days=1)
+        # Of the same month: what changes with the month alone would come once for each of its days.
+        other = day.replace(day=1 if day.day > 1 else 2)
         config = load_config(path, overrides, lake, day)
         pairs = list(zip(config.sources, load_config(path, overrides, lake, other).sources, strict=True))
         dated = tuple(s for mine, others in pairs if (s := _of_day(mine, others, day)) is not None)
@@ -76,7 +79,7 @@ def logical_time(when: str | None) -> datetime:
     """The logical time that ``--date`` gives, in UTC; now for None.
 
     Raises:
-        ConfigError: it is no time.
+        ConfigError: it is no time, or one that is out of bounds.
     """
     if when is None:
         return datetime.now(timezone.utc)
@@ -86,6 +89,7 @@ def logical_time(when: str | None) -> datetime:
         raise ConfigError(
             f"--date {when}: YYYY-MM-DD, YYYY-MM-DDTHH:MM or YYYY-MM-DD..YYYY-MM-DD is expected, such as 2026-01-31"
         ) from error
+    _check_days(when, moment.date(), moment.date())
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
@@ -93,7 +97,7 @@ def days_of(when: str | None) -> tuple[date, date]:
     """First and last day of a range such as ``2026-01-01..2026-01-31``; all days for None.
 
     Raises:
-        ConfigError: it is no range, or ends before it begins.
+        ConfigError: it is no range, ends before it begins, or is out of bounds.
     """
     if when is None:
         return date.min, date.max
@@ -103,4 +107,10 @@ def days_of(when: str | None) -> tuple[date, date]:
         raise ConfigError(f"--date {when}: YYYY-MM-DD..YYYY-MM-DD is expected, first and last day") from error
     if first > last:
         raise ConfigError(f"--date {when}: the last day is before the first")
+    _check_days(when, first, last)
     return first, last
+
+
+def _check_days(when: str, first: date, last: date) -> None:
+    if first < FIRST_DAY or last > LAST_DAY:
+        raise ConfigError(f"--date {when}: days from {FIRST_DAY} to {LAST_DAY} are allowed")

@@ -78,13 +78,28 @@ def open_manifests(
         tables: which tables to open.
         where: a condition on all rows, such as `` WHERE run_id = 'a'``.
     """
+    with duckdb.connect() as database, table_views(database, store, runs, tables=tables, where=where):
+        yield database
+
+
+@contextmanager
+def table_views(
+    database: duckdb.DuckDBPyConnection,
+    store: Store,
+    runs: Sequence[Manifest],
+    *,
+    tables: Iterable[str] = TABLES,
+    where: str = "",
+    prefix: str = "",
+) -> Iterator[None]:
+    """Makes one view a table as `open_manifests` does, good inside the context; `prefix` begins their names."""
     # Files of one schema are read as one: only the first of them is opened before it is needed.
     files = {
         table: [(f.path, (f.schema_version or m.schema_version, m.hides)) for m in runs for f in m.files.get(table, [])]
         for table in tables
     }
     paths = [path for listed in files.values() for path, _ in listed]
-    with store.local_copies(paths) as copies, duckdb.connect() as database:
+    with store.local_copies(paths) as copies:
         database.execute("SET TimeZone = 'UTC'")
         local = iter(copies)
         for table, listed in files.items():
@@ -94,8 +109,8 @@ def open_manifests(
             for _, kind in listed:
                 alike.setdefault(kind, []).append(next(local))
             sources += [_source(found, hides) for (_, hides), found in alike.items()]
-            database.execute(f"CREATE TEMP VIEW {table} AS FROM ({' UNION ALL BY NAME '.join(sources)}){where}")
-        yield database
+            database.execute(f"CREATE TEMP VIEW {prefix}{table} AS FROM ({' UNION ALL BY NAME '.join(sources)}){where}")
+        yield
 
 
 def _empty(table: Table) -> str:

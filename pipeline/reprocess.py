@@ -10,19 +10,21 @@ import dataclasses
 import glob
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 
+from pipeline.commit import exclusive
 from pipeline.config import RunConfig
 from pipeline.execute import make
 from pipeline.graph import articles_of, voices_in, write
-from pipeline.lake import Manifest, exclusive, manifests, new_attempt
+from pipeline.lake import Manifest, manifests, new_attempt
 from pipeline.ledger import look_up, open_ledger
+from pipeline.progress import UNWATCHED, Watcher
 from pipeline.query import open_manifests, quoted
 from pipeline.resume import Resume, adopt_rows, versions_of
 from transforms.annotate.gazetteer import LISTED_VERSION
@@ -60,7 +62,7 @@ def reprocess(
     *,
     everything: bool = False,
     beam_options: Sequence[str] = (),
-    on_drain: Callable[[], None] = lambda: None,
+    watcher: Watcher = UNWATCHED,
 ) -> Iterator[Reprocessed]:
     """Makes committed runs of a configuration anew, one after another.
 
@@ -70,7 +72,7 @@ def reprocess(
         last: latest logical date.
         everything: also runs whose rows are of this code and these models, such as after a change of settings.
         beam_options: Beam's own command line options.
-        on_drain: called in the handler of the first SIGINT or SIGTERM; the run under way is committed all the same.
+        watcher: is told how each run goes; one that is asked to stop is committed all the same.
 
     Yields:
         Each run, when it is done.
@@ -88,7 +90,7 @@ def reprocess(
                 yield Reprocessed(run_id, is_made=False)
                 continue
             run, archives = _begin(store, run_id, holding, holder)
-            make(run, partial(_build, config=config, run=run, archives=archives), beam_options, on_drain)
+            make(run, partial(_build, config=config, run=run, archives=archives), beam_options, watcher)
             texts = sum(f.rows for f in run.adopted if f.table == "articles")
             yield Reprocessed(run_id, is_made=True, pages=sum(f.rows for f in archives), texts=texts)
 
@@ -96,9 +98,10 @@ def reprocess(
 def runs_of(store: Store, name: str, first: date = date.min, last: date = date.max) -> list[str]:
     """The ids of the committed runs of a configuration, in the order of their logical times."""
     ids = {run_id for m in manifests(store) for run_id in (m.run_id, *m.supersedes)}
-    found = {run_id: re.fullmatch(rf"{re.escape(name)}-(\d{{8}})T\d{{4}}", run_id) for run_id in ids}
-    days = {run_id: datetime.strptime(match[1], "%Y%m%d").date() for run_id, match in found.items() if match}
-    return sorted(run_id for run_id, day in days.items() if first <= day <= last)
+    found = {run_id: re.fullmatch(rf"{re.escape(name)}-([0-9]{{8}})T[0-9]{{4}}", run_id) for run_id in ids}
+    # Digits have the order of days, also in an id that somebody gave and that names none.
+    low, high = (day.isoformat().replace("-", "") for day in (first, last))
+    return sorted(run_id for run_id, match in found.items() if match and low <= match[1] <= high)
 
 
 def holding_of(store: Store, run_id: str) -> list[Manifest]:
@@ -157,7 +160,7 @@ def _build(pipeline: beam.Pipeline, config: RunConfig, run: Run, archives: list[
     rows = [*articles_of(pages, config, "Archived"), *voices_in(resumed.articles, config, "Resumed")]
     asked = pages | "Requests" >> beam.Map(lambda page: page.request).with_output_types(UrlRequest)
     requests = (asked, resumed.requests) | "AllRequests" >> beam.Flatten()
-    write(run, rows, [resumed.rows], [resumed.pages], requests)
+    write(run, rows, [resumed.rows], [resumed.pages], requests, config.quality)
 
 
 class _Restore(beam.DoFn):

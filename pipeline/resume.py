@@ -27,18 +27,18 @@ from pipeline.config import RunConfig
 from pipeline.lake import Attempt, attempts
 from transforms.annotate import MODEL_VERSION
 from transforms.annotate.entities import RULES_VERSION
-from transforms.archive import copy_members, whole_members
 from transforms.extract import EXTRACTOR_VERSION
+from transforms.files import merge_files
+from transforms.members import copy_members, whole_members
 from transforms.records import Article, Run, StagedFile, UrlRequest, content_hash
 from transforms.store import Store, open_store
 from transforms.tables import ARCHIVES, SCHEMA_VERSION, TABLES
-from transforms.write import merge_files
 
 _LOG = logging.getLogger(__name__)
 
 _COLUMNS = {
     "articles": ("article_id", "text_hash"),
-    "fetches": ("article_id", "outcome", "reason", "source", "text_hash", "body_hash"),
+    "fetches": ("article_id", "outcome", "reason", "source", "text_hash", "body_hash", "retriable"),
     "failures": ("article_id", "stage"),
 }
 
@@ -47,6 +47,7 @@ _WHOLE = """
     WHERE source NOT IN ('listing', 'warc') AND reason IS DISTINCT FROM 'cancelled'
       AND (outcome <> 'ok' OR (article_id, text_hash) IN (SELECT (article_id, text_hash) FROM articles))
       AND (outcome <> 'failed' OR article_id IN (SELECT article_id FROM failures WHERE stage <> 'annotate'))
+      AND NOT ($is_held AND retriable)
 """
 
 
@@ -66,7 +67,10 @@ def begin(store: Store, run: Run, config: RunConfig) -> Run:
     dead = max(attempts(store, run.run_id), key=lambda a: a.started_at, default=None)
     if dead is not None and dead.fingerprint == fingerprint:
         try:
-            run = dataclasses.replace(run, adopted=tuple(_adopt(store, run, dead.folder, with_pages=config.archive)))
+            # What failed for a passing reason may be why it is held.
+            is_held = store.read(f"{dead.folder}/held.json") is not None
+            taken = _adopt(store, run, dead.folder, with_pages=config.archive, is_held=is_held)
+            run = dataclasses.replace(run, adopted=tuple(taken))
         except (duckdb.Error, pa.ArrowException) as error:
             _LOG.warning("what a dead attempt at run %s staged is damaged, and asked for again: %s", run.run_id, error)
     # From here this attempt stands for the dead one.
@@ -77,7 +81,7 @@ def begin(store: Store, run: Run, config: RunConfig) -> Run:
 
 
 def _fingerprint(config: RunConfig, run: Run) -> str:
-    settings = config.model_dump(mode="json", exclude={"sources", "lake"})
+    settings = config.model_dump(mode="json", exclude={"sources", "lake", "quality"})
     code = [version("onrecord"), *versions_of(config), SCHEMA_VERSION, str(run.run_date)]
     return content_hash(json.dumps([settings, code], sort_keys=True))
 
@@ -87,7 +91,7 @@ def versions_of(config: RunConfig) -> tuple[str, str]:
     return EXTRACTOR_VERSION, MODEL_VERSION if config.annotate.model == "shipped" else RULES_VERSION
 
 
-def _adopt(store: Store, run: Run, dead: str, *, with_pages: bool) -> Iterator[StagedFile]:
+def _adopt(store: Store, run: Run, dead: str, *, with_pages: bool, is_held: bool) -> Iterator[StagedFile]:
     """The rows of a dead attempt, and its pages, as files of this one."""
     files: dict[str, list[str]] = {}
     with duckdb.connect() as database:
@@ -96,7 +100,7 @@ def _adopt(store: Store, run: Run, dead: str, *, with_pages: bool) -> Iterator[S
             files[table] = list(read)
             empty = TABLES[table].schema.empty_table().select(columns)
             database.register(table, pa.concat_tables([empty, *read.values()]))
-        taken: dict[str, bool] = dict(database.execute(_WHOLE).fetchall())
+        taken: dict[str, bool] = dict(database.execute(_WHOLE, {"is_held": is_held}).fetchall())
     if with_pages:
         missing = {article_id for article_id, has_page in taken.items() if has_page}
         for path in store.files(f"{dead}/publish/{ARCHIVES}"):

@@ -1,7 +1,7 @@
 """Takes rows out of committed files: the one way in which a run's files change after its commit.
 
 The files that hold such rows are written anew without them, under staging; then one manifest names the new ones in
-their place (`pipeline.lake.decide`) and the old ones are deleted. A crash leaves the old state or the new one.
+their place (`pipeline.lake.show`) and the old ones are deleted. A crash leaves the old state or the new one.
 """
 
 import secrets
@@ -13,14 +13,25 @@ from datetime import date
 import duckdb
 import pyarrow as pa
 
-from pipeline.lake import COMPACTION, LakeFile, Manifest, RunLockedError, decide, lock_of, locked, manifests
+from pipeline.lake import (
+    COMPACTION,
+    LakeFile,
+    Manifest,
+    RunLockedError,
+    clear,
+    decide,
+    lock_of,
+    locked,
+    manifests,
+    show,
+)
 from pipeline.query import open_manifests
 from pipeline.tombstones import Forgotten, forgotten, named_articles
-from transforms.archive import Member, copy_members, members
+from transforms.files import merge_files
+from transforms.members import Member, copy_members, whole_members
 from transforms.records import Reason
 from transforms.store import Store
 from transforms.tables import ARCHIVES, SCHEMA_VERSION, TABLES
-from transforms.write import merge_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +114,10 @@ def drop_rows(store: Store, manifest: Manifest, drop: Drop) -> Counter[str]:
             "follows": manifest.stamp,
         }
     )
-    decide(store, changed.model_copy(update={"replaces": sorted({*manifest.paths} - {*changed.paths})}), staging)
+    changed = changed.model_copy(update={"replaces": sorted({*manifest.paths} - {*changed.paths})})
+    decide(store, changed, staging)
+    show(store, changed, staging)
+    clear(store, staging)
     return removed
 
 
@@ -141,11 +155,21 @@ def _without(
 
 
 def _kept(store: Store, manifest: Manifest, file: LakeFile, drop: Drop) -> list[Member]:
-    """The records of an archive that stay."""
+    """The records of an archive that stay.
+
+    Raises:
+        OSError: it holds fewer pages than were written.
+    """
     if file.path.split("/")[1] in drop.run_ids or (drop.before and manifest.run_date < drop.before):
         return []
     with store.local_copies([file.path]) as [copy]:
-        return [m for m in members(copy) if m.article_id not in drop.article_ids]
+        found = list(whole_members(copy))
+    if _pages(found) != file.rows:
+        raise OSError(
+            f"the archive {store.uri(file.path)} is damaged: {_pages(found)} of its {file.rows} pages can be read; put "
+            "a copy in its place"
+        )
+    return [m for m in found if m.article_id not in drop.article_ids]
 
 
 def _pages(kept: list[Member]) -> int:

@@ -19,9 +19,9 @@ import duckdb
 
 from pipeline.lake import manifests
 from transforms.extract.shingles import from_column, likeness, sketch
+from transforms.files import SORT_MEMORY, write_rows
 from transforms.records import Run, StagedFile, Story, stable_id
 from transforms.store import open_store
-from transforms.write import SORT_MEMORY, write_rows
 
 RECENT = timedelta(days=7)
 """How far back an article may stand whose text makes a later one a copy."""

@@ -7,10 +7,13 @@ requests with an error of the service in place of the emulator's answer, or afte
 import json
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
@@ -99,3 +102,31 @@ def serve_gcs(*buckets: str) -> Iterator[Gcs]:
             storage.Client().create_bucket(bucket)
         yield gcs
     emulator.stop()
+
+
+@contextmanager
+def gcs_of_another_process(*buckets: str) -> Iterator[str]:
+    """The same service in a process of its own, for clients that hold this one while they wait; gives its address."""
+    command = [sys.executable, "-W", "ignore", "-m", __name__, *buckets]
+    with subprocess.Popen(
+        command,
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("STORAGE_EMULATOR_HOST", address)
+            patch.setenv("GOOGLE_CLOUD_PROJECT", "test")
+            # It ends with its input.
+            yield address
+
+
+if __name__ == "__main__":
+    with serve_gcs(*sys.argv[1:]) as served:
+        sys.stdout.write(f"{served.address}\n")
+        sys.stdout.flush()
+        sys.stdin.read()

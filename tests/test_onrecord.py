@@ -1,7 +1,9 @@
 """The public names."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,11 @@ def test_every_public_name_is_there_and_documented() -> None:
     assert set(onrecord.__all__) == set(onrecord._HOME_OF)
     for name in onrecord.__all__:
         assert getattr(onrecord, name).__doc__, name
+
+
+def test_the_documented_names_are_all_and_no_others() -> None:
+    page = Path(__file__).parents[1].joinpath("docs", "python.md").read_text()
+    assert re.findall(r"`(\w+)`", page.partition("## All names")[2])[1:] == onrecord.__all__
 
 
 def test_an_unknown_name_is_said() -> None:

@@ -7,16 +7,10 @@ in a header of ours, so that a run over the archive comes to the same articles w
 
 import json
 import uuid
-import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from io import BytesIO
-from pathlib import Path
-from typing import NamedTuple
 
 import apache_beam as beam
-from warcio.archiveiterator import ArchiveIterator
-from warcio.exceptions import ArchiveLoadFailed
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
@@ -24,7 +18,6 @@ from transforms.records import Page, Run, StagedFile
 from transforms.sources.warc import REQUEST_HEADER
 from transforms.store import Store
 from transforms.tables import ARCHIVES
-from transforms.urls import request_of
 from transforms.write import WriteBundles
 
 
@@ -104,63 +97,6 @@ class ArchiveWriter:
         self._stack.close()
         partition = self._run.partition
         return StagedFile(table=ARCHIVES, partition=partition, path=self._staged, rows=self._pages, bytes=size)
-
-
-class Member(NamedTuple):
-    """A record of a run's archive: where it stands in the file, in bytes, and whose page it is."""
-
-    offset: int
-    length: int
-    article_id: str
-    """Empty for what is no page."""
-
-
-def members(file: Path) -> Iterator[Member]:
-    """The records of a run's archive, in order.
-
-    Raises:
-        OSError: the file is damaged.
-    """
-    with file.open("rb") as opened:
-        records = ArchiveIterator(opened)
-        try:
-            for record in records:
-                header = record.rec_headers.get_header
-                known = json.loads(header(REQUEST_HEADER) or "{}")
-                url = known.get("url", header("WARC-Target-URI")) if record.rec_type == "response" else None
-                records.read_to_end(record)
-                article_id = request_of(url, "warc").article_id if url else ""
-                yield Member(records.get_record_offset(), records.get_record_length(), article_id)
-        except (ArchiveLoadFailed, ValueError) as error:
-            raise OSError(f"the archive {file} is damaged: {error}") from error
-
-
-def whole_members(file: Path) -> Iterator[Member]:
-    """The records of an archive whose writer died, up to the first that is not whole."""
-    with suppress(OSError):
-        for member in members(file):
-            if not _is_whole(file, member):
-                return
-            yield member
-
-
-def _is_whole(file: Path, member: Member) -> bool:
-    stream = zlib.decompressobj(wbits=31)
-    with file.open("rb") as opened:
-        opened.seek(member.offset)
-        try:
-            stream.decompress(opened.read(member.length))
-        except zlib.error:
-            return False
-    return stream.eof
-
-
-def copy_members(source: Path, target: Path, kept: list[Member]) -> None:
-    """Copies records of an archive into a new one, byte for byte."""
-    with source.open("rb") as old, target.open("wb") as new:
-        for member in kept:
-            old.seek(member.offset)
-            new.write(old.read(member.length))
 
 
 def _open_writer(store: Store, run: Run) -> ArchiveWriter:

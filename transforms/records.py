@@ -7,7 +7,7 @@ digits of BLAKE2b (RFC 7693) over their parts: the same input gives the same id 
 
 import hashlib
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from enum import Enum
 from typing import Literal
@@ -362,6 +362,8 @@ class Run:
     """The lake's root: a folder or ``gs://bucket/prefix``."""
     holder: str = ""
     """The name under which the run's lock is held; the commit asks whether it still is."""
+    is_detached: bool = False
+    """No process waits for the run and holds its lock: the commit takes it."""
     logical_time: datetime | None = None
     """The run's logical time, in UTC; None: the beginning of its date."""
     adopted: "tuple[StagedFile, ...]" = ()
@@ -392,36 +394,3 @@ class StagedFile:
     path: str
     rows: int
     bytes: int
-
-
-def failure_of(fetch: Fetch, stage: Stage, reason: Reason, message: str, at: datetime) -> Failure:
-    """The failure row of a URL whose fetch is known.
-
-    Args:
-        fetch: the URL's ledger row, whichever way it ended.
-        stage: the stage that failed.
-        reason: the code that users group by.
-        message: one sentence for a person; cut to 2,000 characters.
-        at: when, in UTC.
-    """
-    return Failure(
-        failure_id=stable_id(fetch.article_id, stage, reason.value),
-        url=fetch.url,
-        article_id=fetch.article_id,
-        domain=fetch.domain,
-        stage=stage,
-        reason=reason.value,
-        message=message[:2000],
-        retriable=reason.retriable,
-        attempts=fetch.attempts,
-        http_status=fetch.http_status,
-        source=fetch.source,
-        failed_at=at,
-    )
-
-
-def failed(fetch: Fetch, stage: Stage, refused: Rejected) -> tuple[Fetch, Failure]:
-    """The two rows of a page that came and that a later stage refused: its ledger row, failed, and the failure."""
-    reason = refused.reason
-    row = replace(fetch, outcome="failed", reason=reason.value, retriable=reason.retriable)
-    return row, failure_of(row, stage, reason, refused.message, datetime.now(timezone.utc))

@@ -333,7 +333,7 @@ def to_batch(
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        return _clean(value)
+        return clean_text(value)
     if isinstance(value, tuple):
         return [_element(item) for item in value]
     if isinstance(value, datetime):
@@ -345,11 +345,12 @@ def _plain(value: Any) -> Any:
 
 def _element(item: Any) -> Any:
     if isinstance(item, Mention):
-        return {"start": item.start, "end": item.end, "text": _clean(item.text)}
+        return {"start": item.start, "end": item.end, "text": clean_text(item.text)}
     if isinstance(item, tuple):
         return {"start": item[0], "end": item[1]}
-    return _clean(item) if isinstance(item, str) else item
+    return clean_text(item) if isinstance(item, str) else item
 
 
-def _clean(text: str) -> str:
+def clean_text(text: str) -> str:
+    """The text without what some readers cannot hold: NUL letters go, lone surrogates become U+FFFD."""
     return _SURROGATE.sub("\ufffd", text.replace("\0", ""))

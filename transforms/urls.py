@@ -66,6 +66,10 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _PATH_SAFE = _UNRESERVED | frozenset(b"!$&'()*+,;=:@/%")
 _QUERY_SAFE = _PATH_SAFE | frozenset(b"?")
+_USER_INFO = re.compile(r"([/\\]{2})[^/\\?#\s]+@")
+_SECRET_QUERY = re.compile(
+    r"([?&](?:[\w.-]*(?:api[_-]?key|token|secret|passw(?:or)?d|signature|auth)|key|sig|pwd)=)[^&#\s'\"]+", re.IGNORECASE
+)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -190,12 +194,22 @@ def request_of(raw: str, source: str, title: str | None = None, published_at: da
     try:
         url = canonical_url(raw)
     except Rejected:
-        url = raw.strip(_EDGES).encode("utf-8", "replace").decode()
+        # A password that stands in it must not reach a table.
+        url = without_secrets(raw.strip(_EDGES).encode("utf-8", "replace").decode())
     article_id = url_id(url)
     if source == "listing":
         # A feed may name its own address as an article's: these are two requests, each with its row.
         article_id = stable_id("listing", article_id)
     return UrlRequest(url=url, article_id=article_id, source=source, title=title, published_at=published_at)
+
+
+def without_secrets(text: str) -> str:
+    """A text that holds addresses, with *** for user names and passwords, and for what their queries call a key.
+
+    Args:
+        text: an address, or words around some. Keys are told by their names, such as ``api_key`` and ``token``.
+    """
+    return _SECRET_QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))
 
 
 def _is_tracking(pair: str) -> bool:
@@ -341,5 +355,5 @@ def _registrable(host: str) -> str:
 
 
 def _shown(raw: str) -> str:
-    text = raw.encode("utf-8", "replace").decode()
+    text = without_secrets(raw.encode("utf-8", "replace").decode())
     return repr(text if len(text) <= 120 else text[:117] + "...")

@@ -9,13 +9,15 @@ from typing import Annotated
 
 import typer
 
-from pipeline.console import LakeOption, refuse
+from pipeline.console import LakeOption, refuse, run_id_of_option
 
 app = typer.Typer(
     no_args_is_help=True, help="Take the committed tables to a DuckDB file, to BigQuery or to an Iceberg catalog."
 )
 
-RunOption = Annotated[str | None, typer.Option("--run", metavar="RUN", help="This run alone; else all.")]
+RunOption = Annotated[
+    str | None, typer.Option("--run", metavar="RUN", help="This run alone; else all.", callback=run_id_of_option)
+]
 
 
 @app.command()

@@ -8,16 +8,17 @@ from typing import Any
 
 import duckdb
 
+from pipeline.commit import commit, exclusive
 from pipeline.config import RunConfig
-from pipeline.lake import Manifest, commit, exclusive, manifests, new_attempt
+from pipeline.lake import Manifest, manifests, new_attempt
 from pipeline.query import open_lake
 from pipeline.stories import write_stories
 from tests.conftest import make_fetch
 from tests.site.server import Site
+from transforms.files import publish_files, write_rows
 from transforms.records import Article
 from transforms.store import FolderStore, Store
 from transforms.tables import ARCHIVES, TABLES, Row
-from transforms.write import publish_files, write_rows
 
 DAY = date(2026, 3, 4)
 LAKE_V1 = Path(__file__).parents[1] / "data" / "lake-v1"

@@ -1,6 +1,7 @@
 """`onrecord run --date FIRST..LAST`: each day a run of its own, from sources that have a date."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_each_day_asks_for_the_pages_of_the_day_and_a_repeat_for_nothing(site: S
     command = config_of(tmp_path, SITEMAPS, FEED, site=site), "--date", "2025-03-11..2025-03-13"
     site.log.clear()
     code, out, err = onrecord(*command)
-    assert (code, err) == (0, "")
+    assert code == 0, err
     assert out.count("Left out, for it has no date: sources.1") == 3
     assert run_ids(tmp_path) == [f"back-202503{day}T0000" for day in (11, 12, 13)]
     with open_lake(FolderStore(str(tmp_path / "lake"))) as database:
@@ -107,9 +108,12 @@ def test_a_day_of_which_all_failed_ends_it_and_says_which(site: Site, tmp_path: 
     assert (onrecord(*command)[0], len(run_ids(tmp_path))) == (0, 2)
 
 
-@pytest.mark.parametrize("source", [FEED, {"type": "warc", "path": "all/*.warc.gz"}])
+@pytest.mark.parametrize(
+    "source",
+    [FEED, {"type": "warc", "path": "all/*.warc.gz"}, {"type": "warc", "path": "${YEAR}/${MONTH}.warc.gz"}],
+)
 def test_without_a_dated_source_it_is_refused(source: dict[str, Any], tmp_path: Path) -> None:
-    code, _, err = onrecord(config_of(tmp_path, source), "--date", "2025-03-01..2025-03-03")
+    code, _, err = onrecord(config_of(tmp_path, source), "--date", "2025-03-31..2025-04-02")
     assert code == 2
     assert "no source of" in err
     assert "a source of type sitemaps is needed, or one whose options say ${DATE}" in err
@@ -154,3 +158,12 @@ def test_a_time_is_read_as_utc_unless_it_says_otherwise() -> None:
     assert logical_time("2025-03-09T07:30+02:00") == datetime(2025, 3, 9, 5, 30, tzinfo=timezone.utc)
     with pytest.raises(ConfigError, match="--date soon: YYYY-MM-DD, "):
         logical_time("soon")
+
+
+@pytest.mark.parametrize("when", ["0999-12-31", "0001-01-01T00:00+05:00", "3000-01-01"])
+def test_a_day_at_the_calendars_ends_is_refused(when: str) -> None:
+    with pytest.raises(ConfigError, match=f"--date {re.escape(when)}: days from 1000-01-01 to 2999-12-31 are allowed"):
+        logical_time(when)
+    day = when[:10]
+    with pytest.raises(ConfigError, match=f"--date {day}..{day}: days from 1000-01-01 to 2999-12-31 are allowed"):
+        days_of(f"{day}..{day}")

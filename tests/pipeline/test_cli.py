@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.lake import commit
+from pipeline.commit import commit
 from tests.golden import ONRECORD, ROOT
 from tests.pipeline.test_lake import stage
 from transforms.store import FolderStore
@@ -191,8 +191,19 @@ def test_it_starts_quickly_and_without_beam(arguments: list[str], seconds: float
         subprocess.run([*ONRECORD, *arguments], cwd=ROOT, check=True, capture_output=True, stdin=subprocess.DEVNULL)
         times.append(time.monotonic() - start)
     assert min(times) < seconds
-    code = IMPORTS.format(arguments=arguments)
+    assert not imports_beam(*arguments)
+
+
+def imports_beam(*arguments: str) -> bool:
+    code = IMPORTS.format(arguments=list(arguments))
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
-    assert run.stderr == "False"
+    return run.stderr.endswith("True")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["compact"], ["forget", "site1.example"], ["files"], ["query", "FROM quotes"]], ids=" ".join
+)
+def test_looking_after_a_lake_takes_no_beam(arguments: list[str], lake: str) -> None:
+    assert not imports_beam(*arguments, "--lake", lake)

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import pipeline.compact
+from pipeline.commit import exclusive
 from pipeline.compact import compact
-from pipeline.lake import exclusive, locked, manifests, read_manifest
+from pipeline.lake import locked, manifests, read_manifest
 from pipeline.rewrite import Drop, drop_rows
 from tests.conftest import make_article
 from tests.pipeline.lakes import DAY, by_glob, by_manifest, column, lake_of_version_1, run_of

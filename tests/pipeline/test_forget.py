@@ -5,14 +5,17 @@ import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.commit import accept, commit, exclusive
 from pipeline.compact import compact
 from pipeline.forget import forget, what_is_meant
-from pipeline.lake import RunLockedError, exclusive, locked, manifests
+from pipeline.lake import Check, HeldError, RunLockedError, locked, manifests, new_attempt
+from pipeline.resume import begin
 from pipeline.tombstones import forgotten
 from tests.conftest import make_article, make_fetch
 from tests.pipeline.lakes import (
@@ -29,6 +32,8 @@ from tests.pipeline.lakes import (
     tables_on_disk,
 )
 from tests.pipeline.test_lake import Killed, Mortal
+from tests.pipeline.test_resume import CONFIG
+from transforms.files import publish_files, write_rows
 from transforms.records import Article, Reason
 from transforms.sources.warc import read_warc
 from transforms.store import FolderStore, Store
@@ -142,6 +147,49 @@ def test_what_a_run_under_way_has_of_it_goes_with_its_commit(store: Store) -> No
     assert column(store, f"SELECT run_id FROM fetches WHERE url = '{STORM}'") == ["c-20260304T0200"]
     assert by_glob(store) == by_manifest(store)
     assert [(m.run_id, m.urls) for m in manifests(store)][1] == ("b-20260304T0100", 1)
+
+
+def test_what_a_dead_run_staged_goes_and_what_a_living_one_stages_stays(store: Store) -> None:
+    run_of(store, "a-20260304T0000", [page("http://other.example/1")])
+    for run_id in ("dead-20260304T0000", "living-20260304T0000"):
+        run = begin(store, new_attempt(run_id, DAY, store.root), CONFIG)
+        write_rows(run, "articles", [page(STORM)], f"{run.staging}/rows/articles/a.parquet")
+    with locked(store, "living-20260304T0000"):
+        forget(store, what_is_meant(STORM, None))
+    assert {path.split("/")[1] for path in store.files("_staging")} == {"living-20260304T0000"}
+
+
+def test_what_is_held_back_loses_it_when_it_is_published(store: Store) -> None:
+    run = new_attempt("held-20260304T0000", DAY, store.root)
+    urls = (STORM, "http://other.example/1")
+    rows: dict[str, list[Any]] = {
+        "articles": [page(url) for url in urls],
+        "fetches": [make_fetch(0, url=url, article_id=url_id(url)) for url in urls],
+    }
+    with exclusive(store, run.run_id), pytest.raises(HeldError):
+        files = [
+            file
+            for table, records in rows.items()
+            for file in publish_files(run, [write_rows(run, table, records, f"{run.staging}/rows/{table}/a.parquet")])
+        ]
+        commit(store, run, files, urls=2, checks=[Check(name="a", figure=1, limit=0, of=1, breach="It is too much.")])
+    forget(store, what_is_meant(STORM, None))
+    with exclusive(store, run.run_id):
+        accept(store, run.run_id)
+    assert column(store, "SELECT url FROM articles") == ["http://other.example/1"]
+    assert url_id(STORM) not in ids_on_disk(store)
+
+
+@pytest.mark.parametrize("keep", [slice(0, 0), slice(0, -30), slice(40, None), slice(0, 700)])
+def test_a_damaged_archive_is_said_and_stays(keep: slice, v1: FolderStore) -> None:
+    [manifest] = [m for m in manifests(v1) if m.run_id == "v1-20250312T0000"]
+    [file] = manifest.files["_warc"]
+    damaged = Path(v1.root, file.path)
+    damaged.write_bytes(damaged.read_bytes()[keep])
+    before = {path: data for path, data in on_disk(v1).items() if not path.startswith("_forgotten")}
+    with pytest.raises(OSError, match=rf"the archive .*{damaged.name} is damaged"):
+        forget(v1, what_is_meant(STORM, None))
+    assert {path: data for path, data in on_disk(v1).items() if not path.startswith("_forgotten")} == before
 
 
 def test_the_row_of_a_refused_url_stays_in_a_run_of_forgotten_days(store: Store) -> None:

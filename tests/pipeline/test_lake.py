@@ -1,27 +1,30 @@
 """The commit protocol, without a graph: a run shows whole or not at all, wherever it died."""
 
+import json
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 import pipeline.lake
+from pipeline.commit import commit, exclusive
 from pipeline.lake import (
     CommitError,
+    LakeFile,
     Manifest,
     RunLockedError,
-    commit,
-    exclusive,
+    check_run_id,
     manifests,
     new_attempt,
     read_manifest,
+    show,
 )
 from pipeline.query import open_lake
 from pipeline.stories import write_stories
 from tests.conftest import make_article, make_fetch
+from transforms.files import publish_files, write_rows
 from transforms.records import Run, StagedFile
-from transforms.store import FolderStore, Store
-from transforms.write import publish_files, write_rows
+from transforms.store import FolderStore, Store, StoreError
 
 DAY = date(2026, 3, 4)
 
@@ -218,3 +221,85 @@ def test_a_manifest_reads_back_as_it_was_written(store: Store) -> None:
     run, files = stage(store)
     manifest = commit(store, run, files, urls=2)
     assert Manifest.model_validate_json(pipeline.lake._to_json(manifest)) == manifest
+
+
+def test_a_run_that_another_process_committed_meanwhile_stands_and_nothing_of_the_late_one_is_seen(
+    store: Store,
+) -> None:
+    first, files = stage(store, texts={1: "first"})
+    late, late_files = stage(store, texts={1: "late"})
+    with pytest.raises(Killed):
+        # Dead as soon as it has decided.
+        commit(Mortal(store, 1, after=True), late, late_files, urls=1)
+    commit(store, first, files, urls=1)
+    before = visible(store)
+    manifest = read_manifest(store, first.run_id)
+    with exclusive(store, "other-20260304T0000"):
+        pass
+    assert (visible(store), texts(store)) == (before, ["first"])
+    assert read_manifest(store, first.run_id) == manifest
+    assert store.files("_staging") == []
+
+
+def test_a_manifest_that_follows_another_than_stands_is_refused_before_a_file_moves(store: Store) -> None:
+    first, files = stage(store, texts={1: "first"})
+    late, late_files = stage(store, texts={1: "late"})
+    manifest = commit(store, first, files, urls=1)
+    before = visible(store)
+    refused = manifest.model_copy(update={"files": {"articles": [_moved(late, f) for f in late_files]}})
+    with pytest.raises(CommitError, match=f"run {first.run_id} was committed by another process meanwhile"):
+        show(store, refused.model_copy(update={"attempt": late.attempt, "follows": None}), late.staging)
+    assert (visible(store), read_manifest(store, first.run_id)) == (before, manifest)
+
+
+def _moved(run: Run, file: StagedFile) -> LakeFile:
+    return LakeFile(path=file.path.removeprefix(f"{run.staging}/publish/"), rows=file.rows, bytes=file.bytes)
+
+
+@pytest.mark.parametrize("run_id", ["daily-20260304T0000", "a", "A.b_c-9", "9" * 128])
+def test_ids_of_letters_digits_dots_and_hyphens_are_taken(run_id: str) -> None:
+    check_run_id(run_id, is_new=True)
+
+
+ODD_IDS = ["", "../x", "a/b", "a\\b", ".", "..", ".a", "_compact", "-a", "a" * 129, "a\0b", "a\n", "a b", "é", "a'b"]
+
+
+@pytest.mark.parametrize("run_id", ODD_IDS)
+def test_an_id_that_is_none_is_refused(run_id: str) -> None:
+    with pytest.raises(ValueError, match=r"is no run id: up to 128 letters .* are allowed") as refused:
+        check_run_id(run_id)
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < 400
+
+
+def test_no_run_is_made_under_an_id_like_a_compactions() -> None:
+    check_run_id("compact.20260304.0a1b2c3d")
+    with pytest.raises(ValueError, match="is no id for a run"):
+        check_run_id("compact.20260304.0a1b2c3d", is_new=True)
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "articles/../../x", "articles//x", ".", ""])
+def test_a_manifest_that_leads_out_of_the_lake_is_refused_and_nothing_happens(path: str, store: Store) -> None:
+    run, files = stage(store)
+    manifest = commit(store, run, files, urls=2)
+    outside = Path(store.root).parent / "x"
+    outside.write_text("not ours")
+    for changed in ({"replaces": [path]}, {"files": {"articles": [{"path": path, "rows": 1, "bytes": 1}]}}):
+        decision = f"_staging/{run.run_id}/a/manifest.json"
+        store.write(decision, json.dumps({**manifest.model_dump(mode="json"), **changed}).encode())
+        with (
+            pytest.raises(StoreError, match=r"manifest.json is no manifest \(.* leads out of the lake"),
+            exclusive(store, "other-20260304T0000"),
+        ):
+            pass
+        store.delete([decision])
+    assert outside.read_text() == "not ours"
+    assert texts(store) == ["one", "two"]
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[", b'{"run_id": "../x"}'])
+def test_a_file_that_is_no_manifest_is_named_in_one_sentence(data: bytes, store: Store) -> None:
+    store.write("_runs/odd.json", data)
+    with pytest.raises(StoreError, match=r"_runs/odd.json is no manifest \(") as refused:
+        manifests(store)
+    assert len(str(refused.value).splitlines()) == 1

@@ -43,6 +43,37 @@ def test_files_as_json_says_what_each_holds(v1: FolderStore) -> None:
     assert {(line["run_id"], tuple(line["holds_runs"])) for line in lines} == {(RUN, ())}
 
 
+ODD_IDS = ["../x", "a/b", "", "a" * 10_000, "a\0b", ".hidden"]
+
+
+@pytest.mark.parametrize("run_id", ODD_IDS)
+def test_what_is_no_run_id_is_refused_in_one_sentence(run_id: str, v1: FolderStore) -> None:
+    before = on_disk(v1)
+    config = Path(v1.root).parent / "ids.yaml"
+    config.write_text("name: ids\nlake: unused\nsources: [{type: urls, path: ids.yaml}]\n")
+    for command in (
+        ["run", str(config), "--run-id", run_id],
+        ["files", "--run", run_id],
+        ["publish", "duckdb", f"{v1.root}.duckdb", "--run", run_id],
+        ["publish", "bigquery", "--project", "p", "--dataset", "d", "--run", run_id],
+        ["publish", "iceberg", "--namespace", "n", "--run", run_id],
+    ):
+        done = onrecord(v1, *command)
+        assert (done.exit_code, done.stdout) == (2, ""), command
+        [said] = done.stderr.splitlines()
+        assert "is no run id: up to 128 letters (a to z), digits, dots, - and _ are allowed" in said
+        assert len(said) < 500
+    assert on_disk(v1) == before
+
+
+def test_a_run_is_not_made_in_the_place_of_a_compaction(v1: FolderStore) -> None:
+    config = Path(v1.root).parent / "ids.yaml"
+    config.write_text("name: ids\nlake: unused\nsources: [{type: urls, path: ids.yaml}]\n")
+    done = onrecord(v1, "run", str(config), "--run-id", "compact.20250313.00000000", "--replace")
+    assert done.exit_code == 2
+    assert "compact. is what the ids of compactions begin with" in done.stderr
+
+
 def test_files_of_a_compacted_run_are_those_that_hold_its_rows(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path / "lake"))
     for hour in range(2):

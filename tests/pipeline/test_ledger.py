@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commit import commit
 from pipeline.config import RevisitConfig
-from pipeline.lake import commit, new_attempt
+from pipeline.lake import new_attempt
 from pipeline.ledger import Known, left_behind, look_up, open_ledger, recall
 from pipeline.tombstones import Forgotten
 from tests.conftest import make_fetch
+from transforms.files import publish_files, write_rows
 from transforms.records import Fetch, Reason, Run, UrlRequest
 from transforms.store import FolderStore, Store
 from transforms.urls import request_of
-from transforms.write import publish_files, write_rows
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 REQUEST = request_of("http://site1.example/1", "feed")
@@ -88,6 +89,13 @@ def test_a_run_that_is_made_anew_knows_only_the_runs_before_it(store: Store) -> 
     known = known_of(store, REQUEST, run=run_at(store, NOON), is_remade=True)
     assert known[REQUEST.article_id].etag == '"10"'
     assert known_of(store, REQUEST, run=run_at(store, NOON))[REQUEST.article_id].etag == '"14"'
+
+
+def test_before_it_means_by_time_whatever_the_names_of_the_configurations(store: Store) -> None:
+    committed(store, run_at(store, ago(hours=2), "weekly"), fetched(REQUEST, ago(hours=2), etag='"before"'))
+    committed(store, run_at(store, ago(hours=-2), "all"), fetched(REQUEST, ago(hours=-2), etag='"after"'))
+    known = known_of(store, REQUEST, run=run_at(store, NOON), is_remade=True)
+    assert known[REQUEST.article_id].etag == '"before"'
 
 
 def test_ages_are_counted_in_the_runs_logical_time(store: Store) -> None:
@@ -179,6 +187,9 @@ def test_what_is_gone_is_left_alone_for_the_days_configured_and_no_longer(reason
         ({"reason": "port_not_allowed"}, True),
         ({"reason": "http_4xx", "http_status": 403}, False),
         ({"reason": "not_article", "http_status": 200}, False),
+        # Refused before its end: the row has no status.
+        ({"reason": "unsupported_type", "attempts": 1}, False),
+        ({"reason": "too_large", "attempts": 1}, False),
     ],
 )
 def test_an_answer_that_is_for_good_counts_as_one_and_other_failures_are_tried_again(
@@ -225,6 +236,14 @@ def test_what_failed_retriably_or_was_not_come_to_is_taken_up(fields: dict[str, 
 def test_what_is_settled_and_what_is_no_article_of_the_web_is_not(fields: dict[str, object], store: Store) -> None:
     committed(store, run_at(store, ago(days=1)), fetched(REQUEST, ago(days=1), **fields))
     assert left(store, run_at(store, NOON)) == []
+
+
+def test_a_run_with_an_id_of_its_own_takes_up_what_was_left_the_same_day(store: Store) -> None:
+    committed(store, run_at(store, ago(hours=1)), fetched(REQUEST, ago(hours=1), **TIMEOUT))
+    committed(
+        store, run_at(store, ago(hours=-1)), fetched(request_of("http://site1.example/2", "feed"), NOON, **TIMEOUT)
+    )
+    assert left(store, run_at(store, NOON, run_id="by-hand")) == [REQUEST]
 
 
 def test_an_answer_in_any_run_ends_it(store: Store) -> None:

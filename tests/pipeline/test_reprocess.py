@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from pipeline.compact import compact
 from pipeline.config import RunConfig
 from pipeline.execute import execute, run_id_of
 from pipeline.query import open_lake
-from pipeline.reprocess import Reprocessed, reprocess
-from tests.pipeline.lakes import daily_config
+from pipeline.reprocess import Reprocessed, reprocess, runs_of
+from tests.conftest import make_article
+from tests.pipeline.lakes import daily_config, run_of
 from tests.site.server import Site
 from transforms.annotate import annotate
-from transforms.archive import members
 from transforms.extract import extract_page
+from transforms.members import members
 from transforms.records import Article, Page, content_hash, stable_id
 from transforms.store import FolderStore
 from transforms.tables import TABLES
@@ -173,6 +174,14 @@ def test_the_command_says_what_it_did_to_which_run(site: Site, tmp_path: Path) -
 
     assert onrecord() == (0, "days-20260101T0600: up to date\ndays-20260102T0600: up to date\n", "")
     code, out, _ = onrecord("--date", "2026-01-02", "--all")
-    assert (code, out) == (0, "days-20260102T0600: 0 pages and 1 texts read again\n")
+    assert (code, out.splitlines()[0]) == (0, "days-20260102T0600: 0 pages and 1 texts read again")
     code, _, err = onrecord("--date", "2026-02-01..2026-02-03")
     assert (code, f"{tmp_path}/lake holds no run of days of 2026-02-01..2026-02-03" in err) == (2, True)
+
+
+def test_runs_are_taken_by_the_day_in_their_id_whatever_it_is(tmp_path: Path) -> None:
+    store = FolderStore(str(tmp_path))
+    for run_id in ("days-20260102T0600", "days-20260101T0600", "days-20269999T0000", "days-own", "other-20260101T0600"):
+        run_of(store, run_id, [make_article(1)])
+    assert runs_of(store, "days") == ["days-20260101T0600", "days-20260102T0600", "days-20269999T0000"]
+    assert runs_of(store, "days", date(2026, 1, 2), date(2026, 12, 31)) == ["days-20260102T0600"]

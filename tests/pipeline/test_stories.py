@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.stories import articles, clusters, documents, edits, precision_and_recall
-from pipeline.lake import commit, new_attempt
+from pipeline.commit import commit
+from pipeline.lake import new_attempt
 from pipeline.query import open_lake
 from pipeline.stories import write_stories
 from tests.conftest import make_article, make_fetch
+from transforms.files import publish_files, write_rows
 from transforms.records import Article, stable_id
 from transforms.store import FolderStore, Store
-from transforms.write import publish_files, write_rows
 
 DAY = date(2026, 3, 4)
 MORNING = datetime(2026, 3, 4, 6, tzinfo=timezone.utc)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import transforms.bucket
+from pipeline.commit import commit, exclusive
 from pipeline.config import ConfigError, RunConfig, check_reachable
-from pipeline.lake import CommitError, RunLockedError, commit, exclusive, manifests, read_manifest
+from pipeline.lake import CommitError, RunLockedError, manifests, read_manifest
 from tests.gcs import Fault, Gcs, serve_gcs
 from tests.pipeline.test_lake import stage, texts
 from transforms.bucket import BucketStore

@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 import pytest
 
 from tests.conftest import make_fetch
-from transforms.records import Reason, Rejected, content_hash, failed, failure_of, stable_id
+from transforms.failures import failed, failure_of
+from transforms.records import Reason, Rejected, content_hash, stable_id
 
 
 def test_the_same_parts_give_the_same_id_everywhere() -> None:

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import load_cases, make_article, make_fetch
+from transforms.files import write_rows
 from transforms.records import Article, Entity, Failure, Fetch, Mention, Quote, Run, Story
 from transforms.tables import SCHEMA_VERSION, TABLES, to_batch
-from transforms.write import write_rows
 
 DAY = date(2026, 3, 4)
 RECORDS = {

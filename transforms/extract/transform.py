@@ -8,6 +8,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
+from transforms.counters import count
 from transforms.extract.article import extract_page
 from transforms.extract.config import ExtractConfig
 from transforms.failures import failed
@@ -56,14 +57,14 @@ class _Extract(beam.DoFn):
             yield from self._failed(page, Rejected.of_fault(error))
             return
         outcome: Outcome = "unchanged" if article.text_hash == page.request.text_hash else "ok"
-        Metrics.counter("extract", outcome).inc()
+        count("extract", outcome)
         self._words.update(article.word_count)
         if outcome == "ok":
             yield article
         yield TaggedOutput("fetches", replace(page.fetch, outcome=outcome, text_hash=article.text_hash))
 
     def _failed(self, page: Page, refused: Rejected) -> Iterator[TaggedOutput]:
-        Metrics.counter("extract", refused.reason.value).inc()
+        count("extract", refused.reason.value)
         fetch, failure = failed(page.fetch, "extract", refused)
         yield TaggedOutput("fetches", fetch)
         yield TaggedOutput("failures", failure)

@@ -12,6 +12,9 @@ from transforms.fetch.rows import Missed
 from transforms.records import Page, UrlRequest
 
 _PLACES = 16
+_WAKE_SECONDS = 0.5
+
+_Result = Page | Missed | BaseException | None
 
 
 def fetch_pages(
@@ -35,15 +38,27 @@ def fetch_pages(
     if not todo:
         return
     worker = _Worker(todo, config, accept)
-    worker.start()
     try:
-        while (result := worker.results.get()) is not None:
+        worker.start()
+        while (result := _next(worker.results)) is not None:
             if isinstance(result, BaseException):
                 raise result
             worker.make_place()
             yield result
     finally:
-        worker.stop()
+        if worker.is_alive():
+            worker.stop()
+
+
+def _next(results: queue.SimpleQueue[_Result]) -> _Result:
+    """The next result, when it comes.
+
+    A signal may reach another thread than this one. Its handler runs in this one all the same, but not before a wait
+    ends: a wait for a page that does not come would hold up a Ctrl-C for a minute.
+    """
+    while True:
+        with suppress(queue.Empty):
+            return results.get(timeout=_WAKE_SECONDS)
 
 
 class _Worker(threading.Thread):
@@ -55,7 +70,7 @@ class _Worker(threading.Thread):
         self._running = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self.results: queue.SimpleQueue[Page | Missed | BaseException | None] = queue.SimpleQueue()
+        self.results: queue.SimpleQueue[_Result] = queue.SimpleQueue()
 
     def run(self) -> None:
         try:

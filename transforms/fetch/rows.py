@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import NamedTuple
 
+from transforms.failures import failure_of
 from transforms.fetch.client import WITH_BODY, Answer
-from transforms.records import Failure, Fetch, Outcome, Page, Reason, Rejected, UrlRequest, content_hash, failure_of
-from transforms.urls import canonical_url, domain_of, url_id
+from transforms.records import Failure, Fetch, Outcome, Page, Reason, Rejected, UrlRequest, content_hash
+from transforms.urls import canonical_url, domain_of, url_id, without_secrets
 
 _SKIPPED = frozenset({Reason.CANCELLED, Reason.HOST_BUDGET, Reason.OPTED_OUT, Reason.ROBOTS, Reason.ROBOTS_UNREACHABLE})
 
@@ -98,18 +99,21 @@ def missed(request: UrlRequest, refused: Rejected, progress: Progress) -> Missed
     row = replace(_row(request, outcome, progress), reason=refused.reason.value, retriable=refused.reason.retriable)
     if outcome == "skipped":
         return Missed(row, None)
-    return Missed(row, failure_of(row, "fetch", refused.reason, refused.message, row.fetched_at))
+    message = without_secrets(refused.message)
+    return Missed(row, failure_of(row, "fetch", refused.reason, message, row.fetched_at))
 
 
 def _row(request: UrlRequest, outcome: Outcome, progress: Progress) -> Fetch:
+    # A feed's address comes of the configuration, which may hold a key; no run reads it in the ledger.
+    told = without_secrets if request.source == "listing" else str
     return Fetch(
-        url=request.url,
+        url=told(request.url),
         article_id=request.article_id,
         domain=domain_of(request.url),
         outcome=outcome,
         http_status=progress.status,
         attempts=progress.attempts,
-        final_url=progress.final_url,
+        final_url=told(progress.final_url) if progress.final_url else None,
         elapsed_ms=progress.elapsed_ms,
         source=request.source,
         fetched_at=datetime.now(timezone.utc),

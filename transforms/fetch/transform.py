@@ -12,6 +12,7 @@ from apache_beam.transforms.window import BoundedWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms.counters import count
 from transforms.fetch.config import ARTICLE_TYPES, FetchConfig
 from transforms.fetch.pages import fetch_pages
 from transforms.records import Failure, Fetch, Page, UrlRequest
@@ -82,9 +83,12 @@ class _Fetch(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
         windows, self._windows = self._windows, {}
         for window, (timestamp, requests) in windows.items():
+            if twins := len(requests) - len({request.article_id for request in requests}):
+                count("fetch", "twin", twins)
             with closing(fetch_pages(requests, self._config, self._accept)) as results:
                 for result in results:
-                    Metrics.counter("fetch", result.fetch.reason or result.fetch.outcome).inc()
+                    stage = "listing" if result.fetch.source == "listing" else "fetch"
+                    count(stage, result.fetch.reason or result.fetch.outcome)
                     if result.fetch.elapsed_ms is not None:
                         self._milliseconds.update(result.fetch.elapsed_ms)
                     if isinstance(result, Page):

@@ -6,10 +6,11 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
-from transforms.records import Failure, Fetch, Page, Rejected, UrlRequest, failed, failure_of
+from transforms.counters import count
+from transforms.failures import failed, failure_of
+from transforms.records import Failure, Fetch, Page, Rejected, UrlRequest
 from transforms.sources.config import Format, ListingSource, SitemapsSource, UrlsSource, WarcSource
 from transforms.sources.listings import listing_request, max_depth, next_listings, origin_of, read_listing
 from transforms.sources.urls import ListError, read_urls
@@ -184,7 +185,7 @@ class _ParseListing(beam.DoFn):
         except Exception as error:  # noqa: BLE001 - one document that we cannot take never ends the run
             yield from self._failed(page, Rejected.of_fault(error))
         else:
-            Metrics.counter("sources", "ok").inc()
+            count("sources", "ok")
             yield TaggedOutput("fetches", page.fetch)
             yield from named.requests
             _tell_left_out("max_urls", named.left_out, page.fetch.url)
@@ -195,7 +196,7 @@ class _ParseListing(beam.DoFn):
                 _tell_left_out("max_depth", len(named.listings), page.fetch.url)
 
     def _failed(self, page: Page, refused: Rejected) -> Iterator[TaggedOutput]:
-        Metrics.counter("sources", refused.reason.value).inc()
+        count("sources", refused.reason.value)
         fetch, failure = failed(page.fetch, "sources", refused)
         yield TaggedOutput("fetches", fetch)
         yield TaggedOutput("failures", failure)
@@ -243,7 +244,7 @@ class _ReadArchive(beam.DoFn):
         with open_input(name) as file:
             for result in read_warc(file, name, max_body_bytes):
                 yield TaggedOutput("requests", result.request)
-                Metrics.counter("sources", result.fetch.reason or "ok").inc()
+                count("archives", result.fetch.reason or "ok")
                 if isinstance(result, Page):
                     yield result
                     continue
@@ -284,8 +285,8 @@ def _choose(group: tuple[int, dict[str, list[UrlRequest]]], sources: tuple[Listi
     return chosen
 
 
-def _tell_left_out(limit: str, count: int, where: str) -> None:
+def _tell_left_out(limit: str, number: int, where: str) -> None:
     """A limit of the configuration is no failure of a URL, yet nothing is left out unsaid."""
-    if count:
-        Metrics.counter("sources", f"over_{limit}").inc(count)
-        _LOG.warning("%s: %s leaves out %d of the addresses that it names", where, limit, count)
+    if number:
+        count("sources", f"over_{limit}", number)
+        _LOG.warning("%s: %s leaves out %d of the addresses that it names", where, limit, number)

@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from pipeline.lake import Manifest, commit, exclusive, new_attempt
+from pipeline.commit import commit, exclusive
+from pipeline.lake import Manifest, new_attempt
 from pipeline.query import open_lake
 from tests.conftest import NOW, make_article, make_fetch
+from transforms.files import publish_files, write_rows
 from transforms.records import Article, Entity, Mention, Quote, Run, StagedFile, stable_id
 from transforms.store import Store
 from transforms.tables import TABLES, Row
-from transforms.write import publish_files, write_rows
 
 DAY = date(2026, 3, 4)
 

@@ -18,8 +18,9 @@ from pipeline.compact import compact  # noqa: E402
 from pipeline.forget import forget, what_is_meant  # noqa: E402
 from pipeline.publish.iceberg import RUN, STAMP, open_catalog, publish  # noqa: E402
 from pipeline.publish.selection import PublishError  # noqa: E402
+from tests.gcs import gcs_of_another_process  # noqa: E402
 from tests.pipeline.publish.lakes import commit_run, in_order, rows_of  # noqa: E402
-from transforms.store import FolderStore, Store  # noqa: E402
+from transforms.store import FolderStore, Store, open_store  # noqa: E402
 from transforms.tables import TABLES  # noqa: E402
 
 TOMORROW = date(2026, 3, 5)
@@ -54,7 +55,8 @@ def same(store: Store, catalog: Catalog) -> bool:
     """Whether every table reads as the lake does, and through files of the lake alone."""
     for table in TABLES:
         files = [t.file.file_path for t in catalog.load_table(f"press.{table}").scan().plan_files()]
-        assert all(path.startswith(f"file://{store.root}/{table}/dt=") for path in files)
+        root = store.root if store.root.startswith("gs://") else f"file://{store.root}"
+        assert all(path.startswith(f"{root}/{table}/dt=") for path in files)
         assert len(files) == len(set(files))
     return all(rows(catalog, table) == rows_of(store, table) for table in TABLES)
 
@@ -184,3 +186,24 @@ def test_another_catalog_serves(store: Store, tmp_path: Path) -> None:
     assert same(store, own)
     assert Path(tmp_path, "own").is_dir()
     assert not Path(store.root, "_iceberg").exists()
+
+
+def test_a_lake_in_a_bucket_is_registered_where_it_lies(tmp_path: Path) -> None:
+    with gcs_of_another_process("press") as address:
+        store = open_store("gs://press/lake")
+        commit_run(store, "a-1", {1: "Ada one", 2: "Bo two"})
+        refused = CliRunner().invoke(app, ["publish", "iceberg", "--namespace", "press", "--lake", store.root])
+        assert (refused.exit_code, "cannot hold the default catalog" in refused.output) == (2, True)
+        properties = {"type": "sql", "uri": f"sqlite:///{tmp_path}/own.db", "warehouse": store.uri("_iceberg")}
+        reached = {
+            "gcs.service.host": address,
+            "gcs.oauth2.token": "any",
+            "gcs.oauth2.token-expires-at": "4102444800000",
+        }
+        catalog = open_catalog(store, {**properties, **reached})
+        assert ("quotes", "a-1", 2) in do(store, catalog)
+        assert same(store, catalog)
+        commit_run(store, "a-1", {1: "Ada one"})
+        assert ("quotes", "a-1", 1) in do(store, catalog)
+        assert same(store, catalog)
+        assert do(store, catalog) == []

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -60,11 +61,14 @@ def test_closing_ends_what_is_under_way(server: Server, config: Make) -> None:
     assert _fetch_threads() == []
 
 
-def test_an_interrupt_ends_what_is_under_way(server: Server, config: Make) -> None:
+@pytest.mark.parametrize("which", ["this thread", "another thread"])
+def test_an_interrupt_ends_what_is_under_way(server: Server, config: Make, which: str) -> None:
+    """Whichever thread the system gives the signal to."""
     server.on("/a", slow(30))
     results = fetch_pages(_requests(3), config(obey_robots=False))
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+    other = which == "another thread"
+    interrupt = partial(signal.raise_signal, signal.SIGINT) if other else partial(os.kill, os.getpid(), signal.SIGINT)
+    threading.Timer(0.3, interrupt).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         next(results)

@@ -59,7 +59,7 @@ def test_books_balance(server: Server, config: Make) -> None:
         for c in pipeline.result.metrics().query()["counters"]
         if c.key.metric.namespace == "fetch"
     }
-    assert counted == {"ok": 2, "http_gone": 1, "robots": 1, "invalid_url": 1}
+    assert counted == {"ok": 2, "http_gone": 1, "robots": 1, "invalid_url": 1, "twin": 1}
 
 
 def test_accept(server: Server, config: Make) -> None:

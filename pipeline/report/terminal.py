@@ -14,6 +14,14 @@ _OUTCOMES = """
     SELECT outcome, coalesce(reason, ''), count(*), min(url) FROM fetches
     GROUP BY outcome, reason ORDER BY outcome <> 'ok', count(*) DESC, outcome, reason
 """
+_NEWS = """
+    WITH met AS (
+      SELECT outcome = 'ok' AND source = 'listing' AS is_listing, coalesce(reason IN ('not_due', 'forgotten'), false) AS
+        is_known, outcome IN ('not_modified', 'unchanged') AS is_same FROM fetches
+    )
+    SELECT count(*) FILTER (is_listing), count(*) FILTER (is_known), count(*) FILTER (is_same),
+      count(*) FILTER (NOT (is_listing OR is_known OR is_same)) FROM met
+"""
 _SPEAKERS = """
     SELECT speaker_name, coalesce(mode(speaker_role), ''), count(*), count(DISTINCT version_id)
     FROM quotes WHERE speaker_name IS NOT NULL GROUP BY speaker_name ORDER BY 3 DESC, 4 DESC, 1 LIMIT ?
@@ -59,6 +67,16 @@ def cancelled(database: duckdb.DuckDBPyConnection) -> int:
     """How many URLs the run did not come to, because it was stopped."""
     row = database.execute("SELECT count(*) FROM fetches WHERE reason = 'cancelled'").fetchone()
     return int(row[0]) if row else 0
+
+
+def nothing_new(database: duckdb.DuckDBPyConnection) -> str | None:
+    """A sentence that says why a run brought no article, where all is as earlier runs know it; else None."""
+    listings, known, same, other = database.execute(_NEWS).fetchone() or (0, 0, 0, 0)
+    if other:
+        return None
+    told = {"not due or forgotten": known, "as they were": same, "feeds and sitemaps read": listings}
+    met = ", ".join(f"{number:,} {what}" for what, number in told.items() if number)
+    return f"Nothing new: {met or 'the sources name no URL'}."
 
 
 def _print(

@@ -1,0 +1,8 @@
+"""What Dataflow's launcher of flex templates runs, with the template's parameters and Beam's options."""
+
+import sys
+
+from pipeline.launch import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

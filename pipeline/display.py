@@ -1,0 +1,244 @@
+"""How a command shows a run: live in a terminal, else in lines, as JSON for collectors, or not at all."""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pipeline.console import JSON_LOG, terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+    from pipeline.progress import Figures
+
+LINE_SECONDS = 10.0
+"""How far two lines are apart."""
+_REASONS = 6
+
+
+class Silent:
+    """Shows nothing."""
+
+    has_tables = False
+    """Whether the run's tables are printed when it is committed."""
+
+    def __init__(self, stopping: str) -> None:
+        self.is_stopped = False
+        """Whether the run under way was asked to stop."""
+        self._stopping = stopping
+
+    def say(self, event: str, text: str, **figures: Any) -> None:
+        """Shows what happened.
+
+        Args:
+            event: what it is, for machines.
+            text: the same for people.
+            figures: what else belongs to it, for machines.
+        """
+
+    def log(self, event: str, text: str, **figures: Any) -> None:
+        """Shows to machines what people see in the tables; as `say`."""
+
+    def begins(self, run_id: str) -> None:
+        """What is shown from now on belongs to this run."""
+        self._run_id = run_id
+        self.is_stopped = False
+
+    def drains(self) -> None:
+        """The run was asked to stop; said when it next moves, for this is called in a signal's handler."""
+        self.is_stopped = True
+
+    def moved(self, figures: "Figures") -> None:
+        """Shows how far the run is."""
+
+
+class Lines(Silent):
+    """Sentences on standard output, progress now and then on standard error."""
+
+    has_tables = True
+
+    def say(self, event: str, text: str, **figures: Any) -> None:  # noqa: ARG002 - for machines
+        terminal().print(text, highlight=False, markup=False)
+
+    def begins(self, run_id: str) -> None:
+        super().begins(run_id)
+        self._has_said = False
+        self._shown = 0.0
+
+    def moved(self, figures: "Figures") -> None:
+        if self.is_stopped and not self._has_said:
+            self._has_said = True
+            self._say_stopping()
+        if figures.phase == "ended" or figures.seconds - self._shown >= LINE_SECONDS:
+            self._shown = figures.seconds
+            self._progress(figures)
+
+    def _say_stopping(self) -> None:
+        typer.echo(f"onrecord: {self._stopping}", err=True)
+
+    def _progress(self, figures: "Figures") -> None:
+        typer.echo(f"onrecord: {line_of(figures)}", err=True)
+
+
+class Json(Lines):
+    """One JSON object a line on standard error: time, level, event, run_id, message and the event's figures."""
+
+    has_tables = False
+
+    def __init__(self, stopping: str) -> None:
+        super().__init__(stopping)
+        self._formatter = JsonFormatter()
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(self._formatter)
+        JSON_LOG.handlers = [handler]
+        JSON_LOG.setLevel(logging.INFO)
+        JSON_LOG.propagate = JSON_LOG.disabled = False
+        for other in logging.getLogger().handlers:
+            other.setFormatter(self._formatter)
+
+    def begins(self, run_id: str) -> None:
+        super().begins(run_id)
+        self._formatter.run_id = run_id
+
+    def say(self, event: str, text: str, **figures: Any) -> None:
+        self.log(event, text, **figures)
+
+    def log(self, event: str, text: str, **figures: Any) -> None:
+        JSON_LOG.info(text, extra={"event": event, "figures": figures})
+
+    def _say_stopping(self) -> None:
+        self.say("stopping", self._stopping)
+
+    def _progress(self, figures: "Figures") -> None:
+        self.say("progress", line_of(figures), **asdict(figures))
+
+
+class JsonFormatter(logging.Formatter):
+    """A log record as one JSON object."""
+
+    run_id: str | None = None
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": getattr(record, "event", record.name),
+            "run_id": self.run_id,
+            "message": record.getMessage(),
+            **getattr(record, "figures", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(
+            {key: round(value, 2) if isinstance(value, float) else value for key, value in line.items()},
+            ensure_ascii=False,
+            default=str,
+        )
+
+
+class Terminal(Lines):
+    """A view in the terminal that is drawn anew as the run goes on."""
+
+    def __init__(self, stopping: str, console: "Console") -> None:
+        super().__init__(stopping)
+        self._console = console
+        self._live: Live | None = None
+
+    def moved(self, figures: "Figures") -> None:
+        from rich.live import Live
+
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False)
+            self._live.start()
+        if self.is_stopped and not self._has_said:
+            self._has_said = True
+            self._live.console.print(f"onrecord: {self._stopping}", markup=False, highlight=False)
+        self._live.update(picture_of(figures), refresh=True)
+        if figures.phase == "ended":
+            self._live.stop()
+            self._live = None
+
+
+def display_for(stopping: str, *, as_json: bool, is_quiet: bool, is_verbose: bool) -> Silent:
+    """The display that the options ask for; without any, what fits standard error.
+
+    Args:
+        stopping: what is said when a run was asked to stop.
+        as_json: the option ``--json-logs``.
+        is_quiet: the option ``--quiet``.
+        is_verbose: the option ``--verbose``.
+    """
+    from rich.console import Console
+
+    if is_quiet:
+        return Silent(stopping)
+    if as_json:
+        return Json(stopping)
+    console = Console(stderr=True)
+    # Beam's log and a picture would write over each other.
+    return Terminal(stopping, console) if console.is_interactive and not is_verbose else Lines(stopping)
+
+
+def line_of(figures: "Figures") -> str:
+    """The figures in one line."""
+    pages = f", {figures.archived:,} pages from archives" if figures.archived else ""
+    parts = [
+        f"{_clock(figures.seconds)} {figures.phase}: {figures.fetched:,} of {figures.asked:,} URLs fetched{pages}",
+        f"{figures.extracted:,} extracted",
+        f"{figures.annotated:,} annotated ({figures.quotes:,} quotes)",
+        *([f"{figures.per_second:,.1f}/s"] if figures.per_second else []),
+        *([_left(figures)] if figures.seconds_left else []),
+    ]
+    return "; ".join([", ".join(parts), *([reasons_of(figures)] if figures.reasons else [])])
+
+
+def picture_of(figures: "Figures") -> "RenderableType":
+    """The figures as a small table with a bar."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    bar = Table.grid(padding=(0, 1))
+    speed = f"{figures.per_second:,.1f}/s " if figures.per_second else ""
+    left = _left(figures) if figures.seconds_left else ""
+    bar.add_row(
+        ProgressBar(total=max(1, figures.asked), completed=figures.fetched, width=24),
+        f"{figures.fetched:,} of {figures.asked:,}",
+        f"{speed}{left}",
+    )
+    rows: list[tuple[str, RenderableType]] = [("URLs", f"{figures.known:,} known"), ("fetched", bar)]
+    if figures.archived:
+        rows.append(("archives", f"{figures.archived:,} pages"))
+    rows += [
+        ("extracted", f"{figures.extracted:,} articles"),
+        ("annotated", f"{figures.annotated:,} articles, {figures.quotes:,} quotes"),
+        ("no article", reasons_of(figures) or "-"),
+        ("time", f"{_clock(figures.seconds)} {figures.phase}"),
+    ]
+    picture = Table.grid(padding=(0, 2))
+    picture.add_column(style="bold")
+    picture.add_column(overflow="fold")
+    for name, value in rows:
+        picture.add_row(name, value)
+    return picture
+
+
+def reasons_of(figures: "Figures") -> str:
+    """The reasons why URLs have no article, the most frequent first."""
+    shown = list(figures.reasons.items())[:_REASONS]
+    more = len(figures.reasons) - len(shown)
+    return ", ".join([*(f"{reason} {number:,}" for reason, number in shown), *([f"{more} more"] if more else [])])
+
+
+def _left(figures: "Figures") -> str:
+    return f"about {_clock(figures.seconds_left or 0)} left"
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

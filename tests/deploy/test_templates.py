@@ -1,0 +1,101 @@
+"""What deploys Onrecord, checked against the schemas of those who read it."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.cloud.dataflow_v1beta3.types import ContainerSpec, ParameterType, TemplateMetadata
+from google.protobuf import json_format
+
+from onrecord import __version__
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+BIN = Path(sys.executable).parent
+
+
+def load(name: str) -> Any:
+    return json.loads(DEPLOY.joinpath("dataflow", name).read_text())
+
+
+def test_the_templates_metadata_is_of_the_apis_type() -> None:
+    # The message type that the Dataflow API publishes; an unknown field or value of an enum is an error.
+    metadata = TemplateMetadata(json_format.ParseDict(load("metadata.json"), TemplateMetadata.pb()()))
+    assert metadata.name == "Onrecord"
+    with pytest.raises(json_format.ParseError):
+        json_format.ParseDict({"name": "a", "parameter": []}, TemplateMetadata.pb()())
+    with pytest.raises(json_format.ParseError):
+        json_format.ParseDict({"parameters": [{"name": "a", "paramType": "FILE"}]}, TemplateMetadata.pb()())
+
+
+def test_every_parameter_says_what_it_is_and_takes_its_own_example() -> None:
+    examples = {
+        "config": ["gs://your-bucket/daily.yaml"],
+        "date": ["2026-01-31", "2026-01-31T05:00"],
+        "lake": ["gs://your-bucket/news"],
+        "set": ["fetch.shards=64", "fetch.shards=64;archive=true"],
+        "sdk_container_image": ["europe-docker.pkg.dev/p/r/onrecord:0.1.0"],
+    }
+    metadata = TemplateMetadata(json_format.ParseDict(load("metadata.json"), TemplateMetadata.pb()()))
+    assert {p.name for p in metadata.parameters} == set(examples)
+    for parameter in metadata.parameters:
+        assert parameter.label
+        assert parameter.help_text.endswith(".")
+        assert parameter.param_type != ParameterType.DEFAULT
+        assert parameter.regexes
+        for regex in parameter.regexes:
+            assert all(re.fullmatch(regex, example) for example in examples[parameter.name])
+            assert not re.fullmatch(regex, "")
+    assert [p.name for p in metadata.parameters if not p.is_optional] == ["config", "sdk_container_image"]
+
+
+def test_every_parameter_is_an_option_of_the_launcher(capsys: pytest.CaptureFixture[str]) -> None:
+    from pipeline.launch import main
+
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    options = set(re.findall(r"--([a-z]+)", capsys.readouterr().out))
+    # This one is Beam's.
+    assert {p["name"] for p in load("metadata.json")["parameters"]} - {"sdk_container_image"} <= options
+
+
+def test_the_container_spec_is_of_the_apis_type_and_holds_this_metadata() -> None:
+    spec = ContainerSpec(json_format.ParseDict(load("container-spec.json"), ContainerSpec.pb()()))
+    assert load("container-spec.json")["metadata"] == load("metadata.json")
+    assert spec.image.endswith(f"/onrecord:{__version__}")
+    assert spec.sdk_info.language.name == "PYTHON"
+
+
+def test_the_workflow_is_valid_for_github() -> None:
+    workflow = DEPLOY / "github-actions" / "onrecord-daily.yml"
+    command: list[str | Path] = [BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow]
+    said = subprocess.run(command, capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout
+    (job,) = yaml.safe_load(workflow.read_text())["jobs"].values()
+    assert any("onrecord run configs/scheduled.yaml" in step.get("run", "") for step in job["steps"])
+
+
+def test_the_cron_line_runs_the_day_before_and_keeps_the_exit_code(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^\d.*$", DEPLOY.joinpath("cron", "onrecord.cron").read_text(), re.MULTILINE)
+    schedule, command = line.split(" cd ", 1)
+    assert schedule.split() == ["15", "5", "*", "*", "*"]
+    # What cron does to a line: an escaped % loses its mark, any other would end the command.
+    assert not re.search(r"(?<!\\)%", command)
+    shell = command.replace("\\%", "%").replace("/opt/onrecord", str(tmp_path), 1)
+    fake = tmp_path / "onrecord"
+    fake.write_text('#!/bin/sh\necho "asked: $*"\nexit 3\n')
+    fake.chmod(0o755)
+    said = subprocess.run(
+        ["/bin/sh", "-c", f"cd {shell}"],
+        env={"ONRECORD": str(fake), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert said.returncode == 3
+    (log,) = tmp_path.joinpath("logs").iterdir()
+    assert re.fullmatch(r"asked: run configs/scheduled.yaml --date \d{4}-\d\d-\d\d\n", log.read_text())
+    assert said.stdout == log.read_text()

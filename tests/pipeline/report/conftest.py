@@ -1,0 +1,29 @@
+"""The report of an invented run, made once."""
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from pipeline.query import open_lake
+from pipeline.report.page import render
+from tests.pipeline.report.invented import invented_run
+from transforms.store import FolderStore, Store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = FolderStore(str(tmp_path_factory.mktemp("report") / "lake"))
+    invented_run(store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def database(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_lake(store, "invented") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def page(database: duckdb.DuckDBPyConnection) -> str:
+    return render(database, "invented").decode()

@@ -1,0 +1,145 @@
+"""The page holds nothing but data and its own two scripts, is small, and lies where the command says."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import html
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.forget import forget, what_is_meant
+from pipeline.lake import newest_run, report_path
+from pipeline.query import open_lake
+from pipeline.report.page import render, web_link, write_report
+from tests.conftest import make_article
+from tests.pipeline.lakes import run_of
+from tests.pipeline.report.invented import CODE, HOSTILE
+from transforms.store import FolderStore
+
+
+def parsed(page: str) -> Any:
+    """The page as a tree, as a browser would have it."""
+    return html.fromstring(page)
+
+
+def test_hostile_texts_make_no_elements(page: str) -> None:
+    tree = parsed(page)
+    assert [element.get("type") for element in tree.iter("script")] == ["application/json", None, None]
+    assert not list(tree.iter("img", "iframe", "object", "embed", "link", "base", "form", "video", "audio"))
+    handlers = [name for element in tree.iter() for name in element.attrib if name.startswith("on")]
+    assert not handlers
+    assert any(HOSTILE.strip() in title.text_content() for title in tree.iter("h3"))
+
+
+def test_links_lead_to_the_web_alone_and_tell_it_nothing(page: str) -> None:
+    links = [a for a in parsed(page).iter("a") if not a.get("href").startswith("#")]
+    assert len(links) > 20
+    assert {a.get("href").split(":")[0] for a in links} == {"http"}
+    assert {a.get("rel") for a in links} == {"noopener noreferrer"}
+    assert CODE in page
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://a.example/", True),
+        ("HTTPS://a.example/", True),
+        (CODE, False),
+        (" javascript:alert(1)", False),
+        ("data:text/html,x", False),
+        ("//a.example/", False),
+        ("http:", False),
+        ("http://[", False),
+        ("", False),
+    ],
+)
+def test_only_web_addresses_become_links(url: str, shown: bool) -> None:
+    assert web_link(url) == (url if shown else None)
+
+
+def test_the_data_block_cannot_be_left(page: str) -> None:
+    (block,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert not set("<>&\u2028\u2029") & set(block)
+    labels = {label for chart in json.loads(block)["charts"] for label in chart["labels"]}
+    assert HOSTILE[:80] in labels
+
+
+def test_the_policy_forbids_all_but_the_two_scripts(page: str) -> None:
+    (meta,) = parsed(page).xpath("//meta[@http-equiv='Content-Security-Policy']")
+    rules = dict(rule.strip().split(" ", 1) for rule in meta.get("content").split(";"))
+    assert rules["default-src"] == "'none'"
+    assert re.fullmatch(r"('sha256-[A-Za-z0-9+/]{43}=' ?){2}", rules["script-src"])
+    assert re.fullmatch(r"'sha256-[A-Za-z0-9+/]{43}='", rules["style-src"])
+    assert not re.search(r" style=", page.partition("<body>")[2].partition("<script")[0])
+
+
+def test_the_page_is_small(page: str) -> None:
+    assert len(page.encode()) < 1_000_000
+
+
+def test_long_and_many_texts_make_no_large_page(tmp_path: Path) -> None:
+    store = FolderStore(str(tmp_path / "lake"))
+    articles = [make_article(n, f"{n} " + "word " * 20_000, title="t" * 50_000) for n in range(60)]
+    run_of(store, "long", articles)
+    with open_lake(store, "long") as database:
+        assert len(render(database, "long")) < 600_000
+
+
+def test_an_empty_run_has_a_page(tmp_path: Path) -> None:
+    store = FolderStore(str(tmp_path / "lake"))
+    run_of(store, "empty")
+    with open_lake(store, "empty") as database:
+        page = render(database, "empty").decode()
+    assert "No article came." in page and "Everything that was asked for came." in page
+
+
+def invoke(*arguments: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, ["report", *arguments])
+    return done.exit_code, done.stdout.strip(), done.stderr
+
+
+def test_the_command_writes_the_newest_run_a_named_one_and_all(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    store = FolderStore(str(lake))
+    run_of(store, "first", [make_article(1)])
+    run_of(store, "second", [make_article(2)])
+    assert newest_run(store) == "second"
+    assert invoke("--lake", str(lake)) == (0, f"{lake}/_reports/second.html", "")
+    assert invoke("first", "--lake", str(lake)) == (0, f"{lake}/_reports/first.html", "")
+    assert "<h1>first</h1>" in lake.joinpath("_reports/first.html").read_text()
+    assert invoke("--all", "--lake", str(lake)) == (0, f"{lake}/_reports/_lake.html", "")
+    assert "2 runs, the last" in lake.joinpath("_reports/_lake.html").read_text()
+    out = tmp_path / "elsewhere.html"
+    assert invoke("first", "--lake", str(lake), "--out", str(out)) == (0, str(out), "")
+    assert "<h1>first</h1>" in out.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["missing"], 2, "no such run is committed"),
+        (["../first"], 2, "no run id"),
+        (["first", "--all"], 2, "not both"),
+        (["--lake", "nowhere"], 2, "no committed run lies there"),
+        (["first", "--out", "/nowhere/at/all.html"], 1, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_reported_is_said(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    lake = tmp_path / "lake"
+    run_of(FolderStore(str(lake)), "first", [make_article(1)])
+    given, _, error = invoke("--lake", str(lake), *arguments)
+    assert (given, said in error) == (code, True), error
+
+
+def test_forgetting_a_page_takes_the_reports_that_may_show_it(tmp_path: Path) -> None:
+    store = FolderStore(str(tmp_path / "lake"))
+    run_of(store, "shows", [make_article(1)])
+    run_of(store, "other", [make_article(2)])
+    for run_id in ("shows", "other", None):
+        with open_lake(store, run_id) as database:
+            write_report(store, database, run_id)
+    forget(store, what_is_meant("site1.example", None))
+    assert store.files("_reports") == [report_path("other")]
