@@ -155,7 +155,7 @@ class Terminal(Lines):
         from rich.live import Live
 
         if self._live is None:
-            self._live = Live(console=self._console, auto_refresh=False)
+            self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
             self._live.start()
         if self.is_stopped and not self._has_said:
             self._has_said = True

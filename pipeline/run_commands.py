@@ -163,9 +163,9 @@ def _tell(lake: str, manifest: "Manifest", display: "Silent") -> int:
         if display.has_tables:
             print_report(terminal(), store.root, manifest, database)
         left, nothing_came, no_news = cancelled(database), all_failed(database), nothing_new(database)
+        tables = {table: manifest.rows(table) for table in manifest.files}
+        display.log("committed", f"{manifest.urls:,} URLs in; the run is committed", urls=manifest.urls, rows=tables)
         _write_report(store, database, manifest.run_id, display)
-    tables = {table: manifest.rows(table) for table in manifest.files}
-    display.log("committed", f"{manifest.urls:,} URLs in; the run is committed", urls=manifest.urls, rows=tables)
     if no_news:
         display.say("nothing_new", no_news)
     if left:

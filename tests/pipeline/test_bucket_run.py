@@ -42,6 +42,8 @@ def test_the_tables_are_those_of_a_local_run(first: Run, site: Site, tmp_path: P
     assert store.files("_staging") == []
     assert [p for p in store.files("_runs") if p.endswith(".json")] == ["_runs/demo.json"]
     assert not [p for p in store.files("_runs") if ".lock" in p]
+    assert f"Report: {LAKE}/_reports/demo.html\n" in first.stdout
+    assert b"<h1>demo</h1>" in (store.read("_reports/demo.html") or b"")
 
 
 def test_the_same_command_again_is_a_no_op(first: Run, site: Site) -> None:

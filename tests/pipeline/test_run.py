@@ -50,6 +50,11 @@ def test_every_url_has_exactly_one_row_with_its_outcome(first: Run, lake: Path, 
     assert f"Books balance: {len(rows)} URLs in, {len(rows)} rows in fetches." in first.stdout
 
 
+def test_the_run_says_where_its_report_lies(first: Run, lake: Path) -> None:
+    assert f"Report: {lake}/_reports/demo.html\n" in first.stdout
+    assert "<h1>demo</h1>" in lake.joinpath("_reports", "demo.html").read_text(encoding="utf-8")
+
+
 def test_every_entity_and_quote_hangs_on_an_article_and_its_offsets_hold(first: Run, lake: Path) -> None:
     with open_lake(open_store(str(lake))) as database:
         texts = dict(database.execute("SELECT version_id, text FROM articles").fetchall())

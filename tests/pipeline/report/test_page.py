@@ -10,10 +10,12 @@ from lxml import html
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.display import Silent
 from pipeline.forget import forget, what_is_meant
 from pipeline.lake import newest_run, report_path
 from pipeline.query import open_lake
 from pipeline.report.page import render, web_link, write_report
+from pipeline.run_commands import _tell
 from tests.conftest import make_article
 from tests.pipeline.lakes import run_of
 from tests.pipeline.report.invented import CODE, HOSTILE
@@ -132,6 +134,16 @@ def test_what_cannot_be_reported_is_said(tmp_path: Path, arguments: list[str], c
     run_of(FolderStore(str(lake)), "first", [make_article(1)])
     given, _, error = invoke("--lake", str(lake), *arguments)
     assert (given, said in error) == (code, True), error
+
+
+def test_a_report_that_cannot_be_written_is_said_and_fails_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = FolderStore(str(tmp_path / "lake"))
+    manifest = run_of(store, "shows", [make_article(1)])
+    tmp_path.joinpath("lake", "_reports").write_text("a file where the folder should be")
+    assert _tell(store.root, manifest, Silent("")) == 0
+    assert "the run is committed, but its report cannot be written" in capsys.readouterr().err
 
 
 def test_forgetting_a_page_takes_the_reports_that_may_show_it(tmp_path: Path) -> None:
