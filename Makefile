@@ -76,9 +76,11 @@ model: .venv-training/.ready  ## Train the model anew, from the sets in DATA to 
 	  --silver-weight 0.2 --dropout 0.1 --word-dropout 0.03 --minutes 82 --resume
 	$(TRAIN) -m training.train --data $(DATA) --out out/joint2 --init out/joint/weights.pt --silver out/silver.json \
 	  --silver-weight 0.1 --dropout 0.1 --word-dropout 0.05 --lr 1.5e-4 --head-lr 5e-4 --decay 0.999 --seed 2 \
-	  --minutes 95 --resume
-	$(TRAIN) -m training.export out/joint2/weights.pt transforms/annotate/model/onrecord.onnx --version minilm-2
+	  --minutes 78 --resume
+	$(TRAIN) -m training.export out/joint2/weights.pt transforms/annotate/model/onrecord.onnx \
+	  --with out/joint/weights.pt --share 0.4 --version minilm-2
 	$(TRAIN) -m training.measure transforms/annotate/model/onrecord.onnx --data $(DATA)
+	$(TRAIN) -m training.calibrate --data $(DATA)
 
 peers:           ## Set up the other tools that benchmarks compare with
 	$(PYTHON) -m venv .venv-peers

@@ -1,4 +1,4 @@
-"""Weights to the model file: python -m training.export WEIGHTS OUT [--fp32]
+"""Weights to the model file: python -m training.export WEIGHTS OUT --version NAME [--with EARLIER]
 
 The graph is written node by node, in the fused operators of onnxruntime, so nothing hangs on what an exporter and an
 optimiser recognise. Matrices are int8 (dynamic, per channel), word embeddings int8; the small tag heads stay float.
@@ -131,10 +131,16 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--minilm", type=Path, help="the folder with vocab.txt, else the package's")
     parser.add_argument("--version", required=True, help="goes to the tables as model_version")
+    parser.add_argument("--with", dest="other", type=Path, help="weights of an earlier run to average with")
+    parser.add_argument("--share", type=float, default=0.5, help="of the earlier run in the average")
     parser.add_argument("--fp32", action="store_true", help="leave it as it is, to see what int8 costs")
     args = parser.parse_args()
     network = Network()
-    network.load_state_dict(torch.load(args.weights))
+    weights = torch.load(args.weights)
+    if args.other:
+        earlier = torch.load(args.other)
+        weights = {name: torch.lerp(value, earlier[name], args.share) for name, value in weights.items()}
+    network.load_state_dict(weights)
     model = build(network)
     if not args.fp32:
         plain = args.out.with_suffix(".fp32.onnx")

@@ -10,7 +10,7 @@ from pipeline.console import EXIT_FAILED, LakeOption, fail, quiet, refuse, run_i
 
 def report(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A committed run, else the newest.", callback=run_id_of_option)
+        str | None, typer.Argument(metavar="RUN", help="A committed run, else the newest.", callback=run_id_of_option)
     ] = None,
     lake: LakeOption = "lake",
     everything: Annotated[bool, typer.Option("--all", help="Of all runs of the lake in one page.")] = False,

@@ -252,7 +252,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
         site.put(
             f"{HOST}/daily.xml",
             '<rss version="2.0"><channel><title>Wire</title>'
-            f"<item><link>{HOST}/2025/storm-gates</link></item></channel></rss>",
+            f"<item><link>{HOST}/2025/herring-quota</link></item></channel></rss>",
             "text/xml",
         )
         config = daily_config(site, folder / "old", f"{HOST}/daily.xml", annotate={"model": "rules"})
@@ -270,5 +270,6 @@ def test_a_run_before_and_after_it_was_made_anew(copies: tuple[Path, Path]) -> N
     assert a.startswith("rules")
     assert not b.startswith("rules")
     assert found["texts"].total == found["articles"].total == found["urls"].total == 0
-    assert dict(found["quotes"].rows)["the same"] > 3
+    quotes = dict(found["quotes"].rows)
+    assert 3 < quotes["the same"] < sum(quotes.values())
     assert found["changed_quotes"].total > 0

@@ -30,16 +30,16 @@ DAY = datetime(2026, 3, 4, tzinfo=timezone.utc)
 CONFIG = RunConfig.model_validate({"name": "daily", "lake": "lake", "sources": [{"type": "urls", "path": "a.txt"}]})
 
 
-def staged_fetches(lake: Path) -> dict[str, str]:
-    """The outcome, by URL, of the rows that stand in whole files of a dead run."""
-    found: dict[str, str] = {}
-    for file in lake.glob("_staging/*/*/rows/fetches/*.parquet"):
-        try:
-            rows = pq.read_table(file, columns=["url", "outcome", "source"]).to_pylist()
-        except pa.ArrowInvalid:
-            continue
-        found |= {row["url"]: row["outcome"] for row in rows if row["source"] != "listing"}
-    return found
+def staged_whole(lake: Path) -> set[str]:
+    """The URLs of a dead run whose row of fetches and whose article both stand in whole files."""
+    found: dict[str, set[str]] = {"articles": set(), "fetches": set()}
+    for table, urls in found.items():
+        for file in lake.glob(f"_staging/*/*/rows/{table}/*.parquet"):
+            try:
+                urls.update(pq.read_table(file, columns=["url"]).to_pydict()["url"])
+            except pa.ArrowInvalid:
+                continue
+    return set.intersection(*found.values())
 
 
 def killed(site: Site, lake: Path, *more: str) -> None:
@@ -47,7 +47,7 @@ def killed(site: Site, lake: Path, *more: str) -> None:
     process = subprocess.Popen(
         command(lake, *more), cwd=ROOT, env=environment(site), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    while "ok" not in staged_fetches(lake).values() and process.poll() is None:
+    while not staged_whole(lake) and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -68,7 +68,7 @@ def test_what_is_staged_is_not_asked_for_again_and_the_tables_are_whole(
     lake, slow = tmp_path / "lake", ("--set", "fetch.delay_seconds=0.5", "--set", "archive=true")
     with Site() as site:
         killed(site, lake, *slow)
-        staged = [url for url, outcome in staged_fetches(lake).items() if outcome == "ok"]
+        staged = staged_whole(lake)
         asked = len(site.log)
         again = onrecord(site, *command(lake, *slow)[3:])
         assert again.returncode == 0, again.stderr

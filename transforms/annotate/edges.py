@@ -4,7 +4,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 
+from transforms.annotate.lexicon import lexicon
 from transforms.annotate.names import Name, joined_words
 from transforms.annotate.places import places
 from transforms.annotate.reading import Reading, Sentence
@@ -24,6 +26,7 @@ _BEHIND = {
     "ORG": re.compile(rf",?[^\S\n](?:{_FORM})(?![\w-])\.?"),
 }
 _FAMILY_NAME = re.compile(r"[-‐‑][^\W\d_][^\W\d_]*")
+_BODY = re.compile(r"['’][^\S\n]([A-Z]\w+)")
 _ACRONYM = re.compile(r"[^\S\n]?\(([A-Z][A-Za-z&]{1,7})\)")
 _SMALL = frozenset("of the and for & on in to de la du des del et y".split())
 _FARTHEST = 10
@@ -40,6 +43,10 @@ def with_edges(reading: Reading, names: Iterable[Name]) -> list[Name]:
             continue
         if len(name.words) >= WHOLE_LINE and _is_line(reading, name):
             continue
+        if sentence.headline:
+            name = _within_headline(reading, name)
+            if name.type == "MISC" and len(name.words) > 2:
+                continue
         name = _grown(reading.text, name)
         if spelled := _spelled_out(reading.text, sentence, name):
             while found and found[-1].end > spelled.start:
@@ -60,6 +67,20 @@ def _is_line(reading: Reading, name: Name) -> bool:
     return not re.search(r"\w", reading.text[start : name.start] + reading.text[name.end : end])
 
 
+def _within_headline(reading: Reading, name: Name) -> Name:
+    """The name up to the first word that only the headline writes with a capital: Lina Okoro Says."""
+    lists = lexicon()
+    tokens = tokenize(reading.text, name.start, name.end)
+    for before, token in pairwise(tokens):
+        low = token.low
+        if not token.is_word or low in lists.org_heads or low in lists.place_heads or reading.capital[low]:
+            continue
+        reports = any(cue.form in ("third", "past") for _, cue in lists.cues.get(low, ()))
+        if reports or low in lists.auxiliaries or low in lists.clause_starts or reading.lower[low]:
+            return _over(reading.text, name, before.end)
+    return name
+
+
 def _over(text: str, name: Name, end: int) -> Name:
     return replace(name, end=end, words=joined_words(tokenize(text, name.start, end)))
 
@@ -75,6 +96,9 @@ def _grown(text: str, name: Name) -> Name:
         whole = text[name.start : half.end()]
         if places().find(whole, "LOC"):
             name = _over(text, name, half.end())
+    head = _BODY.match(text, name.end) if name.type == "ORG" and name.words[-1].endswith("s") else None
+    if head and head.group(1).lower() in lexicon().org_heads:
+        name = _over(text, name, head.end())
     behind = _BEHIND.get(name.type)
     if behind and (more := behind.match(text, name.end)):
         name = _over(text, name, more.end())

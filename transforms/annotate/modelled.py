@@ -15,7 +15,7 @@ from transforms.annotate.links import Linked, Range, assemble
 from transforms.annotate.marks import Run
 from transforms.annotate.reading import Reading
 from transforms.annotate.ruled import RuleAssembler
-from transforms.annotate.sources import source_after, source_before, source_within
+from transforms.annotate.sources import can_speak, source_after, source_before, source_within
 from transforms.annotate.speakers import Speaker
 from transforms.annotate.tagger import Tagged
 from transforms.records import Entity, QuoteKind, Span
@@ -185,8 +185,9 @@ class ModelAssembler(RuleAssembler):
         frame = self._frames[number]
         for hit in frame.hits:
             if frame.tokens[hit.start].start <= at < frame.tokens[hit.stop - 1].end:
-                source = source_before(frame, hit.start) if hit.start else source_after(frame, hit.stop)
-                return self._resolver.resolve(number, source) if source else Speaker()
+                inverted = frame.is_run(hit.start - 1) or frame.low(hit.start - 1) in ("", ",", "—", "–")
+                source = source_before(frame, hit.start) or (source_after(frame, hit.stop) if inverted else None)
+                return self._resolver.resolve(number, source) if source and can_speak(frame, source) else Speaker()
         return Speaker()
 
     def _runs_of(self, span: Span) -> list[int]:

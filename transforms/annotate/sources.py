@@ -49,10 +49,10 @@ def _over_apposition(frame: Frame, stop: int) -> Source | None:
         if frame.low(index) != mark or not is_apposition(frame, index + 1, stop - 1):
             continue
         found = _phrase_before(frame, _before_brackets(frame, index))
-        if found and not _can_speak(frame, found) and 0 <= frame.entity[index + 1] == frame.entity[stop - 2]:
+        if found and not can_speak(frame, found) and 0 <= frame.entity[index + 1] == frame.entity[stop - 2]:
             # The schoolmaster, Ciaran Vale, said: no known role, so the name speaks.
             return Source(found.start, stop - 1, stop - 2)
-        if found and (_can_speak(frame, found) or frame.low(index + 1) in ("who", "whose")):
+        if found and (can_speak(frame, found) or frame.low(index + 1) in ("who", "whose")):
             best = Source(found.start, stop - 1, found.head)
             if frame.entity[found.head] >= 0:
                 break
@@ -77,7 +77,8 @@ def is_apposition(frame: Frame, start: int, stop: int) -> bool:
     )
 
 
-def _can_speak(frame: Frame, source: Source) -> bool:
+def can_speak(frame: Frame, source: Source) -> bool:
+    """Whether the main word of a source is one that speaks: a name, a role, a group or a pronoun."""
     head = frame.tokens[source.head]
     return (
         frame.entity[source.head] >= 0

@@ -16,10 +16,14 @@ from transforms.annotate.pieces import Ints, Vocabulary, Words, encode, inputs, 
 from transforms.annotate.reading import Reading
 from transforms.annotate.viterbi import Tagging, best_path, inside_only, spans_of
 
-MODEL_VERSION = "minilm-1"
+MODEL_VERSION = "minilm-2"
 """The shipped model's, as its file says; the `model_version` of the tables."""
 BATCH = 1536
 """Pieces in a batch: more do not fit the caches of one core."""
+PADDED = 1.3
+"""How much longer than its shortest window a batch may be."""
+DECODED = 64
+"""Windows whose paths are looked for at once."""
 BEGINS_CUE = 3
 """The tag of a cue's first word, of O and B and I of content, cue and source."""
 CUE_BIAS = 0.4
@@ -88,7 +92,10 @@ class Tagger:
         self._heads = _Heads(json.loads(about["heads"]))
 
     def tag(self, readings: Sequence[Reading]) -> list[Tagged]:
-        """Tag texts, with windows of about one length together, whichever text they are of.
+        """Tag texts, each text's windows of about one length together.
+
+        Integers stand for what the layers pass on, on a scale of their batch, so no two texts share one: the same text
+        gives the same tags whatever is tagged with it.
 
         Args:
             readings: the texts, taken apart.
@@ -102,10 +109,15 @@ class Tagger:
             for number, text in enumerate(found)
             for span in windows(text.words)
         ]
-        waiting.sort(key=lambda window: len(window[2][0]))
+        waiting.sort(key=lambda window: (window[0], len(window[2][0])))
+        scored: list[_Scored] = []
         for batch in _batches(waiting):
             tags, links = self._run([window for _, _, window in batch])
-            self._heads.read(found, batch, tags, links)
+            for row, (number, span, (*_, firsts)) in enumerate(batch):
+                scored.append(_Scored(number, span, tags[row, firsts], links[row, firsts]))
+        scored.sort(key=lambda window: len(window.tags))
+        for at in range(0, len(scored), DECODED):
+            self._heads.read(found, scored[at : at + DECODED])
         for text in found:
             for parts in (text.entities, text.contents, text.sources, text.cues):
                 parts.sort(key=lambda part: part.start)
@@ -125,15 +137,31 @@ class Tagger:
 _Window = tuple[int, tuple[int, int], tuple[Ints, Ints, Ints, Ints]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What the network says of one window: of text ``number``, words ``span``; tags and links [words, scores]."""
+
+    number: int
+    span: tuple[int, int]
+    tags: Floats
+    links: Floats
+
+
 def _batches(waiting: list[_Window]) -> Iterator[list[_Window]]:
+    """Windows of one text, none much longer than another; ``waiting`` is ordered by text and length."""
     batch: list[_Window] = []
     for window in waiting:
-        if batch and len(window[2][0]) * (len(batch) + 1) > BATCH:
+        if batch and not _fits(window, batch):
             yield batch
             batch = []
         batch.append(window)
     if batch:
         yield batch
+
+
+def _fits(window: _Window, batch: list[_Window]) -> bool:
+    length, shortest = len(window[2][0]), len(batch[0][2][0])
+    return window[0] == batch[0][0] and length * (len(batch) + 1) <= BATCH and length <= PADDED * shortest
 
 
 class _Heads:
@@ -150,30 +178,26 @@ class _Heads:
         self._distance = np.array(about["distance"], np.float32)
         self._same = np.array(about["same_paragraph"], np.float32)
 
-    def read(self, found: list[Tagged], batch: list[_Window], tags: Floats, links: Floats) -> None:
-        """Adds what a batch's scores say to the texts that its windows are of."""
-        counts = np.array([len(firsts) for _, _, (*_, firsts) in batch])
-        places = np.zeros((len(batch), counts.max()), np.int32)
-        for row, (_, _, (*_, firsts)) in enumerate(batch):
-            places[row, : len(firsts)] = firsts
-        scores = np.take_along_axis(tags, places[..., None], 1)
+    def read(self, found: list[Tagged], windows: list[_Scored]) -> None:
+        """Adds what the scores of windows say to the texts that these are of."""
+        counts = np.array([len(window.tags) for window in windows])
+        scores = np.zeros((len(windows), counts.max(), windows[0].tags.shape[1]), np.float32)
+        for row, window in enumerate(windows):
+            scores[row, : counts[row]] = window.tags
         entity = best_path(scores[..., : self._tags], self._entity_moves, counts)
         quote_scores = scores[..., self._tags : self._tags + 7].copy()
         quote_scores[..., BEGINS_CUE] += CUE_BIAS
         quote = best_path(quote_scores, self._quote_moves, counts)
-        for row, (number, span, (*_, firsts)) in enumerate(batch):
-            text = found[number]
-            text.entities += [
-                self._with_shares(part, entity, row, span) for part in _parts(entity, row, span, self._labels)
-            ]
+        for row, window in enumerate(windows):
+            text, span = found[window.number], window.span
+            names = _parts(entity, row, span, self._labels)
+            text.entities += [self._with_shares(part, entity, row, span) for part in names]
             parts = _parts(quote, row, span, ["content", "cue", "source"])
             text.contents += [part for part in parts if part.label == "content"]
             text.sources += [part for part in parts if part.label == "source"]
             cues = [(part, False) for part in parts if part.label == "cue"]
             cues += [(part, True) for part in _weak(quote, row, span)]
-            table = links[row, firsts]
-            bias = scores[row, : len(firsts), self._tags + 7 :]
-            text.cues += self._linked(text.words, span, cues, table, bias)
+            text.cues += self._linked(text.words, span, cues, window.links, window.tags[:, self._tags + 7 :])
 
     def _with_shares(self, part: Part, tagging: Tagging, row: int, span: tuple[int, int]) -> Part:
         mean = tagging.marginals[row, part.start - span[0] : part.stop - span[0]].mean(0)

@@ -3,7 +3,8 @@
 import pytest
 
 import transforms.annotate.document
-from transforms.annotate import MODEL_VERSION, annotate, annotate_line
+from tests.conftest import load_cases
+from transforms.annotate import MODEL_VERSION, Annotator, Text, annotate, annotate_line
 from transforms.records import Annotation
 
 FRENCH = "Le maire a déclaré hier que « le port restera fermé » jusqu’au printemps prochain, selon Jean Dupont."
@@ -99,3 +100,9 @@ def test_short_english_with_foreign_names_is_english(text: str) -> None:
     line = annotate_line({"id": 1, "text": text})
     assert line["language"] == "en"
     assert len(line["entities"][0]["mentions"]) == 2
+
+
+def test_a_text_is_read_the_same_whatever_is_annotated_with_it() -> None:
+    cases = [case["input"]["text"] for name in ("quotes", "entities") for case in load_cases(name)]
+    together = Annotator().annotate([Text(text, "en") for text in cases])
+    assert together == [annotate(text, language="en") for text in cases]
