@@ -142,22 +142,27 @@ def _without_article(reading: Reading, names: list[Name], groups: _Groups) -> li
 def _with_repeats(reading: Reading, names: list[Name]) -> list[Name]:
     """The same names and the places where one of them stands again, unseen by the model or seen in parts."""
     forms = _forms(reading, names)
+    sizes: dict[str, set[int]] = defaultdict(set)
+    for form in forms:
+        sizes[form[0]].add(len(form))
+    longest_first = {word: sorted(known, reverse=True) for word, known in sizes.items()}
     found: list[Name] = []
     for number, sentence in enumerate(reading.sentences):
         shouted = sentence.headline and not any(t.text[0].islower() for t in sentence.tokens if t.is_word)
-        until = sentence.start
-        for index, token in enumerate(sentence.tokens):
-            if token.start < until:
-                continue
-            for texts, name in forms.get(token.text.upper() if shouted else token.text, ()):
-                part = sentence.tokens[index : index + len(texts)]
-                same = tuple(word.text.upper() if shouted else word.text for word in part) == texts
-                if same and not _in_address(reading.text, token.start, part[-1].end):
-                    again = replace(name, start=token.start, end=part[-1].end, certainty=1, title_start=None)
+        texts = [token.text.upper() if shouted else token.text for token in sentence.tokens]
+        at = 0
+        while at < len(texts):
+            step = 1
+            for size in longest_first.get(texts[at], ()):
+                known = forms.get(tuple(texts[at : at + size]))
+                part = sentence.tokens[at : at + size]
+                if known and not _in_address(reading.text, part[0].start, part[-1].end):
+                    again = replace(known, start=part[0].start, end=part[-1].end, certainty=1, title_start=None)
                     again.sentence = number
                     found.append(again)
-                    until = again.end
+                    step = size
                     break
+            at += step
     return _without_parts(names, _expected(names, found))
 
 
@@ -192,16 +197,15 @@ def _without_parts(names: list[Name], found: list[Name]) -> list[Name]:
     return sorted([*kept, *names[at:]], key=lambda name: name.start)
 
 
-def _forms(reading: Reading, names: list[Name]) -> dict[str, list[tuple[tuple[str, ...], Name]]]:
-    """First word -> the names that begin with it, the longest first; in capitals too, for headlines."""
-    forms: dict[str, dict[tuple[str, ...], Name]] = defaultdict(dict)
+def _forms(reading: Reading, names: list[Name]) -> dict[tuple[str, ...], Name]:
+    """The words of each name that stands for itself, as they are and in capitals, as headlines have them."""
+    forms: dict[tuple[str, ...], Name] = {}
     for name in names:
         texts = tuple(token.text for token in tokenize(reading.text, name.start, name.end))
         if _stands_for_itself(name, texts):
-            forms[texts[0]].setdefault(texts, name)
-            upper = tuple(text.upper() for text in texts)
-            forms[upper[0]].setdefault(upper, name)
-    return {word: sorted(known.items(), key=lambda form: -len(form[0])) for word, known in forms.items()}
+            forms.setdefault(texts, name)
+            forms.setdefault(tuple(text.upper() for text in texts), name)
+    return forms
 
 
 def _stands_for_itself(name: Name, texts: tuple[str, ...]) -> bool:

@@ -122,7 +122,8 @@ def _spelled_out(text: str, sentence: Sentence, name: Name) -> Name | None:
     if behind is None or name.type not in ("ORG", "LOC", "MISC"):
         return None
     letters = [letter.upper() for letter in behind.group(1) if letter.isalpha()]
-    words = [token for token in sentence.tokens if token.end <= name.end and token.is_word][-_FARTHEST:]
+    stop = bisect_right(sentence.tokens, name.end, key=lambda token: token.end)
+    words = [token for token in sentence.tokens[max(0, stop - 2 * _FARTHEST) : stop] if token.is_word][-_FARTHEST:]
     for at in range(len(words) - 1, -1, -1):
         if words[at].low in _SMALL or not words[at].is_capital:
             if words[at].low not in _SMALL:

@@ -160,10 +160,15 @@ def _persons_in_full(names: list[Name]) -> dict[tuple[str, ...], tuple[str, ...]
         ends = (bare[0], bare[-1])
         known = fullest.setdefault(ends, key)
         full[key] = known if set(key) <= set(known) or len(key) == 2 else key
-    for key in keys:
-        if key in full and len(key[0]) == 1:
-            spelled = {other for other in full.values() if len(other[0]) > 1 and _spells(other, key)}
-            full[key] = spelled.pop() if len(spelled) == 1 else full[key]
+    by_surname: dict[str, set[tuple[str, ...]]] = {}
+    for known in full.values():
+        alike = by_surname.setdefault(known[-1], set())
+        if len(known[0]) > 1 and len(alike) < MAX_NAMESAKES:
+            alike.add(known)
+    for key in full:
+        if len(key[0]) == 1:
+            spelled = [other for other in by_surname[key[-1]] if _spells(other, key)]
+            full[key] = spelled[0] if len(spelled) == 1 else full[key]
     return full
 
 
@@ -173,10 +178,9 @@ def _bare(key: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _spells(full: tuple[str, ...], short: tuple[str, ...]) -> bool:
-    """Whether a name says in full what another has in initials: Jude Raymond Okafor, J. R. Okafor."""
+    """Whether a name says in full what another of its surname has in initials: Jude Raymond Okafor, J. R. Okafor."""
     given, initials = full[:-1], short[:-1]
-    fits = len(initials) <= len(given) and all(a.startswith(b) for a, b in zip(given, initials, strict=False))
-    return full[-1] == short[-1] and fits
+    return len(initials) <= len(given) and all(a.startswith(b) for a, b in zip(given, initials, strict=False))
 
 
 def _by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:

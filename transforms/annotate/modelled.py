@@ -36,6 +36,7 @@ class ModelAssembler(RuleAssembler):
         self._run_starts = [run.outer_start for run in reading.runs]
         self._starts = [frame.sentence.start for frame in frames]
         self._by_frame: dict[int, list[Linked]] = defaultdict(list)
+        self._mentioned = sorted(mention.start for entity in entities for mention in entity.mentions)
         self._claimed: set[int] = set()
         self._ruled: set[int] = set()
         found = self._joined(assemble(tagged))
@@ -74,7 +75,8 @@ class ModelAssembler(RuleAssembler):
             return
         behind = int(np.searchsorted(self._words.starts, self._reading.runs[marked[-1]].outer_end))
         start, end = self._span((behind, stop)) if behind < stop else (0, 0)
-        if any(start <= mention.start < end for entity in self._entities for mention in entity.mentions):
+        at = bisect_left(self._mentioned, start)
+        if at < len(self._mentioned) and self._mentioned[at] < end:
             linked.content[-1] = (begin, behind)
             linked.source = [(behind, stop)]
 

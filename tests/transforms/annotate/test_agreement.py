@@ -1,5 +1,7 @@
 """What rules make of the names that the model sees: their edges, their types, where else they stand."""
 
+import time
+
 import pytest
 
 from transforms.annotate.agreement import agreed
@@ -153,3 +155,25 @@ def test_organisations(seen: list[str], expected: list[str]) -> None:
     reading = read(". ".join(seen) + ".")
     clusters = cluster_names(_names(reading, [(part, "ORG") for part in seen]))
     assert [" ".join(cluster.fullest.words) for cluster in clusters] == expected
+
+
+def test_time_is_linear_in_registers_of_initials_and_acronyms() -> None:
+    people = [f"J. Abc{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676)}" for n in range(4_000)]
+    register = read(", ".join(f"{name}, John {name[3:]}" for name in people))
+    bodies = read(" ".join(f"Port Board (PB{n % 10})" for n in range(4_000)))
+    names = _all_of(register, people, "PERSON")
+    acronyms = _all_of(bodies, ["Port Board"] * 4_000, "ORG")
+    started = time.process_time()
+    assert len(cluster_names(agreed(register, with_edges(register, names)))) == 4_000
+    assert len(with_edges(bodies, acronyms)) == 4_000
+    assert time.process_time() - started < 5
+
+
+def _all_of(reading: Reading, parts: list[str], kind: EntityType) -> list[Name]:
+    names, at = [], 0
+    for part in parts:
+        start = reading.text.index(part, at)
+        at = start + len(part)
+        words = joined_words(tokenize(part))
+        names.append(Name(start, at, kind, words, 2, shares={kind: 0.99}))
+    return names
