@@ -19,6 +19,8 @@ FLOOR = 0.02
 """The least probability of a type that a mention may say; the network is surer than it is right."""
 LISTED_PLACE = 1.0
 """What a country's or big city's name adds to the logarithm of each mention's being a place."""
+LISTED_BODY = 3.0
+"""What a listed body's name, or that of the seat which stands for it (the Kremlin), adds to its being a body."""
 FAMILY_NAME = 2.0
 """What the full name of a person in the same text takes from that of its last word's being a place."""
 FIRM = 4.0
@@ -99,6 +101,8 @@ def _type_of(
     text = reading.text[first.start : first.end]
     if places().find(text.title() if text.isupper() else text, "LOC"):
         scores["LOC"] += LISTED_PLACE * len(group)
+    if " ".join(key) in lexicon().orgs:
+        scores["ORG"] += LISTED_BODY * len(group)
     if len(key) == 1 and key[0] in shorter:
         label, weight = shorter[key[0]]
         scores[label] += weight * len(group)
