@@ -244,7 +244,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _file(name: str) -> str:
-    return resources.files("pipeline.report").joinpath("templates", name).read_text(encoding="utf-8")
+    return (resources.files("pipeline.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _policy(scripts: list[str], style: str) -> str:

@@ -63,7 +63,7 @@ def _backward(
     tag = best.argmax(1)
     path = np.zeros((rows, length), np.int64)
     marginals = np.empty((rows, length, tags), np.float32)
-    behind = np.zeros((rows, tags), np.float32)
+    behind: Floats = np.zeros((rows, tags), np.float32)
     everything = _log_sum(forward[-1], 1)[:, None]
     for at in range(length - 1, -1, -1):
         path[:, at] = tag
