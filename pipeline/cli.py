@@ -17,6 +17,7 @@ from pipeline.console import (
     LakeOverride,
     RowFormat,
     SetOption,
+    cell,
     fail,
     refuse,
     terminal,
@@ -198,14 +199,13 @@ def _print_rows(result: "duckdb.DuckDBPyConnection", format_: RowFormat) -> None
             for row in batch:
                 typer.echo(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str))
         return
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table()
     for name in names:
-        table.add_column(escape(name), overflow="fold")
+        table.add_column(cell(name), overflow="fold")
     for row in result.fetchall():
-        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+        table.add_row(*map(cell, row))
     terminal().print(table)
 
 

@@ -69,6 +69,12 @@ def _recover(store: Store, run_id: str) -> None:
     store.delete([p for p in store.files(f"_staging/{run_id}") if not p.startswith(kept)])
 
 
+def is_committed(store: Store, run: Run) -> bool:
+    """Whether this very attempt at the run is committed."""
+    standing = read_manifest(store, run.run_id)
+    return standing is not None and standing.attempt == run.attempt
+
+
 def commit(store: Store, run: Run, files: Iterable[StagedFile], urls: int, checks: Iterable[Check] = ()) -> Manifest:
     """Makes the published files of a run visible, all at once. Doing it again for the same attempt changes nothing.
 
@@ -114,11 +120,17 @@ def commit(store: Store, run: Run, files: Iterable[StagedFile], urls: int, check
             "nothing was published, please report this with the run's log"
         )
     with _lock_of_commit(store, run):
-        if manifest.is_accepted:
+        if _is_news(manifest, before):
             _hold(store, manifest, run.staging)
             raise _error_of(manifest)
         publish(store, manifest, run.staging)
     return manifest
+
+
+def _is_news(manifest: Manifest, before: Manifest | None) -> bool:
+    """Whether a check is breached that nobody accepted, at this figure or a higher one, when the run stood before."""
+    accepted = {check.name: check.figure for check in (before.checks if before else ()) if check.breach}
+    return any(check.breach and check.figure > accepted.get(check.name, -1.0) for check in manifest.checks)
 
 
 def accept(store: Store, run_id: str) -> Manifest | None:

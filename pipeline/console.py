@@ -1,6 +1,7 @@
 """What commands share: exit codes, options, the terminal, and how a command ends with one sentence."""
 
 import logging
+import re
 import sys
 import warnings
 from enum import Enum
@@ -16,6 +17,8 @@ EXIT_FAILED, EXIT_REFUSED, EXIT_HELD, EXIT_INTERRUPTED = 1, 2, 3, 130
 JSON_LOG = logging.getLogger("onrecord")
 """Enabled where ``--json-logs`` is given."""
 JSON_LOG.disabled = True
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 ConfigArgument = Annotated[str, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
 LakeOverride = Annotated[
@@ -95,3 +98,14 @@ def terminal() -> "Console":
 
     # A pipe or a file has no width: nothing is cut there.
     return Console(width=None if sys.stdout.isatty() else 10_000)
+
+
+def cell(value: object) -> str:
+    """A value as tables print it: without rich's markup, and without what a terminal takes for a command.
+
+    Args:
+        value: as it came, such as a site's own address for a page; None for an empty cell.
+    """
+    from rich.markup import escape
+
+    return "" if value is None else escape(_CONTROL.sub("\ufffd", str(value)))

@@ -14,7 +14,7 @@ import duckdb
 
 from pipeline.lake import manifests, read_manifest
 from pipeline.query import quoted, table_views
-from transforms.files import SORT_MEMORY
+from transforms.database import open_database
 from transforms.store import Store
 
 TITLES = {
@@ -84,7 +84,7 @@ def diff(a: tuple[Store, str], b: tuple[Store, str], limit: int = 20) -> Iterato
         NoSuchRun: there is no such run.
     """
     with ExitStack() as stack:
-        database = stack.enter_context(duckdb.connect(config={"memory_limit": SORT_MEMORY, "threads": 2}))
+        database = stack.enter_context(open_database())
         about = [_open(stack, database, side, *which) for side, which in (("a", a), ("b", b))]
         rows = list(zip(about[0], *(told.values() for told in about), strict=True))
         yield Section("runs", ("what", "a", "b"), rows, len(rows))

@@ -45,9 +45,8 @@ class Silent:
     def log(self, event: str, text: str, **figures: Any) -> None:
         """Shows to machines what people see in the tables; as `say`."""
 
-    def begins(self, run_id: str) -> None:
+    def begins(self, run_id: str) -> None:  # noqa: ARG002 - for machines
         """What is shown from now on belongs to this run."""
-        self._run_id = run_id
         self.is_stopped = False
 
     def drains(self) -> None:

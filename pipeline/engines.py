@@ -23,7 +23,9 @@ def check_job(config: RunConfig, beam_options: Sequence[str]) -> None:
         ConfigError: the lake is no bucket, or there is no image of ours, or its tag is another version.
     """
     options = PipelineOptions(list(beam_options))
-    if options.view_as(StandardOptions).runner != "DataflowRunner":
+    # Beam takes its runners' names in any case, with their module, and without their last word.
+    runner = (options.view_as(StandardOptions).runner or "").rpartition(".")[2].lower()
+    if runner.removesuffix("runner") != "dataflow":
         return
     if not config.lake.startswith("gs://"):
         raise ConfigError(f"lake: {config.lake} is out of reach for Dataflow's workers; gs://bucket/prefix is allowed")

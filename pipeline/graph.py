@@ -19,7 +19,7 @@ its records and its failures; rows of one table that arise at several places are
 
 import apache_beam as beam
 
-from pipeline.commit import commit
+from pipeline.commit import commit, is_committed
 from pipeline.config import RunConfig
 from pipeline.ledger import Recall, TakeUp
 from pipeline.quality import QualityConfig, check_quality
@@ -133,5 +133,8 @@ class Commit(beam.PTransform):
 
 def _commit(run: Run, files: list[StagedFile], urls: int, quality: QualityConfig) -> str:
     store = open_store(run.lake)
+    if is_committed(store, run):
+        # A runner does a step again whose worker it lost; the files are in their places by now.
+        return run.run_id
     all_files = [*files, *write_stories(run, [f for f in files if f.table == "articles"])]
     return commit(store, run, all_files, urls, check_quality(store, run, all_files, quality)).run_id

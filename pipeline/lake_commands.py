@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.console import EXIT_FAILED, LakeOption, RowFormat, fail, quiet, refuse, run_id_of_option, terminal
+from pipeline.console import EXIT_FAILED, LakeOption, RowFormat, cell, fail, quiet, refuse, run_id_of_option, terminal
 
 if TYPE_CHECKING:
     from pipeline.diff import Section
@@ -87,7 +87,6 @@ def _print_section(section: "Section", format_: RowFormat) -> None:
         for line in (head, *({"section": section.name, **row} for row in section.records())):
             typer.echo(json.dumps(line, ensure_ascii=False, default=str))
         return
-    from rich.markup import escape
     from rich.table import Table
 
     if not section.rows:
@@ -98,7 +97,7 @@ def _print_section(section: "Section", format_: RowFormat) -> None:
     for column in section.columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in section.rows:
-        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+        table.add_row(*map(cell, row))
     terminal().print(table)
 
 
@@ -169,6 +168,8 @@ def compact(
 @contextmanager
 def _opened(lake: str) -> "Iterator[Store]":
     """The store of a lake that has runs; what goes wrong with it is said in one sentence."""
+    import duckdb
+
     from pipeline.lake import CommitError, RunLockedError, manifests
     from transforms.store import StoreError, open_store
 
@@ -180,5 +181,6 @@ def _opened(lake: str) -> "Iterator[Store]":
         yield store
     except RunLockedError as error:
         refuse(str(error))
-    except (StoreError, CommitError, OSError) as error:
-        fail(str(error), EXIT_FAILED)
+    except (StoreError, CommitError, OSError, duckdb.Error) as error:
+        # DuckDB's go on with the statement.
+        fail(str(error).splitlines()[0], EXIT_FAILED)

@@ -155,7 +155,7 @@ def watched(watcher: Watcher) -> Iterator[Watch]:
 
         def tell() -> None:
             while not ended.wait(watch.tick):
-                watcher.moved(watch.figures())
+                _show(watcher, watch.figures())
 
         thread = threading.Thread(target=tell, name="progress", daemon=True)
         thread.start()
@@ -164,7 +164,15 @@ def watched(watcher: Watcher) -> Iterator[Watch]:
         finally:
             ended.set()
             thread.join()
-            watcher.moved(replace(watch.figures(), phase="ended"))
+            _show(watcher, replace(watch.figures(), phase="ended"))
+
+
+def _show(watcher: Watcher, figures: Figures) -> None:
+    try:
+        watcher.moved(figures)
+    except OSError as error:
+        # As where standard error is a pipe that nobody reads any more.
+        _LOG.warning("the figures cannot be shown: %s", error)
 
 
 def counts_in(result: "PipelineResult") -> Counts:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.lake import Check, manifests
 from pipeline.query import open_manifests, quoted
-from transforms.files import SORT_MEMORY
+from transforms.database import open_database
 from transforms.records import Run, StagedFile
 from transforms.store import Store
 
@@ -98,7 +98,7 @@ def check_quality(store: Store, run: Run, files: Sequence[StagedFile], config: Q
         ("max_repeated", config.max_repeated, "articles", _REPEATED, "articles have a text twice", "most often on {}"),
     )
     checks = []
-    with duckdb.connect(config={"memory_limit": SORT_MEMORY, "threads": 2}) as database:
+    with open_database() as database:
         for name, limit, table, sql, words, detail in shares:
             paths = [f.path for f in files if f.table == table]
             if limit is None or not paths:

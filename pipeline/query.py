@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.lake import Manifest, manifests
+from transforms.database import open_database
 from transforms.store import Store
 from transforms.tables import TABLES, Table
 
@@ -78,7 +79,7 @@ def open_manifests(
         tables: which tables to open.
         where: a condition on all rows, such as `` WHERE run_id = 'a'``.
     """
-    with duckdb.connect() as database, table_views(database, store, runs, tables=tables, where=where):
+    with open_database(is_bounded=False) as database, table_views(database, store, runs, tables=tables, where=where):
         yield database
 
 
@@ -100,7 +101,6 @@ def table_views(
     }
     paths = [path for listed in files.values() for path, _ in listed]
     with store.local_copies(paths) as copies:
-        database.execute("SET TimeZone = 'UTC'")
         local = iter(copies)
         for table, listed in files.items():
             # The empty table brings columns that older files lack.

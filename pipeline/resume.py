@@ -27,6 +27,7 @@ from pipeline.config import RunConfig
 from pipeline.lake import Attempt, attempts
 from transforms.annotate import MODEL_VERSION
 from transforms.annotate.entities import RULES_VERSION
+from transforms.database import open_database
 from transforms.extract import EXTRACTOR_VERSION
 from transforms.files import merge_files
 from transforms.members import copy_members, whole_members
@@ -61,7 +62,8 @@ def begin(store: Store, run: Run, config: RunConfig) -> Run:
             another date, are not taken over.
 
     Returns:
-        The attempt, with what it `adopted`. Every other attempt's staging is gone.
+        The attempt, with what it `adopted`. Every other attempt's staging is gone, unless this one is detached: then
+        another job may still be at it, since jobs hold no lock, and `pipeline.commit.exclusive` removes it in time.
     """
     fingerprint = _fingerprint(config, run)
     dead = max(attempts(store, run.run_id), key=lambda a: a.started_at, default=None)
@@ -76,7 +78,8 @@ def begin(store: Store, run: Run, config: RunConfig) -> Run:
     # From here this attempt stands for the dead one.
     mark = Attempt(fingerprint=fingerprint, started_at=datetime.now(timezone.utc), folder=run.staging)
     store.write(f"{run.staging}/attempt.json", mark.model_dump_json().encode())
-    store.delete([p for p in store.files(f"_staging/{run.run_id}") if not p.startswith(f"{run.staging}/")])
+    if not run.is_detached:
+        store.delete([p for p in store.files(f"_staging/{run.run_id}") if not p.startswith(f"{run.staging}/")])
     return run
 
 
@@ -94,7 +97,7 @@ def versions_of(config: RunConfig) -> tuple[str, str]:
 def _adopt(store: Store, run: Run, dead: str, *, with_pages: bool, is_held: bool) -> Iterator[StagedFile]:
     """The rows of a dead attempt, and its pages, as files of this one."""
     files: dict[str, list[str]] = {}
-    with duckdb.connect() as database:
+    with open_database() as database:
         for table, columns in _COLUMNS.items():
             read = dict(_whole_files(store, f"{dead}/rows/{table}", columns))
             files[table] = list(read)

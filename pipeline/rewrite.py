@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
-import duckdb
 import pyarrow as pa
 
 from pipeline.lake import (
@@ -27,6 +26,7 @@ from pipeline.lake import (
 )
 from pipeline.query import open_manifests
 from pipeline.tombstones import Forgotten, forgotten, named_articles
+from transforms.database import open_database
 from transforms.files import merge_files
 from transforms.members import Member, copy_members, whole_members
 from transforms.records import Reason
@@ -59,7 +59,7 @@ class Drop:
 def count_rows(store: Store, manifest: Manifest, drop: Drop) -> dict[str, int]:
     """How many rows would go, by file (pages, for archives); files without such a row are left out."""
     found: dict[str, int] = {}
-    with duckdb.connect(config={"threads": 2}) as database:
+    with open_database() as database:
         database.register("dropped", drop.relation())
         for table in TABLES:
             paths = [f.path for f in manifest.files.get(table, [])]

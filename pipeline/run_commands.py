@@ -149,7 +149,13 @@ def _make_run(
             "already_committed", f"Run {identity} is committed already: nothing to do. --replace makes it anew."
         )
         return 0
-    return _tell(loaded.lake, done.manifest, display)
+    import duckdb
+
+    try:
+        return _tell(loaded.lake, done.manifest, display)
+    except (StoreError, OSError, duckdb.Error) as error:
+        warn(f"run {identity} is committed, but cannot be read back: {error}; `onrecord report {identity}` tries again")
+        return 0
 
 
 def _tell(lake: str, manifest: "Manifest", display: "Silent") -> int:
@@ -249,11 +255,11 @@ def reprocess(
                     _write_report(store, database, run.run_id, display)
             if display.is_stopped:
                 fail("stopped; the same command goes on", EXIT_INTERRUPTED)
-    except (RunLockedError, StoreError) as error:
+    except RunLockedError as error:
         refuse(str(error))
     except HeldError as error:
         fail(str(error), EXIT_HELD)
-    except (CommitError, OSError) as error:
+    except (CommitError, StoreError, OSError) as error:
         fail(str(error), EXIT_FAILED)
     except KeyboardInterrupt:
         fail("stopped; the run under way is as it was, the same command goes on", EXIT_INTERRUPTED)

@@ -18,8 +18,9 @@ from typing import Any
 import duckdb
 
 from pipeline.lake import manifests
+from transforms.database import open_database
 from transforms.extract.shingles import from_column, likeness, sketch
-from transforms.files import SORT_MEMORY, write_rows
+from transforms.files import write_rows
 from transforms.records import Run, StagedFile, Story, stable_id
 from transforms.store import open_store
 
@@ -57,9 +58,8 @@ def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
         store.local_copies([f.path for f in articles]) as new,
         store.local_copies([f.path for m in recent for f in m.files["articles"]]) as texts,
         store.local_copies([f.path for m in recent for f in m.files["stories"]]) as stories,
-        duckdb.connect(config={"memory_limit": SORT_MEMORY, "threads": 1}) as database,
+        open_database(threads=1) as database,
     ):
-        database.execute("SET TimeZone = 'UTC'")
         known = _known(database, run.run_id, new, texts, stories) if texts and stories else Stories()
         rows = [known.place(*row) for row in _articles(database, new)]
         rows.sort(key=lambda row: (row.domain, row.published_at is None, row.published_at, row.version_id))

@@ -52,8 +52,10 @@ def watched_counts() -> Iterator[Callable[[], Counts]]:
         nonlocal rest
         lines, _, rest = (rest + file.read()).rpartition(b"\n")
         for line in lines.decode().splitlines():
-            stage, what, number = line.split(" ")
-            counts[stage, what] += int(number)
+            # A disk that was full for a while leaves a line that runs into the next.
+            with suppress(ValueError):
+                stage, what, number = line.split(" ")
+                counts[stage, what] += int(number)
         return counts.copy()
 
     with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:

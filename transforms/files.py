@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transforms.database import open_database
 from transforms.records import Run, StagedFile
 from transforms.store import Store, open_store
 from transforms.tables import TABLES, Row, Table, to_batch
@@ -20,8 +20,6 @@ ROWS_A_GROUP = 2_000
 """Rows held in memory before they are staged: a few megabytes of article text."""
 TARGET_BYTES = 128 << 20
 """Size of a published file where a partition has that much."""
-SORT_MEMORY = "512MB"
-"""What the sort of one partition may hold before it spills to disk."""
 
 
 class RowWriter:
@@ -147,8 +145,7 @@ def _merged(
     stack: ExitStack, table: Table, paths: list[Path], where: str, relations: Mapping[str, pa.Table]
 ) -> Iterator[pa.RecordBatch]:
     """The rows of these files in the table's order and exact schema, the first of a run's equal key alone."""
-    database = stack.enter_context(duckdb.connect(config={"memory_limit": SORT_MEMORY, "threads": 2}))
-    database.execute("SET TimeZone = 'UTC'")
+    database = stack.enter_context(open_database())
     # The empty table brings columns that older files lack.
     for name, relation in {"_empty": table.schema.empty_table(), **relations}.items():
         database.register(name, relation)

@@ -104,8 +104,9 @@ class FolderStore(Store):
             raise StoreError(f"the folder {self.root} cannot be written to: {error.strerror or error}") from error
 
     def files(self, folder: str) -> list[str]:
-        root = Path(self.root)
-        return sorted(p.relative_to(root).as_posix() for p in self._at(folder).rglob("*") if p.is_file())
+        # Not by rglob, which fails where another run removes a folder meanwhile (before Python 3.13).
+        found = (Path(place, name) for place, _, names in os.walk(self._at(folder)) for name in names)
+        return sorted(p.relative_to(self.root).as_posix() for p in found if p.is_file())
 
     def read(self, path: str) -> bytes | None:
         try:

@@ -2,9 +2,9 @@
 
 import duckdb
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from pipeline.console import cell
 from pipeline.lake import Manifest
 
 SAMPLES = 6
@@ -46,12 +46,12 @@ def print_report(console: Console, root: str, manifest: Manifest, database: duck
     _print(console, "What became of the URLs", ("outcome", "reason", "#URLs", "for example"), database, _OUTCOMES)
     _print(console, "Most quoted", ("speaker", "role", "#quotes", "#articles"), database, _SPEAKERS, SAMPLES)
     _print(console, "Quotes", ("speaker", "words", "site"), database, _QUOTES, SAMPLES)
-    lake = Table(title=f"Tables in {escape(root)}", title_justify="left")
+    lake = Table(title=f"Tables in {cell(root)}", title_justify="left")
     for heading in ("table", "rows", "bytes", "files"):
         lake.add_column(heading, justify="left" if heading in ("table", "files") else "right")
     for name, files in manifest.files.items():
         size = f"{sum(f.bytes for f in files):,}"
-        lake.add_row(name, f"{manifest.rows(name):,}", size, "\n".join(escape(f.path) for f in files))
+        lake.add_row(name, f"{manifest.rows(name):,}", size, "\n".join(cell(f.path) for f in files))
     console.print(lake)
     console.print(f"Books balance: {manifest.urls} URLs in, {manifest.rows('fetches')} rows in fetches.")
 
@@ -93,5 +93,5 @@ def _print(
     for heading in headings:
         table.add_column(heading.lstrip("#"), justify="right" if heading.startswith("#") else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(str(value)) for value in row))
+        table.add_row(*map(cell, row))
     console.print(table if rows else f"{title}: none.")

@@ -76,7 +76,12 @@ def test_the_workflow_is_valid_for_github() -> None:
     said = subprocess.run(command, capture_output=True, text=True)
     assert said.returncode == 0, said.stdout
     (job,) = yaml.safe_load(workflow.read_text())["jobs"].values()
-    assert any("onrecord run configs/scheduled.yaml" in step.get("run", "") for step in job["steps"])
+    (run,) = (step["run"] for step in job["steps"] if "onrecord run configs/scheduled.yaml" in step.get("run", ""))
+    # GitHub's own end of a job kills; this stops once, in time, and the run that commits then has not failed.
+    ((stopper, hours),) = re.findall(r"^(timeout --foreground --preserve-status) (\d)h ", run)
+    assert int(hours) * 60 < job["timeout-minutes"]
+    told = "n=0; trap 'n=$((n+1))' TERM; sleep 2 & wait; wait; exit $((n+10))"
+    assert subprocess.run([*stopper.split(), "1", "/bin/sh", "-c", told]).returncode == 11
 
 
 def test_the_cron_line_runs_the_day_before_and_keeps_the_exit_code(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
-from pipeline.lake import locked
+from pipeline.lake import locked, manifests
 from tests.conftest import make_article
 from tests.pipeline.lakes import STORM, lake_of_version_1, on_disk, run_of, tables_on_disk
 from transforms.store import FolderStore
@@ -149,3 +149,15 @@ def test_query_knows_the_views_and_a_gazetteer(v1: FolderStore, tmp_path: Path) 
     sql = "SELECT value, quotes FROM quoted_voices_by_attribute ORDER BY value"
     done = onrecord(v1, "query", sql, "--gazetteer", str(people), "--format", "jsonl")
     assert [json.loads(line)["value"] for line in done.stdout.splitlines()] == ["harbour", None]
+
+
+@pytest.mark.parametrize("command", [["forget", "http://wire.example/"], ["diff", "RUN", "RUN", "--lake-b", "LAKE"]])
+def test_a_damaged_file_is_named(v1: FolderStore, command: list[str]) -> None:
+    manifest = manifests(v1)[0]
+    path = manifest.files["fetches"][0].path
+    Path(v1.root, path).write_bytes(b"cut off")
+    places = {"RUN": manifest.run_id, "LAKE": f"{v1.root}/."}
+    result = onrecord(v1, *(places.get(word, word) for word in command))
+    assert result.exit_code == 1
+    (sentence,) = result.stderr.splitlines()
+    assert path in sentence

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability import python_urns
@@ -19,18 +20,21 @@ from typer.testing import CliRunner
 from onrecord import __version__
 from pipeline.cli import app
 from pipeline.commit import commit
-from pipeline.config import load_config
+from pipeline.config import ConfigError, load_config
 from pipeline.engines import check_job
+from pipeline.graph import Commit
 from pipeline.lake import RunLockedError, locked, manifests, new_attempt, read_manifest
 from pipeline.launch import main
+from pipeline.quality import QualityConfig
 from pipeline.query import open_lake
-from tests.conftest import make_fetch
+from tests.conftest import make_article, make_fetch
 from tests.gcs import Gcs, serve_gcs
 from tests.pipeline.lakes import tables_on_disk
 from tests.site.server import Site
 from transforms.files import publish_files, write_rows
 from transforms.records import Run, StagedFile
 from transforms.store import FolderStore, open_store
+from transforms.urls import request_of
 
 CONFIG = Path(__file__).parents[2] / "configs" / "dataflow.yaml"
 IMAGE = f"europe-docker.pkg.dev/some-project/news/onrecord:{__version__}"
@@ -161,6 +165,20 @@ def test_a_run_that_was_launched_twice_stands_once(tmp_path: Path) -> None:
     assert tables_on_disk(store) == manifest.paths
 
 
+def test_a_commit_that_a_runner_does_again_changes_nothing(tmp_path: Path) -> None:
+    store = FolderStore(str(tmp_path))
+    run = replace(new_attempt("days", date(2026, 1, 31), store.root), is_detached=True)
+    articles = [write_rows(run, "articles", [make_article(0)], f"{run.staging}/rows/b.parquet")]
+    files = [*stage(run), *publish_files(run, articles)]
+    for _ in range(2):
+        with beam.Pipeline(FnApiRunner()) as pipeline:
+            requests = pipeline | "Requests" >> beam.Create([request_of("http://a.example/0", "urls")])
+            _ = pipeline | beam.Create(files) | Commit(run, requests, QualityConfig())
+        (manifest,) = manifests(store)
+        assert (manifest.attempt, manifest.rows("articles"), manifest.rows("stories")) == (run.attempt, 1, 1)
+    assert tables_on_disk(store) == sorted(manifest.paths)
+
+
 def stage(run: Run) -> list[StagedFile]:
     return publish_files(run, [write_rows(run, "fetches", [make_fetch(0)], f"{run.staging}/rows/a.parquet")])
 
@@ -187,6 +205,12 @@ def test_what_cannot_work_is_refused_before_the_launch(
 def test_an_image_without_a_version_in_its_tag_is_taken() -> None:
     config = load_config(str(CONFIG))
     check_job(config, ["--runner=DataflowRunner", "--sdk_container_image=host:5000/onrecord:main"])
+
+
+@pytest.mark.parametrize("name", ["dataflow", "dataflowrunner", "apache_beam.runners.DataflowRunner"])
+def test_dataflow_is_known_by_every_name_that_beam_takes(name: str) -> None:
+    with pytest.raises(ConfigError, match="out of reach for Dataflow's workers"):
+        check_job(load_config(str(CONFIG), lake="lake"), [f"--runner={name}"])
 
 
 def test_other_runners_need_no_image() -> None:

@@ -83,6 +83,20 @@ def test_the_last_figures_are_told_even_of_a_run_that_fails() -> None:
     assert (told.figures[-1].asked, told.figures[-1].phase) == (3, "ended")
 
 
+def test_figures_that_cannot_be_shown_fail_no_run(caplog: pytest.LogCaptureFixture) -> None:
+    class Closed(Unwatched):
+        def moved(self, figures: Figures) -> None:
+            raise BrokenPipeError(f"nobody reads {figures.phase}")
+
+    with watched(Closed()):
+        count("ledger", "asked")
+        until = time.monotonic() + 10
+        while "nobody reads reading" not in caplog.text and time.monotonic() < until:
+            time.sleep(0.02)
+    assert "the figures cannot be shown: nobody reads reading" in caplog.text
+    assert "the figures cannot be shown: nobody reads ended" in caplog.text
+
+
 def test_figures_come_while_the_run_goes_on() -> None:
     told = Told()
     with watched(told):

@@ -283,6 +283,10 @@ def test_a_run_made_anew_is_held_with_its_rows_as_they_were(site: Site, store: S
     assert done.manifest.follows == attempt.stamp
     assert by_manifest(store)["fetches"] == before["fetches"]
     assert (store.files("_staging"), site.log) == ([], [])
+    # What was accepted once is not asked about again, as long as it is no worse.
+    assert [run.is_made for run in reprocess(config_of(site, store), everything=True)] == [True]
+    assert (made := read_manifest(store, RUN)) is not None
+    assert made.is_accepted
 
 
 def test_the_command_says_why_with_exit_code_3_and_accepts(site: Site, store: Store, tmp_path: Path) -> None:

@@ -234,3 +234,17 @@ def test_other_runs_leave_what_a_run_staged_for_a_day(store: Store) -> None:
 def test_a_run_without_a_crash_takes_nothing_over(store: Store) -> None:
     run = begin(store, attempt(store), CONFIG)
     assert run.adopted == ()
+
+
+def test_a_job_that_may_still_be_at_it_keeps_its_files(store: Store) -> None:
+    first = begin(store, replace(attempt(store), is_detached=True), CONFIG)
+    stage(store, first, "articles", make_article(1))
+    stage(store, first, "fetches", fetch_of(1))
+    of_first = store.files(first.staging)
+    with exclusive(store, first.run_id):
+        second = begin(store, replace(attempt(store), is_detached=True), CONFIG)
+    assert adopted(store, second) == {"articles": ids(1), "fetches": ids(1)}
+    assert store.files(first.staging) == of_first
+    with exclusive(store, first.run_id):
+        begin(store, attempt(store), CONFIG)
+    assert store.files(first.staging) == []

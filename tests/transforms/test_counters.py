@@ -44,6 +44,12 @@ def test_half_a_line_is_read_when_it_is_whole() -> None:
         assert read() == {("fetch", "ok"): 1, ("fetch", "http_gone"): 2}
 
 
+def test_a_line_that_a_full_disk_cut_costs_itself_alone() -> None:
+    with watched_counts() as read, Path(os.environ[VARIABLE]).open("ab", buffering=0) as file:
+        file.write(b"fetch ok 1\nfetch robfetch ok 1\nfetch ok 3fetch ok 1\nfetch ok 5\n")
+        assert read() == {("fetch", "ok"): 6}
+
+
 def test_runs_do_not_see_each_other_and_nothing_is_kept_unwatched() -> None:
     for _ in range(2):
         count("fetch", "ok")

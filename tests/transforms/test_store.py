@@ -1,6 +1,7 @@
 """A folder as a store, and single inputs."""
 
 import multiprocessing
+import threading
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,26 @@ def test_deleting_takes_empty_folders_along(store: Store, tmp_path: Path) -> Non
     store.delete(["x/y/1", "x/y/never"])
     assert store.files("x") == ["x/2"]
     assert not (tmp_path / "lake/x/y").exists()
+
+
+def test_files_are_listed_while_another_run_removes_its_own(store: Store) -> None:
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            paths = [f"_staging/other/rows/{table}/1" for table in "abcdef"]
+            for path in paths:
+                store.write(path, b"")
+            store.delete(paths)
+
+    store.write("_staging/ours/1", b"")
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        assert all("_staging/ours/1" in store.files("_staging") for _ in range(1_500))
+    finally:
+        ended.set()
+        other.join()
 
 
 def test_the_root_stays_when_all_is_deleted(store: Store, tmp_path: Path) -> None:
