@@ -72,7 +72,8 @@ def iceberg(
         from transforms.store import open_store
 
         store = open_store(lake)
-        _report(publish(store, open_catalog(store, properties), namespace, run), "registered")
+        with open_catalog(store, properties) as catalog:
+            _report(publish(store, catalog, namespace, run), "registered")
 
 
 def _report(changes: Iterator[tuple[str, str, int]], done: str) -> None:

@@ -33,6 +33,8 @@ RUN, STAMP = "onrecord.run-id", "onrecord.attempt"
 def open_catalog(store: Store, properties: dict[str, str]) -> Catalog:
     """The catalog that these properties of pyiceberg describe; a SQLite file in the lake where there are none.
 
+    Its connections end with a `with` block.
+
     Raises:
         PublishError: a lake in a bucket cannot hold the default catalog, or pyiceberg refuses the properties.
     """

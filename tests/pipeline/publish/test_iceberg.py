@@ -1,5 +1,6 @@
 """Iceberg tables over the lake's own files, read back by pyiceberg."""
 
+from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,9 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def catalog(store: Store) -> Catalog:
-    return open_catalog(store, {})
+def catalog(store: Store) -> Iterator[Catalog]:
+    with open_catalog(store, {}) as catalog:
+        yield catalog
 
 
 def do(store: Store, catalog: Catalog, run: str | None = None) -> list[tuple[str, str, int]]:
@@ -181,9 +183,9 @@ def test_wrong_use_is_said(store: Store, options: list[str], sentence: str) -> N
 
 def test_another_catalog_serves(store: Store, tmp_path: Path) -> None:
     properties = {"type": "sql", "uri": f"sqlite:///{tmp_path}/own.db", "warehouse": f"file://{tmp_path}/own"}
-    own = open_catalog(store, properties)
-    do(store, own)
-    assert same(store, own)
+    with open_catalog(store, properties) as own:
+        do(store, own)
+        assert same(store, own)
     assert Path(tmp_path, "own").is_dir()
     assert not Path(store.root, "_iceberg").exists()
 
@@ -200,10 +202,10 @@ def test_a_lake_in_a_bucket_is_registered_where_it_lies(tmp_path: Path) -> None:
             "gcs.oauth2.token": "any",
             "gcs.oauth2.token-expires-at": "4102444800000",
         }
-        catalog = open_catalog(store, {**properties, **reached})
-        assert ("quotes", "a-1", 2) in do(store, catalog)
-        assert same(store, catalog)
-        commit_run(store, "a-1", {1: "Ada one"})
-        assert ("quotes", "a-1", 1) in do(store, catalog)
-        assert same(store, catalog)
-        assert do(store, catalog) == []
+        with open_catalog(store, {**properties, **reached}) as catalog:
+            assert ("quotes", "a-1", 2) in do(store, catalog)
+            assert same(store, catalog)
+            commit_run(store, "a-1", {1: "Ada one"})
+            assert ("quotes", "a-1", 1) in do(store, catalog)
+            assert same(store, catalog)
+            assert do(store, catalog) == []
