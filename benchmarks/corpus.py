@@ -1,30 +1,17 @@
-"""An invented news corpus of any size: python -m benchmarks.corpus PAGES [--hosts M] [--seed S] [--warc FOLDER]
+"""An invented news corpus of any size, served or written by `benchmarks.corpus_site`.
 
-Without a folder it is served from loopback until standard input ends: every host name on one port, which is printed.
 The n-th page is the same each time; nothing is kept, so a corpus of a million pages costs no memory. Only Python's own
-library is needed to make pages, so that other tools' environments can read them too.
+library is needed, so that other tools' environments can make the pages too.
 """
 
-import argparse
-import asyncio
 import functools
-import gzip
 import itertools
 import json
 import random
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from io import BytesIO
-from pathlib import Path
 
 FIRST_DAY = datetime(2026, 1, 5, 6, tzinfo=timezone.utc)
-A_FILE = 1_000
-"""Pages in one WARC file."""
 
 _GIVEN = "Rosa Ines Tomas Lena Petra Oskar Milan Greta Hugo Clara Jonas Vera Anton Mira Emil Nora Felix Dora Ivan Edith"
 _FAMILY = (
@@ -325,102 +312,3 @@ def _site(host: str) -> _Site:
     footer = "".join(f'<li><a href="/about/{n}">{_DAYS.split()[n % 7]} edition {n}</a></li>' for n in range(40))
     title = f"The {chance.choice(_PLACES.split())} {chance.choice(('Gazette', 'Post', 'Times', 'Courier', 'Echo'))}"
     return _Site(title, "".join(rules), "".join(calls), links, footer)
-
-
-def write_warc(folder: Path, pages: int, hosts: int, seed: int = 1) -> int:
-    """Writes a corpus as WARC files of `A_FILE` pages each, and gives their bytes."""
-    from warcio.statusandheaders import StatusAndHeaders
-    from warcio.warcwriter import WARCWriter
-
-    numbers = iter(range(pages))
-    for file in itertools.count():
-        if not (batch := list(itertools.islice(numbers, A_FILE))):
-            break
-        with (folder / f"corpus-{file:05}.warc.gz").open("wb") as out:
-            writer = WARCWriter(out, gzip=True)
-            for number in batch:
-                page = make_page(number, hosts, seed)
-                body = page.html.encode()
-                headers = StatusAndHeaders(
-                    "200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1"
-                )
-                writer.write_record(
-                    writer.create_warc_record(
-                        page.url,
-                        "response",
-                        payload=BytesIO(body),
-                        length=len(body),
-                        http_headers=headers,
-                        warc_headers_dict={"WARC-Date": f"{FIRST_DAY:%Y-%m-%dT%H:%M:%SZ}"},
-                    )
-                )
-    return sum(file.stat().st_size for file in folder.iterdir())
-
-
-async def serve(hosts: int, seed: int) -> None:
-    """Serves the corpus until standard input ends; ``/_seen`` tells when the first request came, and how many."""
-    seen = {"first": 0.0, "requests": 0}
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while asked := await reader.readuntil(b"\r\n\r\n"):
-            path = asked.split(b" ", 2)[1].decode()
-            if path == "/_seen":
-                body = json.dumps(seen).encode()
-            else:
-                seen["first"] = seen["first"] or time.time()
-                seen["requests"] += 1
-                body = _answer(path, hosts, seed)
-            is_page = path.endswith(".html")
-            kind = "text/html; charset=utf-8\r\nContent-Encoding: gzip" if is_page else "text/plain"
-            sent = gzip.compress(body, 1) if is_page else body
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(sent)}\r\n\r\n".encode()
-            writer.write(head + sent)
-            await writer.drain()
-
-    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await answer(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(connection, "127.0.0.1", 0, backlog=1_024)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-
-def _answer(path: str, hosts: int, seed: int) -> bytes:
-    if path == "/robots.txt":
-        return b"User-agent: *\nDisallow: /account/\n"
-    return make_page(number_of(path), hosts, seed).html.encode() if path.endswith(".html") else b"nothing\n"
-
-
-@contextmanager
-def served(hosts: int, seed: int = 1) -> Iterator[int]:
-    """A corpus on loopback, in a process of its own: gives the port."""
-    command = [sys.executable, "-m", "benchmarks.corpus", "0", "--hosts", str(hosts), "--seed", str(seed)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("the corpus cannot be served without pipes")
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.stdin.close()
-
-
-def main() -> None:
-    """Serve a corpus, or write it as WARC files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pages", type=int)
-    parser.add_argument("--hosts", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--warc", type=Path, help="write WARC files into this folder")
-    options = parser.parse_args()
-    if options.warc:
-        options.warc.mkdir(parents=True, exist_ok=True)
-        print(f"{write_warc(options.warc, options.pages, options.hosts, options.seed):,} bytes")
-    else:
-        asyncio.run(serve(options.hosts, options.seed))
-
-
-if __name__ == "__main__":
-    main()

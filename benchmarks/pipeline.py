@@ -22,7 +22,8 @@ from typing import Any
 
 import yaml
 
-from benchmarks.corpus import make_page, served, url_of, write_warc
+from benchmarks.corpus import make_page, url_of
+from benchmarks.corpus_site import served, write_warc
 from benchmarks.processes import Cost, cost_of
 from pipeline.lake import manifests
 from transforms.store import open_store

@@ -22,6 +22,7 @@ from pipeline.lake import (
     manifest_at,
     read_manifest,
     show,
+    staged_as,
 )
 from pipeline.rewrite import tidy
 from transforms.records import Run, StagedFile
@@ -52,15 +53,13 @@ def _recover(store: Store, run_id: str) -> None:
 
     What the next attempt may take over stays for a day, and what the quality gate holds for `HELD`.
     """
-    staged = store.files(f"_staging/{run_id}")
-    for path in staged:
-        if path.count("/") == 3 and path.endswith("/manifest.json"):
-            manifest, staging = manifest_at(store, path), path.removesuffix("/manifest.json")
-            if manifest is not None:
-                # One that came too late is dropped, with its files.
-                with suppress(CommitError):
-                    _finish(store, manifest, staging)
-                clear(store, staging)
+    for path in staged_as(store, run_id, "manifest.json"):
+        manifest, staging = manifest_at(store, path), path.removesuffix("/manifest.json")
+        if manifest is not None:
+            # One that came too late is dropped, with its files.
+            with suppress(CommitError):
+                _finish(store, manifest, staging)
+            clear(store, staging)
     now = datetime.now(timezone.utc)
     kept = tuple(f"{a.folder}/" for a in attempts(store, run_id) if a.started_at > now - KEPT)
     waiting = held(store, run_id)
@@ -163,8 +162,7 @@ def held(store: Store, run_id: str) -> Manifest | None:
         store: the lake.
         run_id: the run.
     """
-    paths = [p for p in store.files(f"_staging/{run_id}") if p.count("/") == 3 and p.endswith("/held.json")]
-    read = {path: store.read(path) for path in paths}
+    read = {path: store.read(path) for path in staged_as(store, run_id, "held.json")}
     found = {path: Manifest.model_validate_json(data) for path, data in read.items() if data is not None}
     standing = read_manifest(store, run_id)
     stamp = standing.stamp if standing is not None else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline.lake import manifests, read_manifest
+from pipeline.lake import manifests, read_manifest, run_ids
 from pipeline.query import quoted, table_views
 from transforms.database import open_database
 from transforms.store import Store
@@ -106,7 +106,7 @@ def _open(
     holding = [m for m in standing if m.holds(run_id)]
     own = read_manifest(store, run_id)
     if not holding or own is None:
-        known = sorted({run for m in standing for run in (m.run_id, *m.supersedes)})
+        known = sorted(run_ids(standing))
         there = f"the last ones there are {', '.join(known[-5:])}" if known else "no run is committed there"
         raise NoSuchRun(f"no run {run_id} is committed in {store.root}: {there}")
     where = f" WHERE run_id = {quoted(run_id)}"

@@ -16,6 +16,11 @@ def remote_options(beam_options: Sequence[str]) -> PipelineOptions:
     return options
 
 
+def runner_of(options: PipelineOptions) -> str:
+    """The runner that options name, without its module; empty where they name none."""
+    return (options.view_as(StandardOptions).runner or "").rpartition(".")[2]
+
+
 def check_job(config: RunConfig, beam_options: Sequence[str]) -> None:
     """Refuses a Dataflow job whose workers would lack the lake, or this version of Onrecord.
 
@@ -23,9 +28,8 @@ def check_job(config: RunConfig, beam_options: Sequence[str]) -> None:
         ConfigError: the lake is no bucket, or there is no image of ours, or its tag is another version.
     """
     options = PipelineOptions(list(beam_options))
-    # Beam takes its runners' names in any case, with their module, and without their last word.
-    runner = (options.view_as(StandardOptions).runner or "").rpartition(".")[2].lower()
-    if runner.removesuffix("runner") != "dataflow":
+    # Beam takes its runners' names in any case, and without their last word.
+    if runner_of(options).lower().removesuffix("runner") != "dataflow":
         return
     if not config.lake.startswith("gs://"):
         raise ConfigError(f"lake: {config.lake} is out of reach for Dataflow's workers; gs://bucket/prefix is allowed")

@@ -14,14 +14,14 @@ from datetime import datetime
 from types import FrameType
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions, WorkerOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, WorkerOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline.commit import accept as accept_held
 from pipeline.commit import exclusive, held_error
 from pipeline.config import RunConfig
-from pipeline.engines import check_job, remote_options
+from pipeline.engines import check_job, remote_options, runner_of
 from pipeline.graph import build
 from pipeline.lake import CommitError, Manifest, NothingHeldError, check_run_id, new_attempt, read_manifest
 from pipeline.progress import UNWATCHED, Watcher, watched
@@ -72,7 +72,7 @@ class Engine:
 def engine_of(beam_options: Sequence[str]) -> Engine:
     """What these Beam options choose; without any, and for the switch `DirectRunner`, it is `LOCAL_RUNNER`."""
     options = PipelineOptions(list(beam_options))
-    runner = (options.view_as(StandardOptions).runner or LOCAL_RUNNER).rpartition(".")[2]
+    runner = runner_of(options) or LOCAL_RUNNER
     if runner.lower() in _LOCAL_NAMES:
         direct = options.view_as(DirectOptions)
         workers = direct.direct_num_workers if direct.direct_num_workers is not None else 1

@@ -20,7 +20,7 @@ the manifests (`open_lake` does) see a run entirely or not at all; readers that 
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import PurePosixPath
@@ -234,6 +234,20 @@ def manifests(store: Store) -> list[Manifest]:
     return [_in_effect(m, stamps) for m in found if m.run_id not in superseded]
 
 
+def run_ids(standing: Iterable[Manifest]) -> set[str]:
+    """The runs that these manifests name: their own, and those that they compacted."""
+    return {run_id for manifest in standing for run_id in (manifest.run_id, *manifest.supersedes)}
+
+
+def runs_of(standing: Iterable[Manifest], name: str, first: date = date.min, last: date = date.max) -> list[str]:
+    """The ids of a configuration's runs among these, of the days from `first` to `last`, by logical time."""
+    own = re.compile(rf"{re.escape(name)}-([0-9]{{8}})T[0-9]{{4}}")
+    found = {run_id: own.fullmatch(run_id) for run_id in run_ids(standing)}
+    # Digits have the order of days, also in an id that somebody gave and that names none.
+    low, high = (day.isoformat().replace("-", "") for day in (first, last))
+    return sorted(run_id for run_id, match in found.items() if match and low <= match[1] <= high)
+
+
 def newest_run(store: Store) -> str | None:
     """The run that was committed last, compactions aside; None in an empty lake."""
     names = [PurePosixPath(p).stem for p in store.files("_runs") if p.endswith(".json")]
@@ -272,10 +286,14 @@ def locked(store: Store, run_id: str) -> Iterator[str]:
         ) from None
 
 
+def staged_as(store: Store, run_id: str, name: str) -> list[str]:
+    """Where the attempts at a run have a file of this name beside what they staged."""
+    return [p for p in store.files(f"_staging/{run_id}") if p.count("/") == 3 and p.endswith(f"/{name}")]
+
+
 def attempts(store: Store, run_id: str) -> list[Attempt]:
     """The attempts at a run that another attempt may take rows over from."""
-    marks = [p for p in store.files(f"_staging/{run_id}") if p.count("/") == 3 and p.endswith("/attempt.json")]
-    read = [store.read(mark) for mark in marks]
+    read = [store.read(mark) for mark in staged_as(store, run_id, "attempt.json")]
     return [Attempt.model_validate_json(data) for data in read if data is not None]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.lake import Check, manifests
+from pipeline.lake import Check, manifests, runs_of
 from pipeline.query import open_manifests, quoted
 from transforms.database import open_database
 from transforms.records import Run, StagedFile
@@ -157,10 +157,7 @@ def _steady_sites(store: Store, run: Run, config: QualityConfig) -> list[str]:
     if not named:
         return []
     standing = manifests(store)
-    ids = {run_id for m in standing for run_id in (m.run_id, *m.supersedes)}
-    own = re.compile(rf"{re.escape(named[1])}-[0-9]{{8}}T[0-9]{{4}}")
-    # By id is by logical time.
-    earlier = sorted(run_id for run_id in ids if own.fullmatch(run_id) and run_id < run.run_id)[-config.silent_runs :]
+    earlier = [run_id for run_id in runs_of(standing, named[1]) if run_id < run.run_id][-config.silent_runs :]
     if len(earlier) < config.silent_runs:
         return []
     holding = [m for m in standing if any(m.holds(run_id) for run_id in earlier)]

@@ -8,7 +8,6 @@ with ``--replace``; runs are taken in their order, so that a text which is the s
 
 import dataclasses
 import glob
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -22,7 +21,7 @@ from pipeline.commit import exclusive
 from pipeline.config import RunConfig
 from pipeline.execute import make
 from pipeline.graph import articles_of, voices_in, write
-from pipeline.lake import Manifest, manifests, new_attempt
+from pipeline.lake import Manifest, manifests, new_attempt, runs_of
 from pipeline.ledger import look_up, open_ledger
 from pipeline.progress import UNWATCHED, Watcher
 from pipeline.query import open_manifests, quoted
@@ -83,7 +82,7 @@ def reprocess(
         KeyboardInterrupt: a second SIGINT or SIGTERM came; the run is as it was.
     """
     store = open_store(config.lake)
-    for run_id in runs_of(store, config.name, first, last):
+    for run_id in runs_of(manifests(store), config.name, first, last):
         with exclusive(store, run_id) as holder:
             holding = holding_of(store, run_id)
             if not everything and not _is_outdated(store, config, run_id, holding):
@@ -93,15 +92,6 @@ def reprocess(
             make(run, partial(_build, config=config, run=run, archives=archives), beam_options, watcher)
             texts = sum(f.rows for f in run.adopted if f.table == "articles")
             yield Reprocessed(run_id, is_made=True, pages=sum(f.rows for f in archives), texts=texts)
-
-
-def runs_of(store: Store, name: str, first: date = date.min, last: date = date.max) -> list[str]:
-    """The ids of the committed runs of a configuration, in the order of their logical times."""
-    ids = {run_id for m in manifests(store) for run_id in (m.run_id, *m.supersedes)}
-    found = {run_id: re.fullmatch(rf"{re.escape(name)}-([0-9]{{8}})T[0-9]{{4}}", run_id) for run_id in ids}
-    # Digits have the order of days, also in an id that somebody gave and that names none.
-    low, high = (day.isoformat().replace("-", "") for day in (first, last))
-    return sorted(run_id for run_id, match in found.items() if match and low <= match[1] <= high)
 
 
 def holding_of(store: Store, run_id: str) -> list[Manifest]:

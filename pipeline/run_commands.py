@@ -236,15 +236,14 @@ def reprocess(
     except ConfigError as error:
         refuse(str(error))
 
-    from pipeline.lake import CommitError, HeldError, RunLockedError
+    from pipeline.lake import CommitError, HeldError, RunLockedError, manifests, runs_of
     from pipeline.query import open_lake
     from pipeline.reprocess import reprocess as make_anew
-    from pipeline.reprocess import runs_of
     from transforms.store import StoreError, open_store
 
     try:
         store = open_store(loaded.lake)
-        if not runs_of(store, loaded.name, *days):
+        if not runs_of(manifests(store), loaded.name, *days):
             of_days = f" of {date}" if date else ""
             refuse(f"{loaded.lake} holds no run of {loaded.name}{of_days}; `onrecord run` makes one")
         for run in make_anew(loaded, *days, everything=everything, beam_options=beam_options or [], watcher=display):

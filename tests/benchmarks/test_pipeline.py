@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.corpus import make_page, number_of, url_of, write_warc
+from benchmarks.corpus import make_page, number_of, url_of
+from benchmarks.corpus_site import write_warc
 from benchmarks.hotspots import shares
 from benchmarks.plain import run_plainly
 from benchmarks.processes import cost_of

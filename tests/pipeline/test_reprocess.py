@@ -16,8 +16,9 @@ from pipeline.cli import app
 from pipeline.compact import compact
 from pipeline.config import RunConfig
 from pipeline.execute import execute, run_id_of
+from pipeline.lake import manifests, runs_of
 from pipeline.query import open_lake
-from pipeline.reprocess import Reprocessed, reprocess, runs_of
+from pipeline.reprocess import Reprocessed, reprocess
 from tests.conftest import make_article
 from tests.pipeline.lakes import daily_config, run_of
 from tests.site.server import Site
@@ -186,5 +187,6 @@ def test_runs_are_taken_by_the_day_in_their_id_whatever_it_is(tmp_path: Path) ->
     store = FolderStore(str(tmp_path))
     for run_id in ("days-20260102T0600", "days-20260101T0600", "days-20269999T0000", "days-own", "other-20260101T0600"):
         run_of(store, run_id, [make_article(1)])
-    assert runs_of(store, "days") == ["days-20260101T0600", "days-20260102T0600", "days-20269999T0000"]
-    assert runs_of(store, "days", date(2026, 1, 2), date(2026, 12, 31)) == ["days-20260102T0600"]
+    standing = manifests(store)
+    assert runs_of(standing, "days") == ["days-20260101T0600", "days-20260102T0600", "days-20269999T0000"]
+    assert runs_of(standing, "days", date(2026, 1, 2), date(2026, 12, 31)) == ["days-20260102T0600"]

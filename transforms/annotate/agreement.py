@@ -38,7 +38,7 @@ _IN_ADDRESS = re.compile(r"[@_]|[./]\w")
 _STORMS = frozenset("hurricane storm typhoon cyclone".split())
 _GIVEN = re.compile(r"[A-Z][a-z]{1,6}-[a-z]{1,6}")
 """The given name behind a family name, as Korean and Taiwanese names are mostly written: Seo-yun."""
-_OF_PEOPLE = re.compile(r"(?:n|an|ian|ean|ese|ish|i|nian|lese)")
+_OF_PEOPLE = frozenset("n an ian ean ese ish i nian lese".split())
 
 
 def agreed(reading: Reading, names: list[Name]) -> list[Name]:
@@ -94,9 +94,8 @@ def _type_of(
         return "MISC"
     if len(key) == 1 and _is_of_people(key[0]):
         return "NORP"
-    scores: dict[EntityType, float] = defaultdict(float)
-    for label in get_args(EntityType):
-        scores[label] = sum(math.log(max(name.shares.get(label, 0.0), FLOOR)) for name in group)
+    labels: tuple[EntityType, ...] = get_args(EntityType)
+    scores = {label: sum(math.log(max(name.shares.get(label, 0.0), FLOOR)) for name in group) for label in labels}
     first = group[0]
     text = reading.text[first.start : first.end]
     if places().find(text.title() if text.isupper() else text, "LOC"):
@@ -122,12 +121,13 @@ def _is_dateline(reading: Reading, name: Name) -> bool:
 
 def _is_of_people(word: str) -> bool:
     """Whether a word is a country's name with the ending of those who are of it: Djiboutian."""
-    for cut in range(len(word) - 1, max(3, len(word) - 5), -1):
-        if _OF_PEOPLE.fullmatch(word[cut:]) and any(
-            word[:cut] + end in places().countries and word not in places().countries for end in ("", "a", "e", "o")
-        ):
-            return True
-    return False
+    countries = places().countries
+    return word not in countries and any(
+        word[:cut] + end in countries
+        for cut in range(len(word) - 1, max(3, len(word) - 5), -1)
+        if word[cut:] in _OF_PEOPLE
+        for end in ("", "a", "e", "o")
+    )
 
 
 def _without_article(reading: Reading, names: list[Name], groups: _Groups) -> list[Name]:

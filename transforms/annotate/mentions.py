@@ -14,7 +14,7 @@ from transforms.annotate.words import Token, tokenize
 from transforms.records import EntityType
 
 SURE = 0.6
-"""The probability from which a mention's own type counts fully in the vote of its document."""
+"""The probability from which a mention's type is certain."""
 LEAST = 0.4
 """Below it a span is no name."""
 

@@ -3,7 +3,6 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,6 @@ from transforms.annotate.clauses import read_clauses
 from transforms.annotate.drafts import Draft, class_of_cue, inner, is_titled, words_of
 from transforms.annotate.frames import Frame
 from transforms.annotate.links import Linked, Range, assemble
-from transforms.annotate.marks import Run
 from transforms.annotate.reading import Reading
 from transforms.annotate.ruled import RuleAssembler
 from transforms.annotate.sources import can_speak, source_after, source_before, source_within
@@ -125,7 +123,7 @@ class ModelAssembler(RuleAssembler):
         if cue_class == "other" and all(self._is_title(part) for part in parts):
             self._used.update(run for part in parts for run in part.runs)
             return
-        own, later = _by_sentence(self._reading.text, parts, number, self._frame_at)
+        own, later = self._by_sentence(parts, number)
         if not own:
             return
         kinds = {part.kind for part in own}
@@ -147,6 +145,20 @@ class ModelAssembler(RuleAssembler):
         for part in later:
             self._go_on(part, draft.speaker)
 
+    def _by_sentence(self, parts: "list[_Part]", number: int) -> "tuple[list[_Part], list[_Part]]":
+        """The parts of one quotation, and those that are one of their own: marked sentences behind a reported clause.
+
+        Plain words in another sentence are no part of what stands in marks beside the cue.
+        """
+        near = [p for p in parts if self._frame_at(p.spans[0][0]) <= number <= self._frame_at(p.spans[-1][0])]
+        kinds = {part.kind for part in near}
+        if kinds == {"indirect"} and self._reading.text[near[0].spans[0][0]] not in _OPENERS:
+            later = [part for part in parts if part.kind == "direct" and self._frame_at(part.spans[0][0]) > number]
+            return [part for part in parts if part not in later], later
+        if kinds == {"direct"}:
+            return [part for part in parts if part.kind != "indirect"], []
+        return parts, []
+
     def _is_title(self, part: "_Part") -> bool:
         """Whether a part is a title or a sign in marks: words that nobody says."""
         text = " ".join(self._reading.text[start:end] for start, end in part.spans)
@@ -165,7 +177,8 @@ class ModelAssembler(RuleAssembler):
         if not linked.source:
             return self._beside(linked)
         start, end = self._span(linked.source[0])
-        if any(run.start <= start < run.end for part in linked.content for run in self._whole_runs(part)):
+        marked = [self._reading.runs[run] for part in linked.content for run in self._runs_of(self._span(part))]
+        if any(run.start <= start < run.end for run in marked):
             return self._beside(linked)
         number = self._frame_at(start)
         frame = self._frames[number]
@@ -176,9 +189,6 @@ class ModelAssembler(RuleAssembler):
             return Speaker((start, end), None, "role")
         found = self._resolver.resolve(number, source_within(frame, first, stop, self._entities))
         return Speaker((start, end), found.entity, found.method, found.role)
-
-    def _whole_runs(self, part: Range) -> list[Run]:
-        return [self._reading.runs[run] for run in self._runs_of(self._span(part))]
 
     def _beside(self, linked: Linked) -> Speaker:
         """Who stands beside a cue that the model gives no source, as rules read it: `the mayor said, adding ...`."""
@@ -258,24 +268,6 @@ class _Part:
     kind: QuoteKind
     spans: list[Span]
     runs: list[int]
-
-
-def _by_sentence(
-    text: str, parts: list[_Part], number: int, frame_at: Callable[[int], int]
-) -> tuple[list[_Part], list[_Part]]:
-    """The parts of one quotation, and those that are one of their own: marked sentences behind a reported clause.
-
-    Plain words in another sentence are no part of what stands in marks beside the cue.
-    """
-    near = [part for part in parts if frame_at(part.spans[0][0]) <= number <= frame_at(part.spans[-1][0])]
-    far = [part for part in parts if part not in near]
-    kinds = {part.kind for part in near}
-    if kinds == {"indirect"} and text[near[0].spans[0][0]] not in _OPENERS:
-        later = [part for part in far if part.kind == "direct" and frame_at(part.spans[0][0]) > number]
-        return [part for part in parts if part not in later], later
-    if kinds == {"direct"}:
-        return [part for part in parts if part.kind != "indirect" or part in near], []
-    return parts, []
 
 
 _OPENERS = frozenset("\"'“„‘‚«»`")
