@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install dev run test test-airflow test-image lint bench model peers lock docs golden clean
+.PHONY: help install dev run prism test test-engines test-airflow test-image lint bench model peers lock docs golden clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,7 +29,24 @@ run: install     ## Serve the demo news site on loopback and run the pipeline ov
 	$(BIN)/python -m tests.site $(BIN)/onrecord run configs/demo.yaml --run-id demo --replace
 
 test: dev        ## Run the tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 -m "not engine"
+
+# Beam's own engine for streams on one machine, of the same version as its Python package.
+BEAM := $(shell sed -n 's/^apache-beam==\([0-9.]*\).*/\1/p' requirements.txt)
+GO := $(firstword $(shell command -v go) $(wildcard /usr/local/go/bin/go))
+
+prism: .venv/.prism-$(BEAM)  ## Build Prism, which `onrecord stream` runs on, with Go (a few minutes)
+
+.venv/.prism-$(BEAM): .venv/.python
+	@test -n "$(GO)" || { echo "Go is missing, which builds Prism (https://go.dev/doc/install). Without it Beam downloads its own:" \
+	  "onrecord stream CONFIG -- --prism_location=https://github.com/apache/beam/releases/tag/v$(BEAM)" >&2; exit 1; }
+	GOBIN=$(abspath $(BIN)) $(GO) install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM)
+	@touch $@
+
+test-engines: dev  ## Run the tests on real engines: Prism and Pub/Sub (Go), Flink (Java, Maven); skip what is not to be had
+	-@$(MAKE) --no-print-directory prism
+	-@$(BIN)/python -m tests.engines.setup_flink
+	$(BIN)/pytest -n 2 -rs -m engine tests/engines
 
 # Airflow's libraries and ours need not agree: it has an environment of its own.
 .venv-airflow/.ready: pyproject.toml .venv/.dev
@@ -78,7 +95,7 @@ model: .venv-training/.ready  ## Train the model anew, from the sets in DATA to 
 	  --silver-weight 0.1 --dropout 0.1 --word-dropout 0.05 --lr 1.5e-4 --head-lr 5e-4 --decay 0.999 --seed 2 \
 	  --minutes 78 --resume
 	$(TRAIN) -m training.export out/joint2/weights.pt transforms/annotate/model/onrecord.onnx \
-	  --with out/joint/weights.pt --share 0.4 --version minilm-2
+	  --with out/joint/weights.pt --share 0.4 --version minilm-2.1
 	$(TRAIN) -m training.measure transforms/annotate/model/onrecord.onnx --data $(DATA)
 	$(TRAIN) -m training.calibrate --data $(DATA)
 
@@ -99,4 +116,4 @@ golden: dev      ## Write the golden tables of the demo anew
 	$(BIN)/python -m tests.golden
 
 clean:           ## Remove the environment, the demo's lake and the built documentation
-	rm -rf .venv lake site .cache
+	rm -rf .venv .engines lake site .cache

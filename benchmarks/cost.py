@@ -1,40 +1,48 @@
-"""What an article costs: processor time of a whole run that keeps its pages too, and bytes in the lake.
+"""What an article costs, by what a worker does: processor time, memory, and bytes in and out.
 
 usage: python -m benchmarks.cost [FOLDER]
 
-Serves pages on loopback and runs `onrecord run` over few and over many of them; what the many cost more, shared among
-them, is an article's cost, and the start of a run does not count. FOLDER (default ``../shared`` beside the repository)
-holds real pages (``data/extract``), of which articles in English are taken; where they are absent, the demo's articles
-are, each with a paragraph of its own. These are far shorter than real pages.
+Serves pages on loopback and runs `onrecord run` over few and over many of them, then over the archive that this kept;
+what the many cost more, shared among them, is an article's cost, and the start of a run does not count. FOLDER (default
+``../shared`` beside the repository) holds real pages (``data/extract``), of which articles in English are taken; where
+they are absent, the demo's articles are, each with a paragraph of its own. These are far shorter than real pages. Needs
+Linux.
 """
 
 import argparse
-import resource
-import subprocess
+import json
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.extract import DEFAULT, documents
+from benchmarks.processes import Cost, cost_of
 from pipeline.lake import manifests
 from tests.site.render import load_documents
 from tests.site.server import Site
 from transforms.extract import extract_line
 from transforms.store import FolderStore
+from transforms.tables import ARCHIVES
 
 FEW, MANY = 20, 170
+DELAY = 1.0
+"""Seconds between two requests to a host, as ``fetch.delay_seconds`` is where nobody changes it."""
 SETS = ("fundus", "scrapinghub")
 ONRECORD = Path(sys.executable).with_name("onrecord")
-CONFIG = """
-name: cost
-lake: {folder}/lake-{count}
-archive: true
-sources: [{{type: urls, path: {folder}/urls-{count}.txt}}]
-fetch:
-  resolve: {{"*.example": "{address}"}}
-  allow_private_hosts: ["*.example"]
-  delay_seconds: 0
-"""
+HEAD = f"{'a million articles':42} {'CPU s':>9} {'GB in':>7} {'GB out':>7} {'GB-seconds':>11}  bound by"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the command."""
+
+    cost: Cost
+    articles: int
+    sizes: dict[str, int]
+    """Bytes in the lake, by table."""
+    archives: list[str]
 
 
 def real_pages(folder: Path) -> list[str]:
@@ -51,39 +59,73 @@ def demo_pages() -> list[str]:
     return [found[n % len(found)].replace("</p>", f"</p><p>Edition {n} of this.</p>", 1) for n in range(MANY)]
 
 
-def run(folder: Path, count: int, address: str) -> tuple[float, dict[str, int], int]:
-    """One run over the first so many pages; gives CPU seconds, bytes by table, and articles."""
-    urls = "".join(f"http://h{n}.example/page\n" for n in range(count))
-    (folder / f"urls-{count}.txt").write_text(urls, encoding="utf-8")
-    config = folder / f"{count}.yaml"
-    config.write_text(CONFIG.format(folder=folder, count=count, address=address), encoding="utf-8")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([ONRECORD, "run", str(config)], check=True, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    (manifest,) = manifests(FolderStore(f"{folder}/lake-{count}"))
+def run(lake: Path, source: dict[str, Any], address: str, **options: object) -> Run:
+    """Runs the command over a source into a new lake; `options` are further ones of the configuration."""
+    fetch = {"resolve": {"*.example": address}, "allow_private_hosts": ["*.example"], "delay_seconds": 0}
+    config = lake.with_suffix(".yaml")
+    config.write_text(json.dumps({"name": "cost", "lake": str(lake), "sources": [source], "fetch": fetch, **options}))
+    cost = cost_of([str(ONRECORD), "run", str(config), "--quiet"])
+    (manifest,) = manifests(FolderStore(str(lake)))
     sizes = {table: sum(file.bytes for file in files) for table, files in manifest.files.items()}
-    articles = sum(file.rows for file in manifest.files["articles"])
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, sizes, articles
+    archives = [f"{lake}/{file.path}" for file in manifest.files.get(ARCHIVES, [])]
+    return Run(cost, manifest.rows("articles"), sizes, archives)
+
+
+def tell(name: str, few: Run, many: Run, packed: float, *, is_asked: bool) -> None:
+    """Prints what a million articles take of a worker.
+
+    Args:
+        name: what it does.
+        few: a run over few pages.
+        many: over many.
+        packed: bytes of a page as it comes.
+        is_asked: whether sites are asked for the pages.
+    """
+    cpu = (many.cost.cpu - few.cost.cpu) / (many.articles - few.articles)
+    # A worker that waits for nothing holds its memory as long as it computes.
+    held = 1e6 * cpu * many.cost.peak * 2**20 / 1e9
+    bound = (
+        f"the sites' delays, with fewer than {DELAY / cpu:.0f} sites at once; else processor"
+        if is_asked
+        else "processor"
+    )
+    out = sum(many.sizes.values()) / many.articles
+    print(f"{name:42} {1e6 * cpu:9,.0f} {packed / 1e3:7.1f} {out / 1e3:7.1f} {held:11,.0f}  {bound}")
 
 
 def main() -> None:
-    """Serve, run twice, print the difference."""
+    """Serve, run each kind twice, print the differences."""
     parser = argparse.ArgumentParser(description="What an article costs.")
     parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT)
     real = real_pages(parser.parse_args().folder)
     pages = real or demo_pages()
-    with tempfile.TemporaryDirectory() as folder, Site() as site:
+    with tempfile.TemporaryDirectory() as name, Site() as site:
+        folder, counts = Path(name), (FEW, len(pages))
         for n, page in enumerate(pages):
             site.put(f"http://h{n}.example/page", page)
-        few, _, few_articles = run(Path(folder), FEW, site.address)
-        many, sizes, articles = run(Path(folder), len(pages), site.address)
-    each = (many - few) / (articles - few_articles)
-    print(f"{articles} articles of {len(pages)} {'real' if real else 'demo'} pages")
-    print(f"CPU seconds an article: {each:.2f}; hours of one core a million articles: {each * 1e6 / 3600:.0f}")
+        lists = []
+        for count in counts:
+            lists.append({"type": "urls", "path": f"{folder}/urls-{count}.txt"})
+            urls = "".join(f"http://h{n}.example/page\n" for n in range(count))
+            Path(lists[-1]["path"]).write_text(urls, encoding="utf-8")
+        plain = {"annotate": {"enabled": False}}
+        kept = [run(folder / f"kept-{n}", source, site.address, archive=True) for n, source in enumerate(lists)]
+        bare = [run(folder / f"bare-{n}", source, site.address, **plain) for n, source in enumerate(lists)]
+        warc: list[dict[str, Any]] = [{"type": "warc", "path": made.archives} for made in kept]
+        read = [run(folder / f"read-{n}", source, site.address) for n, source in enumerate(warc)]
+    few, many = kept
+    articles, packed = many.articles, many.sizes[ARCHIVES] / many.articles
     words = sum(len(extract_line({"html": page})["text"].split()) for page in pages) / len(pages)
+    print(f"{articles} articles of {len(pages)} {'real' if real else 'demo'} pages")
     print(f"{words:.0f} words and {sum(map(len, pages)) / len(pages) / 1000:.0f} kB of HTML an article")
-    print(f"bytes an article in the lake, by table, and of its archived page: {sum(sizes.values()) / articles:,.0f}")
-    for table, size in sizes.items():
+    each = (many.cost.cpu - few.cost.cpu) / (articles - few.articles)
+    print(f"CPU seconds an article: {each:.2f}; hours of one core a million articles: {each * 1e6 / 3600:.0f}")
+    print(f"\n{HEAD}")
+    tell("fetch, extract, annotate, keep the page", *kept, packed, is_asked=True)
+    tell("fetch, extract", *bare, packed, is_asked=True)
+    tell("read web archives, extract, annotate", *read, packed, is_asked=False)
+    print("\nbytes an article in the lake, by table, and of its archived page")
+    for table, size in many.sizes.items():
         print(f"  {table}: {size / articles:,.0f}")
 
 

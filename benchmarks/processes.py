@@ -25,6 +25,9 @@ class Cost:
     """Most memory of all these processes at one time, in MiB; what several share counts once. Looked at twice a
     second."""
     output: str
+    path: float = 0.0
+    """CPU seconds of the first process and of the busiest of those below it: how long the command takes at least, with
+    processors of its own for all."""
 
 
 def cost_of(command: Sequence[str]) -> Cost:
@@ -37,9 +40,12 @@ def cost_of(command: Sequence[str]) -> Cost:
         began, start = time.time(), time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
         peak = looked = 0.0
+        busy: dict[int, float] = {}
         while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
             if time.monotonic() - looked >= _LOOKS:
-                peak = max(peak, sum(map(_memory, _tree(process.pid))))
+                tree = list(_tree(process.pid))
+                peak = max(peak, sum(map(_memory, tree)))
+                busy.update((pid, _cpu(pid) or busy.get(pid, 0.0)) for pid in tree)
                 looked = time.monotonic()
             time.sleep(_WAITS)
         seconds = time.monotonic() - start
@@ -49,7 +55,9 @@ def cost_of(command: Sequence[str]) -> Cost:
         output = out.read()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {output[-4_000:]}")
-    return Cost(began, seconds, usage.ru_utime + usage.ru_stime, peak, output)
+    cpu, below = usage.ru_utime + usage.ru_stime, [busy[pid] for pid in busy if pid != process.pid]
+    # Of what ran between two looks nobody knows whose it was; it counts for the first process.
+    return Cost(began, seconds, cpu, peak, output, cpu - sum(below) + max(below, default=0.0))
 
 
 def _tree(pid: int) -> Iterator[int]:
@@ -66,6 +74,12 @@ def _memory(pid: int) -> float:
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def _cpu(pid: int) -> float:
+    """The CPU seconds that a process has used, 0 where it has ended."""
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
 def _read(path: Path) -> str:

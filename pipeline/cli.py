@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 
 app.command()(run_commands.run)
+app.command()(run_commands.stream)
 app.command()(run_commands.reprocess)
 app.command()(report)
 app.command()(lake_commands.files)

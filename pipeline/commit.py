@@ -31,6 +31,21 @@ from transforms.tables import SCHEMA_VERSION, TABLES
 
 
 @contextmanager
+def alone(store: Store, run_id: str) -> Iterator[str]:
+    """Holds the right to make this run; on entry, what dead attempts at it left is finished or removed.
+
+    Yields:
+        The lock's holder.
+
+    Raises:
+        RunLockedError: another process makes the same run.
+    """
+    with locked(store, run_id) as holder:
+        _recover(store, run_id)
+        yield holder
+
+
+@contextmanager
 def exclusive(store: Store, run_id: str) -> Iterator[str]:
     """Holds the right to make this run; on entry, what dead attempts at any run left is finished or removed.
 
@@ -40,8 +55,7 @@ def exclusive(store: Store, run_id: str) -> Iterator[str]:
     Raises:
         RunLockedError: another process makes the same run.
     """
-    with locked(store, run_id) as holder:
-        _recover(store, run_id)
+    with alone(store, run_id) as holder:
         for other in sorted({path.split("/")[1] for path in store.files("_staging")} - {run_id}):
             with suppress(RunLockedError), locked(store, other):
                 _recover(store, other)

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from pipeline.quality import QualityConfig
 from transforms.annotate.config import AnnotateConfig
 from transforms.extract.config import ExtractConfig
 from transforms.fetch.config import FetchConfig
-from transforms.sources.config import ListingSource, Source, UrlsSource, WarcSource
+from transforms.sources.config import ListingSource, PubSubSource, Source, UrlsSource, WarcSource
 from transforms.store import StoreError, list_files, open_input, open_store
 from transforms.urls import without_secrets
 
@@ -81,6 +81,56 @@ class RevisitConfig(BaseModel):
         return tuple(timedelta(**{units[age[-1]]: int(age[:-1])}) for age in self.after)
 
 
+Span = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}[smhd]$")]
+"""A span of time: a number and s (seconds), m, h or d."""
+
+
+class StreamConfig(BaseModel):
+    """How a stream (`onrecord stream`) flows. Spans are numbers with s, m, h or d."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window: Span = Field(
+        default="5m",
+        description="Time that one commit covers: what was fetched in it becomes visible shortly after its end.",
+    )
+    lateness: Span = Field(
+        default="1h", description="How long a window takes what comes late; it becomes a run of its own."
+    )
+    poll_least: Span = Field(default="1m", description="Least time between two requests for one feed or sitemap.")
+    poll_most: Span = Field(default="30m", description="Most time between two requests for one feed or sitemap.")
+    remember: Span = Field(
+        default="24h",
+        description="For how long the stream itself knows a page that it asked for; then the lake's ledger does.",
+    )
+    patience: Span = Field(
+        default="6h",
+        description="How long a URL waits for its site's pace; then it is skipped, reason host_budget, and taken up "
+        "again.",
+    )
+    take_up_every: Span = Field(
+        default="15m",
+        description="How often URLs that failed for a passing reason, or were skipped, are taken up again "
+        "(revisit.take_up_days, take_up_tries).",
+    )
+
+    def seconds(self, name: str) -> float:
+        """One of the spans, in seconds."""
+        span: str = getattr(self, name)
+        return int(span[:-1]) * {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}[span[-1]]
+
+    @property
+    def again_seconds(self) -> float:
+        """How long after its last request a URL is taken up again: not before that one's window is committed."""
+        return max(self.seconds("take_up_every"), 3 * self.seconds("window"))
+
+    @model_validator(mode="after")
+    def _checked(self) -> "StreamConfig":
+        if self.seconds("poll_least") > self.seconds("poll_most"):
+            raise ValueError(f"poll_least ({self.poll_least}) is over poll_most ({self.poll_most})")
+        return self
+
+
 class RunConfig(BaseModel):
     """A whole configuration."""
 
@@ -90,6 +140,11 @@ class RunConfig(BaseModel):
         description="Name of the configuration; run ids begin with it. Lower-case letters, digits, - and _."
     )
     lake: str = Field(min_length=1, description="Where the tables go: a folder, or gs://bucket/prefix.")
+    mounted: bool = Field(
+        default=False,
+        description="Each machine of an engine elsewhere mounts the folders that this file names, at the same paths. "
+        "Without it such an engine takes gs:// alone.",
+    )
     sources: tuple[Source, ...] = Field(min_length=1, description="Where URLs come from; at least one.")
     revisit: RevisitConfig = Field(
         default_factory=RevisitConfig, description="How a run uses what earlier runs know of a URL."
@@ -102,6 +157,7 @@ class RunConfig(BaseModel):
     )
     extract: ExtractConfig = Field(default_factory=ExtractConfig, description="How a page becomes an article.")
     annotate: AnnotateConfig = Field(default_factory=AnnotateConfig, description="How names and quotes are found.")
+    stream: StreamConfig = Field(default_factory=StreamConfig, description="How `onrecord stream` flows.")
     quality: QualityConfig = Field(
         default_factory=QualityConfig,
         description="What holds a run back until somebody has looked at it (docs/quality.md).",
@@ -121,6 +177,11 @@ class RunConfig(BaseModel):
     def archives(self) -> tuple[WarcSource, ...]:
         """The sources that are web archives."""
         return tuple(s for s in self.sources if isinstance(s, WarcSource))
+
+    @property
+    def queues(self) -> tuple[PubSubSource, ...]:
+        """The sources that are queues."""
+        return tuple(s for s in self.sources if isinstance(s, PubSubSource))
 
 
 def load_config(
@@ -191,6 +252,28 @@ def check_reachable(config: RunConfig) -> list[str]:
     except StoreError as error:
         raise ConfigError(f"lake: {error}") from error
     return found
+
+
+def check_for_run(config: RunConfig) -> None:
+    """Refuses what only a stream can read.
+
+    Raises:
+        ConfigError: a source never ends.
+    """
+    if config.queues:
+        raise ConfigError("sources: a source of type pubsub never ends, so no run reads it: `onrecord stream` does")
+
+
+def check_for_stream(config: RunConfig) -> None:
+    """Refuses what only a run can do.
+
+    Raises:
+        ConfigError: a source is an archive, or an archive is to be kept.
+    """
+    if config.archives:
+        raise ConfigError("sources: a source of type warc is read by `onrecord run`, not by a stream")
+    if config.archive:
+        raise ConfigError("archive: true is not allowed in a stream: only `onrecord run` keeps pages as they came")
 
 
 def printed(config: RunConfig) -> str:

@@ -1,19 +1,64 @@
-"""What a run asks of an engine that is not this machine."""
+"""What is asked of engines other than Beam's own in this process."""
 
+import json
+import os
 import re
-from collections.abc import Sequence
+import shutil
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions, WorkerOptions
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    PipelineOptions,
+    PortableOptions,
+    PrismRunnerOptions,
+    SetupOptions,
+    StandardOptions,
+    WorkerOptions,
+)
 
 from pipeline.config import ConfigError, RunConfig
 
+PRISM = "PrismRunner"
+"""Beam's engine of this machine for streams: a program of its own, whose workers are threads of this process."""
+
+_ANSWERS_SECONDS = 10.0
+
 
 def remote_options(beam_options: Sequence[str]) -> PipelineOptions:
-    """Beam's options for workers elsewhere: they have our code in their image, and need nothing of this session."""
+    """Beam's options for workers elsewhere: they have our code in their image, and need nothing of this session.
+
+    Raises:
+        ConfigError: they name Prism, which is not here.
+    """
     options = PipelineOptions(list(beam_options))
     options.view_as(SetupOptions).save_main_session = False
+    if runner_of(options).lower() in ("prism", PRISM.lower()):
+        options.view_as(StandardOptions).runner = PRISM
+        prism = options.view_as(PrismRunnerOptions)
+        if not options.view_as(PortableOptions).job_endpoint:
+            prism.prism_location = prism.prism_location or find_prism()
     return options
+
+
+def find_prism() -> str:
+    """Where Prism is: beside this Python or on the PATH.
+
+    Raises:
+        ConfigError: it is at neither place.
+    """
+    beside = Path(sys.executable).parent / "prism"
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("prism")
+    if found is None:
+        raise ConfigError(
+            "Prism is not here, Beam's engine for streams on one machine: `make prism` builds it with Go; "
+            "--prism_location=PATH or URL, behind --, names another place"
+        )
+    return found
 
 
 def runner_of(options: PipelineOptions) -> str:
@@ -22,26 +67,99 @@ def runner_of(options: PipelineOptions) -> str:
 
 
 def check_job(config: RunConfig, beam_options: Sequence[str]) -> None:
-    """Refuses a Dataflow job whose workers would lack the lake, or this version of Onrecord.
+    """Refuses a job of Dataflow or Flink that cannot be submitted, or whose workers would lack a file or our code.
 
     Raises:
-        ConfigError: the lake is no bucket, or there is no image of ours, or its tag is another version.
+        ConfigError: a place is out of the workers' reach, the engine does not answer, or there is no image of ours, or
+            its tag is another version.
     """
     options = PipelineOptions(list(beam_options))
     # Beam takes its runners' names in any case, and without their last word.
-    if runner_of(options).lower().removesuffix("runner") != "dataflow":
+    runner = runner_of(options).lower().removesuffix("runner")
+    if runner == "dataflow":
+        _check_places(config, "Dataflow", "gs://bucket/prefix is allowed", may_mount=False)
+        _check_image("--sdk_container_image", options.view_as(WorkerOptions).sdk_container_image)
+    elif runner == "flink":
+        _check_places(
+            config,
+            "Flink",
+            "allowed are gs://bucket/prefix and, with `mounted: true`, what all of them mount there",
+            may_mount=True,
+        )
+        _check_environment(options)
+        _check_flink(options)
+
+
+def _check_places(config: RunConfig, engine: str, allowed: str, *, may_mount: bool) -> None:
+    if may_mount and config.mounted:
         return
-    if not config.lake.startswith("gs://"):
-        raise ConfigError(f"lake: {config.lake} is out of reach for Dataflow's workers; gs://bucket/prefix is allowed")
-    image, ours = options.view_as(WorkerOptions).sdk_container_image, version("onrecord")
+    for key, place in _places(config):
+        if not place.startswith("gs://"):
+            raise ConfigError(f"{key}: {place} is out of reach for {engine}'s workers; {allowed}")
+
+
+def _places(config: RunConfig) -> Iterator[tuple[str, str]]:
+    """Every key that names files, with what it names."""
+    yield "lake", config.lake
+    for index, source in enumerate(config.sources):
+        for pattern in source.patterns:
+            yield f"sources.{index}.path", pattern
+    for gazetteer in config.annotate.gazetteers:
+        yield "annotate.gazetteers", gazetteer
+
+
+def _check_image(option: str, image: str | None) -> None:
     if not image:
         raise ConfigError(
-            "--sdk_container_image is missing: Dataflow's workers need an image that holds onrecord, "
+            f"{option} is missing: the engine's workers need an image that holds onrecord, "
             "such as REGION-docker.pkg.dev/PROJECT/REPOSITORY/onrecord:VERSION (docs/deployment.md builds it)"
         )
-    tag = re.search(r":v?(\d+(?:\.\w+)+)$", image)
+    tag, ours = re.search(r":v?(\d+(?:\.\w+)+)$", image), version("onrecord")
     if tag and tag[1] != ours:
         raise ConfigError(
-            f"--sdk_container_image {image}: it holds version {tag[1]} and this is {ours}; build the image anew, or "
+            f"{option} {image}: it holds version {tag[1]} and this is {ours}; build the image anew, or "
             "launch with its own version"
         )
+
+
+def _check_environment(options: PipelineOptions) -> None:
+    """Workers that have our code: Beam's own image, which it takes unless told otherwise, has not."""
+    portable = options.view_as(PortableOptions)
+    kind, where = portable.environment_type, portable.environment_config
+    if kind == "DOCKER":
+        _check_image("--environment_config", where or options.view_as(WorkerOptions).sdk_container_image)
+    elif kind not in ("EXTERNAL", "LOOPBACK", "PROCESS"):
+        raise ConfigError(
+            f"--environment_type {kind or 'is missing'}: allowed are EXTERNAL, a worker pool beside each task manager "
+            "(docs/engines.md), DOCKER and PROCESS"
+        )
+
+
+def _check_flink(options: PipelineOptions) -> None:
+    flink = options.view_as(FlinkRunnerOptions)
+    master, endpoint = flink.flink_master, options.view_as(PortableOptions).job_endpoint
+    if master.startswith("["):
+        raise ConfigError("--flink_master is missing: HOST:PORT of Flink's REST interface, such as flink:8081")
+    found = _flink_version(master)
+    if endpoint:
+        host, _, port = endpoint.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), _ANSWERS_SECONDS).close()
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"--job_endpoint {endpoint}: no job server answers there ({error})") from error
+    elif not flink.flink_job_server_jar and found != flink.flink_version:
+        raise ConfigError(
+            f"--flink_version {flink.flink_version}: the cluster at {master} is Flink {found}; give its version"
+        )
+
+
+def _flink_version(master: str) -> str:
+    """The major and minor version of the cluster whose REST interface is there."""
+    url = f"{master if '://' in master else f'http://{master}'}/overview"
+    try:
+        with urllib.request.urlopen(url, timeout=_ANSWERS_SECONDS) as answer:  # noqa: S310 - the user names the cluster
+            return ".".join(str(json.load(answer)["flink-version"]).split(".")[:2])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(
+            f"--flink_master {master}: no Flink answers there ({error}); allowed is HOST:PORT of its REST interface"
+        ) from error

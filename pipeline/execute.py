@@ -14,14 +14,16 @@ from datetime import datetime
 from types import FrameType
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, WorkerOptions
+import pyarrow as pa
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, PipelineOptionsT, WorkerOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineResult
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline.commit import accept as accept_held
 from pipeline.commit import exclusive, held_error
 from pipeline.config import RunConfig
-from pipeline.engines import check_job, remote_options, runner_of
+from pipeline.engines import PRISM, check_job, remote_options, runner_of
 from pipeline.graph import build
 from pipeline.lake import CommitError, Manifest, NothingHeldError, check_run_id, new_attempt, read_manifest
 from pipeline.progress import UNWATCHED, Watcher, watched
@@ -63,6 +65,11 @@ class Engine:
         """Whether it is the runner of this machine."""
         return self.runner == LOCAL_RUNNER
 
+    @property
+    def drains(self) -> bool:
+        """Whether its workers are of this machine, where a drain reaches them."""
+        return self.runner in (LOCAL_RUNNER, PRISM)
+
     def __str__(self) -> str:
         of_workers = f"{self.workers} worker{'s' if self.workers != 1 else ''}" if self.workers else ""
         details = ", ".join(filter(None, (self.mode, of_workers)))
@@ -77,6 +84,8 @@ def engine_of(beam_options: Sequence[str]) -> Engine:
         direct = options.view_as(DirectOptions)
         workers = direct.direct_num_workers if direct.direct_num_workers is not None else 1
         return Engine(LOCAL_RUNNER, direct.direct_running_mode, workers or multiprocessing.cpu_count())
+    if runner.lower() in ("prism", PRISM.lower()):
+        return Engine(PRISM)
     return Engine(runner, workers=options.view_as(WorkerOptions).num_workers)
 
 
@@ -132,7 +141,8 @@ def execute(
             run = begin(store, replace_fields(run, logical_time=logical_time), config)
         except OSError as error:
             raise CommitError(f"run {run_id} was not committed, the lake is as it was: {error}") from error
-        manifest = make(run, lambda pipeline: build(pipeline, config, run), beam_options, watcher)
+        dealt = dealt_for(config, beam_options)
+        manifest = make(run, lambda pipeline: build(pipeline, dealt, run), beam_options, watcher)
         return Executed(manifest, was_committed=False)
 
 
@@ -156,15 +166,19 @@ def make(
         KeyboardInterrupt: a second SIGINT or SIGTERM came before the commit; the lake is as it was.
     """
     stopped = threading.Event()
+    # Arrow's own allocator keeps what it had for later, which is more than a run needs at a time.
+    pa.set_memory_pool(pa.system_memory_pool())
     watcher.begins(run.run_id)
-    drains = watcher.drains if engine_of(beam_options).is_local else None
+    engine = engine_of(beam_options)
+    drains = watcher.drains if engine.drains else None
     try:
-        with shared_drain(), watched(watcher) as watch, _stop_signals(stopped, drains):
+        with shared_drain(), watched(watcher) as watch, stop_signals(stopped, drains):
             pipeline = _pipeline(beam_options)
             add_graph(pipeline)
             # A local runner comes back when the run has ended, any other at once.
-            result = pipeline.run()
-            watch.follow(result)
+            result = start(pipeline, engine.runner)
+            if engine.runner != PRISM:
+                watch.follow(result)
             try:
                 result.wait_until_finish()
             except KeyboardInterrupt:
@@ -175,15 +189,38 @@ def make(
             raise is_held from error
         if stopped.is_set():
             raise KeyboardInterrupt from error
-        raise CommitError(f"run {run.run_id} was not committed, the lake is as it was: {_cause(error)}") from error
+        raise CommitError(f"run {run.run_id} was not committed, the lake is as it was: {cause_of(error)}") from error
     manifest = read_manifest(open_store(run.lake), run.run_id)
     if manifest is None or manifest.attempt != run.attempt:
         raise CommitError(f"run {run.run_id} ended without a commit; the lake is as it was")
     return manifest
 
 
+def dealt_for(config: RunConfig, beam_options: Sequence[str]) -> RunConfig:
+    """The configuration with a group of hosts for each worker of this machine: its runner gives each worker the same
+    number of groups, whatever is in them, and only the groups are about as large as one another.
+    """
+    engine = engine_of(beam_options)
+    if not engine.is_local:
+        return config
+    return config.model_copy(update={"fetch": config.fetch.model_copy(update={"shards": engine.workers})})
+
+
+class Options(PipelineOptions):
+    """Beam's options, each view of them made once: at every step of a graph Beam asks for one, which parses all
+    arguments anew, and that was half of the time to build ours.
+    """
+
+    def view_as(self, cls: type[PipelineOptionsT]) -> PipelineOptionsT:
+        views = self.__dict__.setdefault("_views", {})  # another attribute would be taken for an option
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        view: PipelineOptionsT = views[cls]
+        return view
+
+
 def _pipeline(beam_options: Sequence[str]) -> beam.Pipeline:
-    engine, options = engine_of(beam_options), PipelineOptions(list(beam_options))
+    engine, options = engine_of(beam_options), Options(list(beam_options))
     if not engine.is_local:
         return beam.Pipeline(options=remote_options(beam_options))
     runner = FnApiRunner()
@@ -198,10 +235,21 @@ def _pipeline(beam_options: Sequence[str]) -> beam.Pipeline:
     return beam.Pipeline(runner, options)
 
 
+def start(pipeline: beam.Pipeline, runner: str) -> PipelineResult:
+    """Runs a pipeline. A terminal's Ctrl-C goes to every process: Prism, started here, outlives it."""
+    if runner != PRISM:
+        return pipeline.run()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return pipeline.run()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
-def _stop_signals(stopped: threading.Event, drains: Callable[[], None] | None) -> Iterator[None]:
-    """The first stop signal drains, and calls `drains`; the next raises KeyboardInterrupt, and so does the first where
-    there is none. A mark is left, since Beam wraps what is raised inside a stage.
+def stop_signals(stopped: threading.Event, drains: Callable[[], None] | None) -> Iterator[None]:
+    """The first SIGINT or SIGTERM inside drains, and calls `drains`; the next raises KeyboardInterrupt, and so does the
+    first where there is none. `stopped` is set, since Beam wraps what is raised inside a stage.
     """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -220,7 +268,7 @@ def _stop_signals(stopped: threading.Event, drains: Callable[[], None] | None) -
             signal.signal(number, handler)
 
 
-def _cause(error: Exception) -> str:
+def cause_of(error: Exception) -> str:
     """Beam's errors repeat the traceback in their message: their last line says what happened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""The Beam graph of a run, on one screen.
+"""The Beam graph, on one screen: of a run, and of a stream.
 
     ListUrls -----+
     ReadListings -+-> Recall -> FetchPages -+
@@ -12,27 +12,48 @@
 ReadListings reads feeds and sitemaps; TakeUp what earlier runs left behind, Resume what a dead attempt at this run
 staged.
 
-Only URLs (inside FetchPages, by host) and file names (inside Publish) are ever grouped. From the fetch to the staged
-file everything is fused in one worker: no page and no text crosses a shuffle, so memory stays flat. Each stage gives
-its records and its failures; rows of one table that arise at several places are staged where they arise.
+A stream has the same stages between other ends:
+
+    ListUrls ------+                                           file names, by window
+    WatchListings -+-> DropSeen -> Recall -> ... -> StageRows -----------------------> CommitWindows
+    ReadPubSub ----+      |
+    TakeUp ---------------+
+
+WatchListings reads feeds and sitemaps over and over, DropSeen lets each page's first request pass, and each window of
+time becomes a run of its own. A row's time is that of its fetch.
+
+Only URLs (inside FetchPages, by host, and DropSeen) and file names (inside Publish and CommitWindows) are ever grouped.
+From the fetch to the staged file everything is fused in one worker: no page and no text crosses a shuffle, so memory
+stays flat. Each stage gives its records and its failures; rows of one table that arise at several places are staged
+where they arise.
 """
 
+from functools import partial
+
 import apache_beam as beam
+from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
+from apache_beam.transforms.window import FixedWindows
 
 from pipeline.commit import commit, is_committed
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, StreamConfig
 from pipeline.ledger import Recall, TakeUp
 from pipeline.quality import QualityConfig, check_quality
 from pipeline.resume import Resume
 from pipeline.stories import write_stories
+from pipeline.windows import CommitWindows
 from transforms.annotate.transform import Annotate
 from transforms.archive import ArchivePages
 from transforms.extract.transform import ExtractArticles
-from transforms.fetch import FEED_TYPES
+from transforms.fetch import FEED_TYPES, fetch_pages
 from transforms.fetch.transform import FetchPages
 from transforms.records import Article, Page, Run, StagedFile, UrlRequest
+from transforms.seen import DropSeen
 from transforms.sources import SITEMAP_TYPES
+from transforms.sources.pubsub import acknowledge
+from transforms.sources.pubsub_transform import Acknowledge, ReadPubSub
 from transforms.sources.transform import ListUrls, ReadArchives, ReadListings
+from transforms.sources.watch import Pace
+from transforms.sources.watch_transform import WatchListings
 from transforms.store import open_store
 from transforms.tables import Row
 from transforms.write import Publish, StageRows
@@ -65,8 +86,53 @@ def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
         *voices_in(resumed.articles, config, "Resumed"),
     ]
     pages = [resumed.pages, *([fetched.pages | ArchivePages(run)] if config.archive else [])]
-    requests = (listed.listings, urls, archived.requests, resumed.requests) | "AllRequests" >> beam.Flatten()
+    requests = [listed.listings, urls, archived.requests, resumed.requests]
     write(run, rows, [resumed.rows], pages, requests, config.quality)
+
+
+def build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
+    """Adds a stream to a pipeline: from sources without an end to a lake that grows with each window.
+
+    Args:
+        pipeline: where to add it; a runner that groups as time passes (Prism, Flink, Dataflow).
+        config: the checked configuration.
+        run: the stream's attempt; each window's run is made of it.
+    """
+    stream = config.stream
+    ask = partial(fetch_pages, config=config.fetch, accept=FEED_TYPES | SITEMAP_TYPES, lasting=True)
+    pace = Pace(stream.seconds("poll_least"), stream.seconds("poll_most"))
+    listed = pipeline | WatchListings(config.listings, ask, pace)
+    queued = [pipeline | f"ReadPubSub{n}" >> ReadPubSub(q) for n, q in enumerate(config.queues)]
+    resumed = pipeline | Resume(run)
+
+    named = (pipeline | ListUrls(config.urls), listed.requests, *queued) | "AllUrls" >> beam.Flatten()
+    unseen = (named, pipeline | TakeUp(config, run)) | DropSeen(stream.seconds("remember"), stream.again_seconds)
+    recalled = unseen.requests | Recall(config.revisit, run)
+    fetched = recalled.requests | FetchPages(config.fetch, patience=stream.seconds("patience"))
+
+    rows = [
+        *(("fetches", part.fetches) for part in (listed, recalled, fetched)),
+        *(("failures", part.failures) for part in (listed, fetched)),
+        *articles_of(fetched.pages, config, "Fetched"),
+        *voices_in(resumed.articles, config, "Resumed"),
+    ]
+    files = stage([(table, records | f"Window{n}" >> _windows(stream)) for n, (table, records) in enumerate(rows)], run)
+    (
+        [*files, resumed.rows | "WindowResumed" >> _windows(stream)]
+        | "StagedFiles" >> beam.Flatten()
+        | CommitWindows(run, acknowledge)
+    )
+    # A page's first request still has its receipt, so that if it is lost, this one's page comes again with it.
+    unseen.twins | "Receipts" >> Acknowledge()
+
+
+def _windows(stream: StreamConfig) -> beam.WindowInto:
+    return beam.WindowInto(
+        FixedWindows(stream.seconds("window")),
+        trigger=AfterWatermark(late=AfterCount(1)),
+        accumulation_mode=AccumulationMode.DISCARDING,
+        allowed_lateness=stream.seconds("lateness"),
+    )
 
 
 TableRows = list[tuple[str, "beam.PCollection[Row]"]]
@@ -78,13 +144,17 @@ def write(
     rows: TableRows,
     staged: "list[beam.PCollection[StagedFile]]",
     pages: "list[beam.PCollection[StagedFile]]",
-    requests: "beam.PCollection[UrlRequest]",
+    requests: "list[beam.PCollection[UrlRequest]]",
     quality: QualityConfig,
 ) -> None:
     """From rows to the committed lake; `staged` are files of rows that stand already, `pages` archives."""
-    files = [records | f"Stage{table.title()}{n}" >> StageRows(table, run) for n, (table, records) in enumerate(rows)]
-    published = [*files, *staged] | "StagedFiles" >> beam.Flatten() | Publish(run)
+    published = [*stage(rows, run), *staged] | "StagedFiles" >> beam.Flatten() | Publish(run)
     [published, *pages] | "Files" >> beam.Flatten() | Commit(run, requests, quality)
+
+
+def stage(rows: TableRows, run: Run) -> "list[beam.PCollection[StagedFile]]":
+    """Writes rows to files that no reader sees."""
+    return [records | f"Stage{table.title()}{n}" >> StageRows(table, run) for n, (table, records) in enumerate(rows)]
 
 
 def articles_of(pages: "beam.PCollection[Page]", config: RunConfig, name: str) -> TableRows:
@@ -112,14 +182,18 @@ class Commit(beam.PTransform):
     ``fetches``.
     """
 
-    def __init__(self, run: Run, requests: "beam.PCollection[UrlRequest]", quality: QualityConfig) -> None:
+    def __init__(self, run: Run, requests: "list[beam.PCollection[UrlRequest]]", quality: QualityConfig) -> None:
         super().__init__()
         self._run, self._requests, self._quality = run, requests, quality
 
     def expand(self, files: "beam.PCollection[StagedFile]") -> "beam.PCollection[str]":
         urls = (
-            self._requests
-            | "Ids" >> beam.Map(lambda request: request.article_id).with_output_types(str)
+            # Not behind a Flatten of all: Beam's Java fuser refuses one of another whose output goes elsewhere too.
+            [
+                requests | f"Ids{n}" >> beam.Map(lambda request: request.article_id).with_output_types(str)
+                for n, requests in enumerate(self._requests)
+            ]
+            | "AllIds" >> beam.Flatten()
             | beam.Distinct()
             | beam.combiners.Count.Globally()
         )

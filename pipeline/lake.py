@@ -28,13 +28,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from transforms.records import Run
+from transforms.records import STREAM, Run
 from transforms.store import Changed, Locked, Store, StoreError
 from transforms.tables import ARCHIVES
 
 COMPACTION = "_compact"
 """Name of the lock that compactions and whatever else changes their files hold, and of the folder they stage in."""
 
+
+OF_TIME = r"T[0-9]{4}([0-9]{2}(-late[0-9]+)?)?"
+"""How the id of a run of a configuration goes on behind its day; with seconds it is a window of a stream."""
 
 COMPACTED = "compact."
 """What the ids of compactions begin with."""
@@ -82,6 +85,8 @@ def check_run_id(run_id: str, *, is_new: bool = False) -> None:
         )
     if is_new and run_id.startswith(COMPACTED):
         raise ValueError(f"{run_id!r} is no id for a run: {COMPACTED} is what the ids of compactions begin with")
+    if is_new and run_id.endswith(STREAM):
+        raise ValueError(f"{run_id!r} is no id for a run: {STREAM} is what the ids of streams end with")
 
 
 def _checked_id(run_id: str) -> str:
@@ -241,7 +246,7 @@ def run_ids(standing: Iterable[Manifest]) -> set[str]:
 
 def runs_of(standing: Iterable[Manifest], name: str, first: date = date.min, last: date = date.max) -> list[str]:
     """The ids of a configuration's runs among these, of the days from `first` to `last`, by logical time."""
-    own = re.compile(rf"{re.escape(name)}-([0-9]{{8}})T[0-9]{{4}}")
+    own = re.compile(rf"{re.escape(name)}-([0-9]{{8}}){OF_TIME}")
     found = {run_id: own.fullmatch(run_id) for run_id in run_ids(standing)}
     # Digits have the order of days, also in an id that somebody gave and that names none.
     low, high = (day.isoformat().replace("-", "") for day in (first, last))

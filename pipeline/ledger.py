@@ -13,31 +13,38 @@ A run's own rows never count as known to it. One that is made anew (``--replace`
 
 import dataclasses
 import re
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import BoundedWindow
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.config import RevisitConfig, RunConfig
-from pipeline.lake import manifests, read_manifest
+from pipeline.lake import OF_TIME, manifests, read_manifest
 from pipeline.query import open_manifests
 from pipeline.tombstones import Forgotten, forgotten
 from transforms.counters import count
 from transforms.records import Fetch, Reason, Run, UrlRequest
 from transforms.store import Store, open_store
+from transforms.unbounded import Poll, Polled
 from transforms.urls import domain_of, request_of
 
 GONE = (Reason.HTTP_GONE, Reason.ROBOTS, Reason.OPTED_OUT)
 """Reasons for which a URL is left alone for ``gone_days``."""
 
 _BATCH = 10_000
+_OPEN_SECONDS = 60.0
 
 # Answers that are refused before their end; their rows have no status.
 _UNREAD = f"'{Reason.UNSUPPORTED_TYPE.value}', '{Reason.TOO_LARGE.value}'"
@@ -133,46 +140,37 @@ def look_up(
     }
 
 
-def which_of(database: duckdb.DuckDBPyConnection, files: Sequence[Path], requests: Iterable[UrlRequest]) -> set[str]:
-    """The ids of those requests that have a row in these files of ``fetches``."""
-    if not files:
-        return set()
-    ids = [r.article_id for r in requests]
-    query = "SELECT article_id FROM read_parquet(?) WHERE article_id IN (SELECT unnest(?))"
-    return {found for (found,) in database.execute(query, [[str(f) for f in files], ids]).fetchall()}
+def adopted_ids(store: Store, run: Run) -> pa.ChunkedArray:
+    """The ids that have a row in the files of ``fetches`` that an attempt has taken over.
 
-
-def fetches_of(run: Run) -> list[str]:
-    """The files of ``fetches`` that an attempt has taken over."""
-    return [f.path for f in run.adopted if f.table == "fetches"]
+    A stream's are gone once its first window is committed. So read them before a ledger is opened: it knows the others.
+    """
+    files = [store.read(file.path) for file in run.adopted if file.table == "fetches"]
+    ids = [pq.read_table(pa.BufferReader(data), columns=["article_id"])["article_id"] for data in files if data]
+    return pa.chunked_array([chunk for column in ids for chunk in column.chunks], pa.string())
 
 
 def recall(
-    requests: Iterable[UrlRequest], known: dict[str, Known], config: RevisitConfig, run: Run, banned: Forgotten
-) -> Iterator[UrlRequest | Fetch]:
-    """Each request with what is known of it, or the row of one that is not asked for.
+    request: UrlRequest, past: Known | None, config: RevisitConfig, run: Run, banned: Forgotten
+) -> UrlRequest | Fetch:
+    """A request with what is known of it, or the row of one that is not asked for.
 
     Args:
-        requests: what the sources name.
-        known: by ``article_id``.
+        request: what a source names.
+        past: what the ledger knows.
         config: the policy.
         run: the run that asks.
         banned: what the lake was told to forget.
     """
-    for request in requests:
-        past = known.get(request.article_id)
-        if banned.names(request.article_id, request.url, run.run_date):
-            yield _skipped(request, Reason.FORGOTTEN)
-        elif past is None:
-            yield request
-        elif not past.is_due(run.time, config):
-            yield _skipped(request, Reason.NOT_DUE)
-        elif config.conditional:
-            yield dataclasses.replace(
-                request, etag=past.etag, last_modified=past.last_modified, text_hash=past.text_hash
-            )
-        else:
-            yield request
+    if banned.names(request.article_id, request.url, run.run_date):
+        return _skipped(request, Reason.FORGOTTEN)
+    if past is None:
+        return request
+    if not past.is_due(run.time, config):
+        return _skipped(request, Reason.NOT_DUE)
+    if config.conditional:
+        return dataclasses.replace(request, etag=past.etag, last_modified=past.last_modified, text_hash=past.text_hash)
+    return request
 
 
 def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
@@ -184,6 +182,7 @@ def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
         reason=reason.value,
         source=request.source,
         fetched_at=datetime.now(timezone.utc),
+        receipt=request.receipt,
     )
 
 
@@ -210,7 +209,7 @@ def left_behind(
     rows = database.execute(
         _LEFT,
         {
-            "runs": f"{re.escape(name)}-[0-9]{{8}}T[0-9]{{4}}",
+            "runs": f"{re.escape(name)}-[0-9]{{8}}{OF_TIME}",
             "age": timedelta(days=config.take_up_days),
             "tries": config.take_up_tries,
             "most": config.take_up_urls,
@@ -221,7 +220,7 @@ def left_behind(
 
 
 class TakeUp(beam.PTransform):
-    """Gives what earlier runs left behind: PBegin -> PCollection[UrlRequest].
+    """Gives what earlier runs left behind: PBegin -> PCollection[UrlRequest]. A stream takes it up over and over.
 
     Args:
         config: the run's configuration.
@@ -234,13 +233,32 @@ class TakeUp(beam.PTransform):
 
     def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
         config, run = self._config, self._run
+        if run.is_stream:
+            return begin | Poll([run.run_id], _LeftBehind(config, run))
         return (
             begin
             | beam.Create([run] if config.revisit.take_up_days else [])
             | "Read" >> beam.FlatMap(lambda run: _left_behind(config, run)).with_output_types(UrlRequest)
             # A ledger that grows meanwhile must not give another answer to whoever asks for it twice.
             | beam.Reshuffle()
+            # Beam's Java fuser refuses a Flatten of what a shuffle gives and of what a stage gives.
+            | "Same" >> beam.Map(lambda request: request).with_output_types(UrlRequest)
         )
+
+
+class _LeftBehind:
+    """Polls the ledger."""
+
+    def __init__(self, config: RunConfig, run: Run) -> None:
+        self._config, self._run = config, run
+
+    def __call__(self, _element: object, memory: bytes) -> Polled:
+        every, now = self._config.stream.again_seconds, time.time()
+        since = float(memory or 0)
+        if now - since < every:
+            return Polled([], memory, since + every - now)
+        run = dataclasses.replace(self._run, logical_time=datetime.now(timezone.utc))
+        return Polled(_left_behind(self._config, run), str(now).encode(), every)
 
 
 def _left_behind(config: RunConfig, run: Run) -> list[UrlRequest]:
@@ -261,6 +279,8 @@ class Recalled(NamedTuple):
 class Recall(beam.PTransform):
     """Looks requests up in the ledger, a batch at a time: PCollection[UrlRequest] -> `Recalled`.
 
+    In a stream the ledger is opened anew now and then, since the stream's own windows go into it.
+
     Args:
         config: the policy.
         run: names the lake, and the run whose own rows do not count.
@@ -271,10 +291,8 @@ class Recall(beam.PTransform):
         self._config, self._run = config, run
 
     def expand(self, requests: "beam.PCollection[UrlRequest]") -> Recalled:
-        recalled = (
-            requests
-            | beam.BatchElements(min_batch_size=_BATCH // 10, max_batch_size=_BATCH)
-            | "LookUp" >> beam.ParDo(_Recall(self._config, self._run)).with_outputs("fetches", main="requests")
+        recalled = requests | "LookUp" >> beam.ParDo(_Recall(self._config, self._run)).with_outputs(
+            "fetches", main="requests"
         )
         recalled.requests.element_type = UrlRequest
         recalled.fetches.element_type = Fetch
@@ -287,26 +305,57 @@ class _Recall(beam.DoFn):
 
     def setup(self) -> None:
         self._stack = ExitStack()
-        store = open_store(self._run.lake)
-        self._database = self._stack.enter_context(open_ledger(store))
-        self._banned = forgotten(store)
-        self._adopted = self._stack.enter_context(store.local_copies(fetches_of(self._run)))
-        self._is_remade = read_manifest(store, self._run.run_id) is not None
+        self._open()
 
     def teardown(self) -> None:
         self._stack.close()
 
-    def process(self, requests: list[UrlRequest]) -> Iterator[UrlRequest | TaggedOutput]:
-        taken = which_of(self._database, self._adopted, requests)
-        asked = [request for request in requests if request.article_id not in taken]
-        known = look_up(self._database, asked, self._run, is_remade=self._is_remade)
+    def _open(self) -> None:
+        self._stack.close()
+        self._opened_at = time.monotonic()
+        store = open_store(self._run.lake)
+        self._adopted = adopted_ids(store, self._run)
+        self._database = self._stack.enter_context(open_ledger(store))
+        self._banned = forgotten(store)
+        self._is_remade = read_manifest(store, self._run.run_id) is not None
+
+    def start_bundle(self) -> None:
+        self._waiting: list[tuple[UrlRequest, Timestamp, BoundedWindow]] = []
+
+    def process(
+        self,
+        request: UrlRequest,
+        timestamp: Timestamp = beam.DoFn.TimestampParam,
+        window: BoundedWindow = beam.DoFn.WindowParam,
+    ) -> Iterator[WindowedValue | TaggedOutput]:
+        self._waiting.append((request, timestamp, window))
+        if len(self._waiting) == _BATCH:
+            yield from self._look_up()
+
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
+        if self._waiting:
+            yield from self._look_up()
+
+    def _look_up(self) -> Iterator[WindowedValue | TaggedOutput]:
+        run = self._run
+        if run.is_stream:
+            run = dataclasses.replace(run, logical_time=datetime.now(timezone.utc))
+            if time.monotonic() - self._opened_at > _OPEN_SECONDS:
+                self._open()
+        waiting, self._waiting = self._waiting, []
+        requests = [request for request, _, _ in waiting]
+        ids = pa.array([request.article_id for request in requests], pa.string())
+        taken = set(self._adopted.filter(pc.is_in(self._adopted, value_set=ids)).to_pylist())
+        asked = [entry for entry in waiting if entry[0].article_id not in taken]
+        known = look_up(self._database, [request for request, _, _ in asked], run, is_remade=self._is_remade)
         met = Counter({"taken_over": len(requests) - len(asked)})
-        for result in recall(asked, known, self._config, self._run, self._banned):
+        for request, timestamp, window in asked:
+            result = recall(request, known.get(request.article_id), self._config, run, self._banned)
             if isinstance(result, Fetch):
                 met[result.reason or ""] += 1
-                yield TaggedOutput("fetches", result)
+                yield TaggedOutput("fetches", WindowedValue(result, timestamp, (window,)))
             else:
                 met["asked"] += 1
-                yield result
+                yield WindowedValue(result, timestamp, (window,))
         for what, number in met.items():
             count("ledger", what, number)

@@ -3,11 +3,12 @@
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from transforms.counters import Counts, watched_counts
 
@@ -55,7 +56,7 @@ class Figures:
 
 
 class Watcher(Protocol):
-    """Is told how runs go."""
+    """Is told how runs and streams go."""
 
     def begins(self, run_id: str) -> None:
         """A run begins."""
@@ -63,8 +64,12 @@ class Watcher(Protocol):
     def drains(self) -> None:
         """The run was asked to stop. Called in a signal's handler."""
 
-    def moved(self, figures: Figures) -> None:
-        """Called a few times a second, in one thread, and once when the run has ended."""
+    def moved(self, figures: Any) -> None:
+        """Called now and then, in one thread, and once when the run has ended.
+
+        Args:
+            figures: `Figures`; of a stream `pipeline.stream_progress.StreamFigures`.
+        """
 
 
 class Unwatched:
@@ -76,7 +81,7 @@ class Unwatched:
     def drains(self) -> None:
         """Nothing."""
 
-    def moved(self, figures: Figures) -> None:
+    def moved(self, figures: Any) -> None:
         """Nothing."""
 
 
@@ -119,14 +124,14 @@ def figures_of(counts: Counts, seconds: float, per_second: float = 0.0) -> Figur
     )
 
 
-class Watch:
-    """Reads counts and makes figures of them."""
+class Counted(ABC):
+    """Reads counts, for what makes figures of them; these are dataclasses with ``seconds`` and a ``phase``."""
+
+    tick = _TICK_SECONDS
 
     def __init__(self, read: Callable[[], Counts]) -> None:
         self._read = read
         self._began = time.monotonic()
-        self._past: deque[tuple[float, int]] = deque()
-        self.tick = _TICK_SECONDS
 
     def follow(self, result: "PipelineResult") -> None:
         """Has Beam's metrics asked for what the stages count on other machines; for a run that goes on elsewhere."""
@@ -134,10 +139,25 @@ class Watch:
         self._read = lambda: local() or counts_in(result)
         self.tick = _REMOTE_TICK_SECONDS
 
+    def counts(self) -> tuple[float, Counts]:
+        """The seconds since it began, and what was counted so far."""
+        return time.monotonic() - self._began, self._read()
+
+    @abstractmethod
+    def figures(self) -> Any:
+        """The figures of now."""
+
+
+class Watch(Counted):
+    """Makes a run's figures."""
+
+    def __init__(self, read: Callable[[], Counts]) -> None:
+        super().__init__(read)
+        self._past: deque[tuple[float, int]] = deque()
+
     def figures(self) -> Figures:
         """The figures of now."""
-        now = time.monotonic() - self._began
-        counts = self._read()
+        now, counts = self.counts()
         done = sum(n for (stage, what), n in counts.items() if stage in ("fetch", "archives") and what != "twin")
         while self._past and (not done or now - self._past[0][0] > _RATE_SECONDS):
             self._past.popleft()
@@ -147,11 +167,16 @@ class Watch:
 
 
 @contextmanager
-def watched(watcher: Watcher) -> Iterator[Watch]:
-    """Tells a watcher of the run inside, in a thread."""
+def watched(watcher: Watcher, watch_of: Callable[[Callable[[], Counts]], Counted] = Watch) -> Iterator[Counted]:
+    """Tells a watcher of the run inside, in a thread.
+
+    Args:
+        watcher: is told.
+        watch_of: what makes the figures, given what reads the counts.
+    """
     ended = threading.Event()
     with watched_counts() as read:
-        watch = Watch(read)
+        watch = watch_of(read)
 
         def tell() -> None:
             while not ended.wait(watch.tick):
@@ -167,7 +192,7 @@ def watched(watcher: Watcher) -> Iterator[Watch]:
             _show(watcher, replace(watch.figures(), phase="ended"))
 
 
-def _show(watcher: Watcher, figures: Figures) -> None:
+def _show(watcher: Watcher, figures: Any) -> None:
     try:
         watcher.moved(figures)
     except OSError as error:

@@ -149,7 +149,7 @@ def _build(pipeline: beam.Pipeline, config: RunConfig, run: Run, archives: list[
     pages = archived.pages | "Restore" >> beam.ParDo(_Restore(config, run)).with_output_types(Page)
     rows = [*articles_of(pages, config, "Archived"), *voices_in(resumed.articles, config, "Resumed")]
     asked = pages | "Requests" >> beam.Map(lambda page: page.request).with_output_types(UrlRequest)
-    requests = (asked, resumed.requests) | "AllRequests" >> beam.Flatten()
+    requests = [asked, resumed.requests]
     write(run, rows, [resumed.rows], [resumed.pages], requests, config.quality)
 
 

@@ -22,6 +22,7 @@ import apache_beam as beam
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.transforms.window import TimestampedValue
 
 from pipeline.config import RunConfig
 from pipeline.lake import Attempt, attempts
@@ -153,7 +154,9 @@ def adopt_rows(
     relation = pa.table({"article_id": pa.array(sorted(article_ids), pa.string())})
     for table, paths in files.items():
         condition = f"({where}) AND stage <> 'annotate'" if table == "failures" else where
-        prefix = f"{run.staging}/rows/{table}/adopted-"
+        # A stream's belong to its first window.
+        run_id = (run.of_window(run.time) if run.is_stream else run).run_id
+        prefix = f"{run.staging}/rows/{table}/{run_id}.adopted-"
         if paths:
             yield from merge_files(store, table, run.partition, paths, prefix, condition, {"taken": relation})
 
@@ -188,7 +191,17 @@ class Resume(beam.PTransform):
         for file in run.adopted:
             by_kind["pages" if file.table == ARCHIVES else "rows"].append(file)
             by_kind.setdefault(file.table, []).append(file)
-        groups = {kind: begin | f"{kind.title()}Files" >> beam.Create(files) for kind, files in by_kind.items()}
+        groups = {
+            kind: begin | f"{kind.title()}Files" >> beam.Create(files).with_output_types(StagedFile)
+            for kind, files in by_kind.items()
+        }
+        if run.is_stream:
+            # They belong to its first window.
+            began = run.time.timestamp()
+            groups = {
+                kind: files | f"{kind.title()}Now" >> beam.Map(TimestampedValue, began).with_output_types(StagedFile)
+                for kind, files in groups.items()
+            }
 
         def read(table: str, make: Callable[[dict[str, Any]], Any], record: type) -> "beam.PCollection[Any]":
             return (

@@ -1,7 +1,10 @@
 """The commands that make runs: `onrecord run` and `reprocess`. Thin, like `pipeline.cli`; Beam is imported inside."""
 
 import dataclasses
+import os
+import re
 from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,12 +28,34 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from pipeline.config import RunConfig
-    from pipeline.display import Silent
+    from pipeline.display import Silent, View
     from pipeline.lake import Manifest
     from transforms.store import Store
 
+
+class Runner(str, Enum):
+    """Beam's runners that are tried with this graph."""
+
+    FNAPI = "fnapi"
+    PRISM = "prism"
+    FLINK = "flink"
+    DATAFLOW = "dataflow"
+
+
 BeamArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[-- BEAM OPTIONS]", help="Options for Beam, such as --runner=...")
+    list[str] | None, typer.Argument(metavar="[-- BEAM OPTIONS]", help="Options for Beam, such as --parallelism=8")
+]
+WorkersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--workers",
+        metavar="N|auto",
+        help="Processes of this machine that work at once, auto: one for each processor. Else 1.",
+    ),
+]
+RunnerOption = Annotated[
+    Runner | None,
+    typer.Option("--runner", help="The engine that runs it, else fnapi: Beam's own on this machine (docs/engines.md)."),
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show Beam's own log.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -55,6 +80,8 @@ def run(
     ] = None,
     lake: LakeOverride = None,
     set_: SetOption = None,
+    runner: RunnerOption = None,
+    workers: WorkersOption = None,
     replace: Annotated[
         bool,
         typer.Option("--replace", help="Make a committed run's rows anew, and swap them in at once."),
@@ -88,6 +115,7 @@ def run(
         is_quiet=is_quiet,
         is_verbose=verbose,
     )
+    options = with_workers(workers, _with_runner(runner, beam_options or []))
     is_backfill = date is not None and ".." in date
     if is_backfill and run_id is not None:
         refuse(f"--run-id {run_id} with --date {date}: each day's run has an id of its own")
@@ -98,9 +126,7 @@ def run(
         for loaded, moment, left_out in planned_runs(config, set_ or [], lake, date):
             if left_out:
                 display.say("sources_left_out", f"Left out, for it has no date: {', '.join(left_out)}")
-            left = _make_run(
-                loaded, run_id, moment, display, replace=replace, accept=accept, beam_options=beam_options or []
-            )
+            left = _make_run(loaded, run_id, moment, display, replace=replace, accept=accept, beam_options=options)
             if is_backfill and left:
                 raise typer.Exit(EXIT_INTERRUPTED)
     except ConfigError as error:
@@ -201,12 +227,67 @@ def _write_report(store: "Store", database: "DuckDBPyConnection", run_id: str, d
         display.say("reported", f"Report: {place}", report=place)
 
 
+def stream(
+    config: ConfigArgument,
+    beam_options: BeamArgument = None,
+    lake: LakeOverride = None,
+    set_: SetOption = None,
+    verbose: VerboseOption = False,
+    is_quiet: QuietOption = False,
+    json_logs: JsonLogsOption = False,
+) -> None:
+    """Follow the sources of a configuration without end: each window of time becomes a run of its own.
+
+    The first Ctrl-C drains: what was fetched is committed, and the same command goes on with the rest. The second stops
+    at once.
+    """
+    quiet(verbose)
+    from pipeline.config import ConfigError, check_reachable, load_config
+    from pipeline.engines import runner_of
+    from pipeline.lake import RunLockedError
+    from pipeline.stream import StreamError, flow, stream_options
+    from pipeline.stream_display import STREAM_VIEW
+    from transforms.records import STREAM
+    from transforms.sources import ListError
+    from transforms.store import StoreError
+
+    display = _display(
+        "stopping: what was fetched is committed, what was not is taken up again; Ctrl-C stops at once",
+        as_json=json_logs,
+        is_quiet=is_quiet,
+        is_verbose=verbose,
+        view=STREAM_VIEW,
+    )
+    try:
+        loaded = load_config(config, set_ or [], lake)
+        check_reachable(loaded)
+        about = {
+            "runner": runner_of(stream_options(beam_options or [])),
+            "window": loaded.stream.window,
+            "lake": loaded.lake,
+        }
+        display.begins(loaded.name + STREAM)
+        display.say(
+            "started", "Stream {} on {runner}, windows of {window}, lake {lake}".format(loaded.name, **about), **about
+        )
+        flow(loaded, beam_options or [], display)
+    except (ConfigError, ListError, StoreError, RunLockedError) as error:
+        refuse(str(error))
+    except StreamError as error:
+        fail(str(error), EXIT_FAILED)
+    except KeyboardInterrupt:
+        fail("stopped at once; what was not committed is asked for again by the same command", EXIT_INTERRUPTED)
+    display.say("stream_ended", f"Stream {loaded.name} has ended; its windows stand in {loaded.lake}")
+
+
 def reprocess(
     config: ConfigArgument,
     beam_options: BeamArgument = None,
     date: Annotated[str | None, typer.Option("--date", help="Runs of this day alone, or of FIRST..LAST.")] = None,
     lake: LakeOverride = None,
     set_: SetOption = None,
+    runner: RunnerOption = None,
+    workers: WorkersOption = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also runs whose rows are of this code and these models.")
     ] = False,
@@ -230,6 +311,7 @@ def reprocess(
         is_quiet=is_quiet,
         is_verbose=verbose,
     )
+    options = with_workers(workers, _with_runner(runner, beam_options or []))
     try:
         loaded = load_config(config, set_ or [], lake)
         days = days_of(date if date is None or ".." in date else f"{date}..{date}")
@@ -246,7 +328,7 @@ def reprocess(
         if not runs_of(manifests(store), loaded.name, *days):
             of_days = f" of {date}" if date else ""
             refuse(f"{loaded.lake} holds no run of {loaded.name}{of_days}; `onrecord run` makes one")
-        for run in make_anew(loaded, *days, everything=everything, beam_options=beam_options or [], watcher=display):
+        for run in make_anew(loaded, *days, everything=everything, beam_options=options, watcher=display):
             what = f"{run.pages:,} pages and {run.texts:,} texts read again" if run.is_made else "up to date"
             display.say("reprocessed", f"{run.run_id}: {what}", **run._asdict())
             if run.is_made:
@@ -264,9 +346,46 @@ def reprocess(
         fail("stopped; the run under way is as it was, the same command goes on", EXIT_INTERRUPTED)
 
 
-def _display(stopping: str, *, as_json: bool, is_quiet: bool, is_verbose: bool) -> "Silent":
+def _with_runner(runner: Runner | None, beam_options: list[str]) -> list[str]:
+    """Beam's options, with the one that names this runner."""
+    if runner is None:
+        return beam_options
+    for option in beam_options:
+        if option.partition("=")[0] == "--runner":
+            refuse(f"--runner {runner.value} with {option} after --: allowed is one of the two")
+    return beam_options if runner is Runner.FNAPI else [f"--runner={runner.value.title()}Runner", *beam_options]
+
+
+def with_workers(workers: str | None, beam_options: list[str]) -> list[str]:
+    """Beam's options, with those for so many worker processes of this machine.
+
+    Args:
+        workers: how many: a number, or ``auto`` for one a processor; None: as `beam_options` say.
+        beam_options: what was given for Beam itself.
+    """
+    if workers is None:
+        return beam_options
+    if not re.fullmatch(r"auto|[1-9][0-9]{0,2}", workers):
+        refuse(f"--workers {workers}: allowed are a number of processes from 1 to 999, and auto")
+    for option in beam_options:
+        if option.partition("=")[0] in ("--runner", "--direct_running_mode", "--direct_num_workers"):
+            refuse(f"--workers {workers} with {option}: allowed is one of the two; --workers is for this machine alone")
+    number = _processors() if workers == "auto" else int(workers)
+    if number == 1:
+        return beam_options
+    return [*beam_options, "--direct_running_mode=multi_processing", f"--direct_num_workers={number}"]
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not everywhere
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _display(stopping: str, *, as_json: bool, is_quiet: bool, is_verbose: bool, view: "View | None" = None) -> "Silent":
     from pipeline.display import display_for
 
     if as_json and is_quiet:
         refuse("--quiet with --json-logs: allowed is one of the two")
-    return display_for(stopping, as_json=as_json, is_quiet=is_quiet, is_verbose=is_verbose)
+    return display_for(stopping, as_json=as_json, is_quiet=is_quiet, is_verbose=is_verbose, view=view)

@@ -8,7 +8,6 @@ A story's id is a hash of its original's text; rows of older days never change.
 """
 
 from array import array
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,13 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from pipeline.lake import manifests
+from pipeline.originals import Originals
 from transforms.database import open_database
 from transforms.extract.shingles import from_column, likeness, sketch
-from transforms.files import write_rows
+from transforms.files import publish_files, write_rows
 from transforms.records import Run, StagedFile, Story, stable_id
+from transforms.sorting import in_order
 from transforms.store import open_store
+from transforms.tables import TABLES
 
 RECENT = timedelta(days=7)
 """How far back an article may stand whose text makes a later one a copy."""
@@ -32,11 +35,16 @@ LEAST_RATIO = 0.15
 """A text shorter than this, by the longer one's length, is an item of a round-up rather than a copy that was cut."""
 LEAST_SHARED = 3
 """Hashes that two sketches must share before they are compared: one common phrase is no likeness."""
-INDEXED = 32
-"""The smallest hashes of an original's sketch, by which it is found."""
-COMMON = 100
-"""A hash of more originals than this is a phrase that sites set under each article, and finds nothing any more."""
 BATCH = 500
+
+_OF_ARTICLES = ("version_id", "article_id", "domain", "published_at", "text_hash", "sketch")
+_PLACED = pa.schema(
+    [
+        *map(TABLES["articles"].schema.field, _OF_ARTICLES),
+        pa.field("text", pa.string()),
+        pa.field("again", pa.bool_()),
+    ]
+)
 
 
 def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
@@ -47,12 +55,12 @@ def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
         articles: its published files of the table ``articles``.
 
     Returns:
-        One staged file, or none when there are no articles.
+        Their published files; none when there are no articles.
     """
     if not articles:
         return []
     store = open_store(run.lake)
-    path = f"{run.staging}/publish/stories/{run.partition}/part-{run.run_id}-{run.attempt}-0.parquet"
+    path = f"{run.staging}/rows/stories/{run.attempt}.parquet"
     recent = [m for m in manifests(store) if m.run_id != run.run_id and abs(m.run_date - run.run_date) <= RECENT]
     with (
         store.local_copies([f.path for f in articles]) as new,
@@ -61,75 +69,62 @@ def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
         open_database(threads=1) as database,
     ):
         known = _known(database, run.run_id, new, texts, stories) if texts and stories else Stories()
-        rows = [known.place(*row) for row in _articles(database, new)]
-        rows.sort(key=lambda row: (row.domain, row.published_at is None, row.published_at, row.version_id))
-        return [write_rows(run, "stories", rows, path)]
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """The text by which a story is known."""
-
-    story_id: str
-    article_id: str
-    """Its page; empty when that is the page of a copy, as the original is older than `RECENT`."""
-    sketch: "array[int]"
+        rows = (known.place(*row, is_repeated=again) for *row, again in _articles(database, new))
+        return publish_files(run, [write_rows(run, "stories", rows, path)])
 
 
 @dataclass(slots=True)
 class Stories:
-    """The stories so far, and how an article is placed among them. About 6 KB a story."""
+    """The stories so far, and how an article is placed among them."""
 
-    originals: dict[str, Original] = field(default_factory=dict)
-    by_text: dict[str, str] = field(default_factory=dict)
-    """text_hash -> story_id"""
-    by_page: dict[str, str] = field(default_factory=dict)
-    """article_id -> story_id"""
-    by_hash: dict[int, list[Original]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, original: Original) -> None:
-        """Takes the original of a story that later articles may join; one that is known already is left out."""
-        if original.story_id in self.originals:
-            return
-        self.originals[original.story_id] = original
-        for value in original.sketch[:INDEXED]:
-            if len(found := self.by_hash[value]) <= COMMON:
-                found.append(original)
+    originals: Originals = field(default_factory=Originals)
+    by_text: dict[str, int] = field(default_factory=dict)
+    """text_hash -> its story's original"""
+    by_page: dict[str, int] = field(default_factory=dict)
+    """article_id -> the same"""
 
     def place(
-        self, version_id: str, article_id: str, domain: str, published_at: Any, text_hash: str, own: "array[int]"
+        self,
+        version_id: str,
+        article_id: str,
+        domain: str,
+        published_at: Any,
+        text_hash: str,
+        own: "array[int]",
+        *,
+        is_repeated: bool = True,
     ) -> Story:
-        """The story of one article whose text has the sketch `own`; articles come in the order of publication."""
-        story_id = self.by_text.get(text_hash) or self.by_page.get(article_id) or self._nearest(own)
-        if story_id is None:
-            story_id = stable_id("story", text_hash)
-            self.add(Original(story_id, article_id, own))
-        self.by_text.setdefault(text_hash, story_id)
-        self.by_page.setdefault(article_id, story_id)
-        original = self.originals[story_id]
+        """The story of one article whose text has the sketch `own`; articles come in the order of publication.
+
+        `is_repeated` says whether its text or its page may come again.
+        """
+        number = self.by_text.get(text_hash, self.by_page.get(article_id))
+        if number is None:
+            number = self._nearest(own)
+        if number is None:
+            number = self.originals.add(stable_id("story", text_hash), article_id, own)
+        if is_repeated:
+            self.by_text.setdefault(text_hash, number)
+            self.by_page.setdefault(article_id, number)
         return Story(
             version_id=version_id,
             article_id=article_id,
-            story_id=story_id,
-            is_original=article_id == original.article_id,
-            similarity=likeness(own, original.sketch)[0],
+            story_id=self.originals.story_ids[number],
+            is_original=article_id == self.originals.article_ids[number],
+            similarity=likeness(own, self.originals.sketch(number))[0],
             domain=domain,
             published_at=published_at,
         )
 
-    def _nearest(self, own: "array[int]") -> str | None:
-        shared = Counter(
-            original.story_id
-            for value in own
-            if len(found := self.by_hash.get(value, ())) <= COMMON
-            for original in found
-        )
+    def _nearest(self, own: "array[int]") -> int | None:
         near = []
-        for story_id, count in shared.items():
-            share, ratio = likeness(own, self.originals[story_id].sketch)
-            if count >= LEAST_SHARED and share >= NEAR and ratio >= LEAST_RATIO:
-                near.append((share, story_id))
-        return max(near)[1] if near else None
+        for number, count in self.originals.sharing(own).items():
+            if count < LEAST_SHARED:
+                continue
+            share, ratio = likeness(own, self.originals.sketch(number))
+            if share >= NEAR and ratio >= LEAST_RATIO:
+                near.append((share, self.originals.story_ids[number], number))
+        return max(near)[2] if near else None
 
 
 def _known(
@@ -147,22 +142,23 @@ def _known(
         " ORDER BY s.is_original DESC, s.run_date, s.run_id",
         [[str(p) for p in stories], [str(p) for p in texts], run_id, run_id],
     )
+    rows = database.execute(
+        "SELECT story_id, CASE WHEN is_original THEN article_id ELSE '' END, sketch, "  # noqa: S608 - names of ours
+        f"{_text_of(database, texts)} FROM (FROM recent QUALIFY row_number() OVER (PARTITION BY story_id ORDER BY"
+        " is_original DESC, published_at NULLS LAST, url) = 1) JOIN"
+        f" (SELECT version_id, sketch, text FROM {_ARTICLES}) USING (version_id)",
+        [[str(p) for p in texts]],
+    )
+    while batch := rows.fetchmany(BATCH):
+        for story_id, article_id, numbers, text in batch:
+            known.originals.add(story_id, article_id, _sketch(numbers, text))
     for column, stories_of in (("text_hash", known.by_text), ("article_id", known.by_page)):
         found = database.execute(
             f"SELECT {column}, first(story_id ORDER BY is_original DESC, published_at NULLS LAST, story_id)"  # noqa: S608 - names of ours
             f" FROM recent WHERE {column} IN (SELECT {column} FROM read_parquet(?)) GROUP BY 1",
             [[str(p) for p in new]],
         )
-        stories_of.update(found.fetchall())
-    rows = database.execute(
-        f"SELECT story_id, CASE WHEN is_original THEN article_id ELSE '' END, {_sketched(database, texts)} FROM (FROM"  # noqa: S608 - names of ours
-        " recent QUALIFY row_number() OVER (PARTITION BY story_id ORDER BY is_original DESC, published_at NULLS LAST,"
-        f" url) = 1) JOIN (SELECT version_id, sketch, text FROM {_ARTICLES}) USING (version_id)",
-        [[str(p) for p in texts]],
-    )
-    while batch := rows.fetchmany(BATCH):
-        for story_id, article_id, numbers, text in batch:
-            known.add(Original(story_id, article_id, _sketch(numbers, text)))
+        stories_of.update((value, known.originals.numbers[story_id]) for value, story_id in found.fetchall())
     return known
 
 
@@ -172,10 +168,10 @@ _ARTICLES = (
 """Articles, with a sketch that is null where it comes of a file of schema version 1."""
 
 
-def _sketched(database: duckdb.DuckDBPyConnection, articles: list[Path]) -> str:
-    """The columns that `_sketch` takes: no texts, unless one of these articles has no sketch."""
+def _text_of(database: duckdb.DuckDBPyConnection, articles: list[Path]) -> str:
+    """The column that `_sketch` takes beside the sketch: no texts, unless one of these articles has no sketch."""
     found = database.execute(f"SELECT 1 FROM {_ARTICLES} WHERE sketch IS NULL LIMIT 1", [[str(p) for p in articles]])  # noqa: S608 - names of ours
-    return "sketch, CASE WHEN sketch IS NULL THEN text END" if found.fetchall() else "sketch, NULL"
+    return "CASE WHEN sketch IS NULL THEN text END" if found.fetchall() else "NULL::VARCHAR"
 
 
 def _sketch(numbers: Sequence[int] | None, text: str | None) -> "array[int]":
@@ -185,14 +181,24 @@ def _sketch(numbers: Sequence[int] | None, text: str | None) -> "array[int]":
 def _articles(database: duckdb.DuckDBPyConnection, new: list[Path]) -> Iterator[tuple[Any, ...]]:
     """A run's articles, the earliest published first; of those that name the same time, or none, the longest first.
 
-    A page that names a day alone comes behind those that name a time on it, for a copy's day is often all it has.
+    A page that names a day alone comes behind those that name a time on it, for a copy's day is often all it has. The
+    last of a row says whether another article has the same text, or is of the same page.
     """
-    rows = database.execute(
-        f"SELECT version_id, article_id, domain, published_at, text_hash, {_sketched(database, new)} FROM {_ARTICLES} ORDER BY"  # noqa: S608, E501 - names of ours
-        " published_at + INTERVAL 1 DAY * (published_precision IS NOT DISTINCT FROM 'day')::INT NULLS LAST,"
-        " word_count DESC, url",
-        [[str(p) for p in new]],
+    paths = [str(path) for path in new]
+    for column in ("text_hash", "article_id"):
+        database.execute(
+            f"CREATE TEMP TABLE again_{column} AS SELECT {column} FROM read_parquet(?) GROUP BY 1 HAVING count(*) > 1",  # noqa: S608 - names of ours
+            [paths],
+        )
+    rows = (
+        f"SELECT * REPLACE ({_text_of(database, new)} AS text), -word_count AS shortness, published_at + INTERVAL 1 DAY"  # noqa: S608 - names of ours
+        " * (published_precision IS NOT DISTINCT FROM 'day')::INT AS moment, text_hash IN (FROM again_text_hash) OR"
+        " article_id IN (FROM again_article_id) AS again FROM (FROM (SELECT NULL::BIGINT[] AS sketch LIMIT 0) UNION ALL"
+        " BY NAME FROM read_parquet($paths, filename = true, file_row_number = true, union_by_name = true))"
     )
-    while batch := rows.fetchmany(BATCH):
-        for *row, numbers, text in batch:
-            yield (*row, _sketch(numbers, text))
+    batches = in_order(
+        database, rows, paths, {}, _PLACED, key=("version_id",), order=("moment", "shortness", "url"), size=BATCH
+    )
+    for batch in batches:
+        for *row, numbers, text, again in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield (*row, _sketch(numbers, text), again)

@@ -6,6 +6,7 @@ to it.
 """
 
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -17,6 +18,9 @@ def main(level: int) -> None:
     Args:
         level: of the least severe messages that are logged.
     """
+    # There is a worker for each processor: pools of threads, numpy's and Arrow's, would only take turns on them.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as `pipeline.execute.make` has it
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     # Beam sets levels anew; this holds whatever it sets.

@@ -1,8 +1,9 @@
 """Weights to the model file: python -m training.export WEIGHTS OUT --version NAME [--with EARLIER]
 
-The graph is written node by node, in the fused operators of onnxruntime, so nothing hangs on what an exporter and an
-optimiser recognise. Matrices are int8 (dynamic, per channel), word embeddings int8; the small tag heads stay float.
-Everything that reading the scores needs (vocabulary, labels, transitions, distances) is in the file's metadata.
+The graph is written node by node, so little hangs on what an exporter and an optimiser recognise: onnxruntime joins a
+matrix with its bias when it loads the file, no more. Layer norms stand apart from the sums before them, whose fused
+operator is slow on a CPU. Matrices are int8 (dynamic, per channel), word embeddings int8; the small tag heads stay
+float. Everything that reading the scores needs (vocabulary, labels, transitions, distances) is in the file's metadata.
 """
 
 import argparse
@@ -45,17 +46,19 @@ class _Graph:
         return output
 
     def linear(self, x: str, name: str, output: str) -> str:
+        """A matrix and its bias; on loading, onnxruntime makes one node of both and of what int8 adds."""
         weight = self.constant(f"{name}.weight", self.array(f"{name}.weight").T)
-        return self.node("MatMul", [x, weight], output)
+        bias = self.constant(f"{name}.bias", self.array(f"{name}.bias"))
+        return self.node("Add", [self.node("MatMul", [x, weight], f"{output}.raw"), bias], output)
 
-    def normed(self, x: str, skip: str, name: str, bias: str, output: str) -> str:
+    def normed(self, x: str, skip: str, name: str, output: str) -> str:
         parts = [self.constant(f"{name}.{part}", self.array(f"{name}.{part}")) for part in ("weight", "bias")]
-        added = self.constant(bias, self.array(bias))
-        return self.node("SkipLayerNormalization", [x, skip, *parts, added], output, FUSED, epsilon=1e-12)
+        summed = self.node("Add", [x, skip], f"{output}.summed")
+        return self.node("LayerNormalization", [summed, *parts], output, epsilon=1e-12, axis=-1)
 
 
 def build(network: Network) -> onnx.ModelProto:
-    """The network as a float model: ids, cases, states, mask [batch, pieces] -> tags and links [batch, pieces, ...]."""
+    """The network as a float model: ids, cases, states [batch, pieces] -> tags and links [batch, pieces, ...]."""
     graph = _Graph(network.state_dict())
     parts = [
         graph.node("Gather", [graph.constant(f"{name}.weight", graph.array(f"{name}.weight")), source], f"{name}_in")
@@ -72,19 +75,16 @@ def build(network: Network) -> onnx.ModelProto:
         name = f"blocks.{n}"
         weight = graph.constant(f"{name}.qkv.weight", graph.array(f"{name}.qkv.weight").T)
         bias = graph.constant(f"{name}.qkv.bias", graph.array(f"{name}.qkv.bias"))
-        attended = graph.node("Attention", [x, weight, bias, "mask"], f"{name}.attended", FUSED, num_heads=HEADS)
-        out = graph.linear(attended, f"{name}.out", f"{name}.projected")
-        x = graph.normed(out, x, f"{name}.norm1", f"{name}.out.bias", f"{name}.middle")
-        up = graph.linear(x, f"{name}.up", f"{name}.raised")
-        bias = graph.constant(f"{name}.up.bias", graph.array(f"{name}.up.bias"))
-        active = graph.node("BiasGelu", [up, bias], f"{name}.active", FUSED)
-        down = graph.linear(active, f"{name}.down", f"{name}.lowered")
-        x = graph.normed(down, x, f"{name}.norm2", f"{name}.down.bias", f"{name}.out_x")
+        attended = graph.node("Attention", [x, weight, bias], f"{name}.attended", FUSED, num_heads=HEADS)
+        projected = graph.linear(attended, f"{name}.out", f"{name}.projected")
+        x = graph.normed(projected, x, f"{name}.norm1", f"{name}.middle")
+        active = graph.node("Gelu", [graph.linear(x, f"{name}.up", f"{name}.raised")], f"{name}.active", FUSED)
+        lowered = graph.linear(active, f"{name}.down", f"{name}.lowered")
+        x = graph.normed(lowered, x, f"{name}.norm2", f"{name}.out_x")
     _head(graph, x, "tags", ("entity", "quote", "word_bias"))
     _head(graph, x, "links", ("word", "cue_first", "cue_last"))
-    names = ("ids", "cases_ids", "states_ids", "mask")
-    types = (TensorProto.INT32,) * 4
-    inputs = [helper.make_tensor_value_info(n, t, ["batch", "pieces"]) for n, t in zip(names, types, strict=True)]
+    names = ("ids", "cases_ids", "states_ids")
+    inputs = [helper.make_tensor_value_info(n, TensorProto.INT32, ["batch", "pieces"]) for n in names]
     outputs = [
         helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", "pieces", None]) for n in ("tags", "links")
     ]

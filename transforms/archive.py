@@ -99,7 +99,7 @@ class ArchiveWriter:
         return StagedFile(table=ARCHIVES, partition=partition, path=self._staged, rows=self._pages, bytes=size)
 
 
-def _open_writer(store: Store, run: Run) -> ArchiveWriter:
+def _open_writer(store: Store, run: Run, _staging: str) -> ArchiveWriter:
     return ArchiveWriter(store, run, f"{run.run_id}-{run.attempt}-{uuid.uuid4().hex}")
 
 

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.database import open_database
-from transforms.records import Run, StagedFile
+from transforms.records import Fetch, Run, StagedFile
+from transforms.sorting import in_order
 from transforms.store import Store, open_store
 from transforms.tables import TABLES, Row, Table, to_batch
 
-ROWS_A_GROUP = 2_000
+ROWS_A_GROUP = 500
 """Rows held in memory before they are staged: a few megabytes of article text."""
 TARGET_BYTES = 128 << 20
 """Size of a published file where a partition has that much."""
@@ -28,6 +29,7 @@ class RowWriter:
     def __init__(self, store: Store, table: Table, run: Run, path: str) -> None:
         self._store, self._table, self._run, self._path = store, table, run, path
         self._pending: list[Row] = []
+        self._receipts: list[str] = []
         self._rows = 0
         self._stack = ExitStack()
         self._local = self._stack.enter_context(store.new_file(path))
@@ -36,6 +38,8 @@ class RowWriter:
     def add(self, record: Row) -> None:
         """Takes one record; every `ROWS_A_GROUP` of them become a row group."""
         self._pending.append(record)
+        if isinstance(record, Fetch) and record.receipt is not None:
+            self._receipts.append(record.receipt)
         if len(self._pending) >= ROWS_A_GROUP:
             self._flush()
 
@@ -48,7 +52,12 @@ class RowWriter:
         self._flush()
         self._writer.close()
         staged = StagedFile(
-            table=self._table.name, partition=self._run.partition, path=self._path, rows=self._rows, bytes=0
+            table=self._table.name,
+            partition=self._run.partition,
+            path=self._path,
+            rows=self._rows,
+            bytes=0,
+            receipts=tuple(self._receipts),
         )
         staged = _checked(self._local, self._store.uri(self._path), staged)
         self._stack.close()
@@ -78,11 +87,11 @@ def write_rows(run: Run, table: str, records: Iterable[Row], path: str) -> Stage
 
 
 def publish_files(run: Run, files: Iterable[StagedFile]) -> list[StagedFile]:
-    """Merges the staged files of one table and partition: rows of equal key once, sorted, in files of target size.
+    """Merges the staged files of one table: rows of equal key once, sorted, in files of target size.
 
     Args:
-        run: the attempt that staged them.
-        files: staged files of one table and one partition; at least one.
+        run: the run that all these rows become rows of; a stream may have staged them for an earlier window of its own.
+        files: staged files of one table; at least one.
 
     Returns:
         The new files, under ``<staging>/publish/<table>/<partition>/``.
@@ -91,9 +100,9 @@ def publish_files(run: Run, files: Iterable[StagedFile]) -> list[StagedFile]:
         OSError: a file read back holds another number of rows than were written.
     """
     staged = sorted(files, key=lambda f: f.path)
-    table, partition = staged[0].table, staged[0].partition
-    prefix = f"{run.staging}/publish/{table}/{partition}/part-{run.run_id}-{run.attempt}-"
-    return merge_files(open_store(run.lake), table, partition, [f.path for f in staged], prefix)
+    table = staged[0].table
+    prefix = f"{run.staging}/publish/{table}/{run.partition}/part-{run.run_id}-{run.attempt}-"
+    return merge_files(open_store(run.lake), table, run.partition, [f.path for f in staged], prefix, of=run)
 
 
 def merge_files(
@@ -104,6 +113,7 @@ def merge_files(
     prefix: str,
     where: str = "true",
     relations: Mapping[str, pa.Table] | None = None,
+    of: Run | None = None,
 ) -> list[StagedFile]:
     """Merges files of one table and partition: a run's rows of equal key once, sorted, in files of target size.
 
@@ -115,6 +125,7 @@ def merge_files(
         prefix: the new files' path, but for their number and ending.
         where: a condition in SQL that rows must meet to be taken along.
         relations: what it refers to, by name.
+        of: the run whose rows they become; None: each stays a row of its own run.
 
     Returns:
         The new files; none when no row is left.
@@ -125,7 +136,7 @@ def merge_files(
     written: list[StagedFile] = []
     with ExitStack() as stack:
         copies = stack.enter_context(store.local_copies(list(paths)))
-        batches = iter(_merged(stack, TABLES[table], copies, where, relations or {}))
+        batches = iter(_merged(stack, TABLES[table], copies, where, relations or {}, of))
         batch = next(batches, None)
         while batch is not None:
             path = f"{prefix}{len(written)}.parquet"
@@ -142,24 +153,23 @@ def merge_files(
 
 
 def _merged(
-    stack: ExitStack, table: Table, paths: list[Path], where: str, relations: Mapping[str, pa.Table]
+    stack: ExitStack, table: Table, paths: list[Path], where: str, relations: Mapping[str, pa.Table], of: Run | None
 ) -> Iterator[pa.RecordBatch]:
     """The rows of these files in the table's order and exact schema, the first of a run's equal key alone."""
-    database = stack.enter_context(open_database())
+    database = stack.enter_context(open_database(threads=1))
     # The empty table brings columns that older files lack.
     for name, relation in {"_empty": table.schema.empty_table(), **relations}.items():
         database.register(name, relation)
-    key, order = ", ".join(table.key), ", ".join(f"{c} NULLS LAST" for c in table.order)
-    names = ", ".join(f'"{c.name}"' for c in table.columns)
-    rows = database.sql(
-        f"SELECT {names} FROM (FROM _empty UNION ALL BY NAME SELECT * FROM read_parquet(?, filename = true, "  # noqa: S608 - names of ours
-        f"file_row_number = true, union_by_name = true, hive_partitioning = false)) WHERE {where} QUALIFY "
-        f"row_number() OVER (PARTITION BY {key}, run_id ORDER BY filename, file_row_number) = 1 ORDER BY {order}",
-        params=[[str(p) for p in paths]],
+    of_run = {"run_id": of.run_id, "run_date": of.run_date, "run_time": of.time} if of is not None else {}
+    told = {column: value for column, value in of_run.items() if column in table.schema.names}
+    replaced = f"REPLACE ({', '.join(f'${column} AS {column}' for column in told)})" if told else ""
+    rows = (
+        f"FROM (SELECT * {replaced} FROM (FROM _empty UNION ALL BY NAME FROM read_parquet($paths, filename = true, "  # noqa: S608 - names of ours
+        f"file_row_number = true, union_by_name = true, hive_partitioning = false))) WHERE {where}"
     )
-    for batch in rows.to_arrow_reader(table.rows_a_group) or ():
-        if batch.num_rows:
-            yield batch.cast(table.schema)
+    key, size = (*table.key, "run_id"), table.rows_a_group
+    files = [str(path) for path in paths]
+    yield from in_order(database, rows, files, told, table.schema, key=key, order=table.order, size=size)
 
 
 def _parquet_writer(path: Path, table: Table, *, is_sorted: bool = False) -> pq.ParquetWriter:

@@ -7,7 +7,7 @@ digits of BLAKE2b (RFC 7693) over their parts: the same input gives the same id 
 
 import hashlib
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 from enum import Enum
 from typing import Literal
@@ -172,6 +172,8 @@ class UrlRequest:
     """Validators of an earlier answer, for a conditional request (RFC 9110, section 13)."""
     text_hash: str | None = None
     """Hash of the text that an earlier run extracted: the same again is no new version."""
+    receipt: str | None = None
+    """By what the queue that named it is told that its row stands (`transforms.sources.pubsub.acknowledge`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +197,8 @@ class Fetch:
     elapsed_ms: int | None = None
     source: str
     fetched_at: datetime
+    receipt: str | None = None
+    """That of its request; no column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +212,8 @@ class Page:
     """The Content-Type header as it came, parameters and all; empty when there was none."""
     tdm_reserved: bool | None = None
     """Whether the site reserves the page from text and data mining, as far as the fetch could see; None: not said."""
+    fresh_seconds: float | None = None
+    """For how long the answer says that it is fresh; None: not said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,6 +355,10 @@ class Failure:
     failed_at: datetime
 
 
+STREAM = "-stream"
+"""What the name of a configuration has behind it where its stream is meant, not one of its runs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One attempt at one run: what every row and every file name carries."""
@@ -375,6 +385,22 @@ class Run:
         return self.logical_time or datetime(*self.run_date.timetuple()[:3], tzinfo=timezone.utc)
 
     @property
+    def is_stream(self) -> bool:
+        """Whether it is a stream, whose windows are runs (`of_window`)."""
+        return self.run_id.endswith(STREAM)
+
+    def of_window(self, start: datetime) -> "Run":
+        """The run that commits one window of a stream, whose attempt this is (`run_id`: the name and `STREAM`).
+
+        Args:
+            start: the window's beginning. The first window of a stream begins with the stream, so that no two
+                attempts at it ever make the same run.
+        """
+        start = max(start, self.time)
+        run_id = f"{self.run_id.removesuffix(STREAM)}-{start:%Y%m%dT%H%M%S}"
+        return replace(self, run_id=run_id, run_date=start.date(), logical_time=start, adopted=())
+
+    @property
     def partition(self) -> str:
         """The folder of the run's day below a table's."""
         return f"dt={self.run_date.isoformat()}"
@@ -394,3 +420,5 @@ class StagedFile:
     path: str
     rows: int
     bytes: int
+    receipts: tuple[str, ...] = ()
+    """Those of its rows (`UrlRequest.receipt`)."""

@@ -166,7 +166,7 @@ ARTICLES = Table(
         *("article_id", "version_id", "url", "canonical_url", "final_url", "title", "description", "image_url"),
         *("text", "text_hash", "simhash", "sketch", "fetched_at"),
     ),
-    rows_a_group=4_096,
+    rows_a_group=2_048,
 )
 ENTITIES = Table(
     "entities",

@@ -12,8 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
+from apache_beam.transforms.window import BoundedWindow, IntervalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
+import transforms.coders  # noqa: F401 - it registers how records are written between workers
 from transforms.files import RowWriter, publish_files
 from transforms.records import Run, StagedFile
 from transforms.store import Store, open_store
@@ -42,8 +44,8 @@ class StageRows(beam.PTransform):
     def expand(self, records: "beam.PCollection[Row]") -> "beam.PCollection[StagedFile]":
         table = TABLES[self._table]
 
-        def open_writer(store: Store, run: Run) -> RowWriter:
-            return RowWriter(store, table, run, f"{run.staging}/rows/{table.name}/{uuid.uuid4().hex}.parquet")
+        def open_writer(store: Store, run: Run, staging: str) -> RowWriter:
+            return RowWriter(store, table, run, f"{staging}/rows/{table.name}/{run.run_id}.{uuid.uuid4().hex}.parquet")
 
         write = WriteBundles(table.name, self._run, open_writer, in_parts=True)
         return records | beam.ParDo(write).with_output_types(StagedFile)
@@ -64,7 +66,8 @@ class Publish(beam.PTransform):
         run = self._run
         return (
             files
-            | "KeyByTable" >> beam.Map(lambda f: ((f.table, f.partition), f))
+            | "KeyByTable"
+            >> beam.Map(lambda f: ((f.table, f.partition), f)).with_output_types(tuple[tuple[str, str], StagedFile])
             | "GroupFiles" >> beam.GroupByKey()
             | "WriteSorted" >> beam.FlatMap(lambda group: publish_files(run, group[1])).with_output_types(StagedFile)
         )
@@ -81,10 +84,12 @@ class BundleWriter(Protocol[_In]):
 class WriteBundles(beam.DoFn):
     """Writes the elements of each bundle to files of its own, and names them when the bundle has finished.
 
+    Each window of a stream is a run of its own (`Run.of_window`), so each has its own files.
+
     Args:
         counter: under which name the elements are counted.
         run: the attempt, which names the lake.
-        open_writer: opens a file.
+        open_writer: opens a file, given the lake, the run of its rows, and the folder where the attempt stages.
         in_parts: finish a file now and then and begin another, so that what stands in it outlives this process: when it
             is as old as the bundle was at its beginning, but `PART_SECONDS` at most. Otherwise a bundle has one file.
     """
@@ -93,7 +98,7 @@ class WriteBundles(beam.DoFn):
         self,
         counter: str,
         run: Run,
-        open_writer: Callable[[Store, Run], BundleWriter[_In]],
+        open_writer: Callable[[Store, Run, str], BundleWriter[_In]],
         *,
         in_parts: bool = False,
     ) -> None:
@@ -104,26 +109,31 @@ class WriteBundles(beam.DoFn):
         self._store = open_store(self._run.lake)
 
     def start_bundle(self) -> None:
-        self._writer: BundleWriter[Any] | None = None
-        self._staged: list[StagedFile] = []
+        self._writers: dict[BoundedWindow, tuple[BundleWriter[Any], float]] = {}
+        self._staged: list[WindowedValue] = []
         self._began = time.monotonic()
 
-    def process(self, element: Any) -> None:
+    def process(self, element: Any, window: BoundedWindow = beam.DoFn.WindowParam) -> None:
         now = time.monotonic()
-        if self._writer is None:
-            self._writer = self._open(self._store, self._run)
-            self._part_ends = now + min(PART_SECONDS, max(1.0, now - self._began))
-        self._writer.add(element)
+        if window not in self._writers:
+            run = self._run.of_window(window.start.to_utc_datetime(has_tz=True)) if _is_timed(window) else self._run
+            part_ends = now + min(PART_SECONDS, max(1.0, now - self._began))
+            self._writers[window] = self._open(self._store, run, self._run.staging), part_ends
+        writer, part_ends = self._writers[window]
+        writer.add(element)
         self._counter.inc()
-        if self._in_parts and now >= self._part_ends:
-            self._close()
+        if self._in_parts and now >= part_ends:
+            self._close(window)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        self._close()
-        for staged in self._staged:
-            yield beam.transforms.window.GlobalWindows.windowed_value(staged)
+        for window in list(self._writers):
+            self._close(window)
+        yield from self._staged
 
-    def _close(self) -> None:
-        if self._writer is not None:
-            self._staged.append(self._writer.close())
-            self._writer = None
+    def _close(self, window: BoundedWindow) -> None:
+        writer, _ = self._writers.pop(window)
+        self._staged.append(WindowedValue(writer.close(), window.max_timestamp(), (window,)))
+
+
+def _is_timed(window: BoundedWindow) -> bool:
+    return isinstance(window, IntervalWindow)

@@ -1,6 +1,7 @@
 """The command line, without a run: what it prints, how it refuses, how fast it starts."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.commit import commit
+from pipeline.execute import engine_of
+from pipeline.run_commands import with_workers
 from tests.golden import ONRECORD, ROOT
 from tests.pipeline.test_lake import stage
 from transforms.store import FolderStore
@@ -161,6 +164,28 @@ def test_check_refuses_with_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None
     assert "fetch.resolve.*.example: the environment variable ONRECORD_DEMO is not set" in errors
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--workers", "0"], "--workers 0: allowed are a number of processes from 1 to 999, and auto"),
+        (["--workers", "all"], "--workers all: allowed are"),
+        (["--workers", "2", "--", "--runner=FlinkRunner"], "--workers 2 with --runner=FlinkRunner: allowed is one of"),
+        (["--workers", "auto", "--", "--direct_num_workers", "3"], "--workers auto with --direct_num_workers: allowed"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "reprocess"])
+def test_workers_that_cannot_be_had_are_refused(command: str, options: list[str], message: str) -> None:
+    code, _, errors = invoke(command, "configs/demo.yaml", *options)
+    assert (code, errors.startswith(f"onrecord: {message}")) == (2, True), errors
+
+
+def test_workers_are_processes_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 5}, raising=False)
+    for workers, number in (("auto", 3), ("2", 2), ("1", 1), (None, 1)):
+        engine = engine_of(with_workers(workers, []))
+        assert (engine.workers, engine.mode) == (number, "multi_processing" if number > 1 else "in_memory")
+
+
 def test_show_prints_an_article_with_its_voices(tmp_path: Path) -> None:
     (tmp_path / "article.txt").write_text(TEXT)
     code, out, _ = invoke("show", str(tmp_path / "article.txt"))
@@ -183,8 +208,20 @@ import pipeline.cli
 try:
     pipeline.cli.main()
 finally:
-    sys.stderr.write(str("apache_beam" in sys.modules))
+    sys.stderr.write(" loaded: " + " ".join(sys.modules))
 """
+HEAVY = {
+    "aiohttp",
+    "apache_beam",
+    "duckdb",
+    "grpc",
+    "lxml",
+    "numpy",
+    "onnxruntime",
+    "pyarrow",
+    "pydantic",
+    "trafilatura",
+}
 
 
 @pytest.mark.parametrize(
@@ -200,19 +237,27 @@ def test_it_starts_quickly_and_without_beam(arguments: list[str], seconds: float
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(times) < seconds
-    assert not imports_beam(*arguments)
+    assert "apache_beam" not in loaded(*arguments)
 
 
-def imports_beam(*arguments: str) -> bool:
+def loaded(*arguments: str) -> set[str]:
+    """The modules that a command has loaded at its end."""
     code = IMPORTS.format(arguments=list(arguments))
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
-    return run.stderr.endswith("True")
+    return set(run.stderr.rpartition("loaded: ")[2].split())
+
+
+@pytest.mark.parametrize("arguments", [[], ["run"], ["query"], ["publish"]], ids=" ".join)
+def test_help_loads_no_library_that_work_needs(arguments: list[str]) -> None:
+    found = loaded(*arguments, "--help")
+    assert "typer" in found
+    assert not found & HEAVY
 
 
 @pytest.mark.parametrize(
     "arguments", [["compact"], ["forget", "site1.example"], ["files"], ["query", "FROM quotes"]], ids=" ".join
 )
 def test_looking_after_a_lake_takes_no_beam(arguments: list[str], lake: str) -> None:
-    assert not imports_beam(*arguments, "--lake", lake)
+    assert "apache_beam" not in loaded(*arguments, "--lake", lake)

@@ -7,9 +7,11 @@ from typing import ClassVar
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
-from pipeline.execute import Engine, engine_of, make
+from pipeline.config import RunConfig
+from pipeline.execute import Engine, Options, dealt_for, engine_of, make
 from transforms.records import Run
 
 
@@ -39,6 +41,29 @@ from transforms.records import Run
 def test_the_engine_that_really_runs_is_named(options: list[str], engine: Engine, said: str | None) -> None:
     assert engine_of(options) == engine
     assert said is None or str(engine_of(options)) == said
+
+
+def test_hosts_are_dealt_into_a_group_for_each_worker_of_this_machine(run: Run) -> None:
+    config = RunConfig(name="daily", lake="lake", sources=[{"type": "urls", "path": "urls.txt"}])
+    two = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    assert dealt_for(config, two).fetch == config.fetch.model_copy(update={"shards": 2})
+    assert dealt_for(config, []).fetch.shards == 1
+    assert dealt_for(config, ["--runner=FlinkRunner"]) == config
+
+
+def test_each_view_of_options_is_made_once_and_is_a_view() -> None:
+    options = Options(["--direct_num_workers=3"])
+    direct = options.view_as(DirectOptions)
+    assert options.view_as(DirectOptions) is direct
+    assert direct.direct_num_workers == 3
+    direct.direct_running_mode = None
+    assert options.get_all_options()["direct_running_mode"] is None
+    assert (
+        PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
+        .view_as(DirectOptions)
+        .direct_num_workers
+        == 3
+    )
 
 
 class Elsewhere(PipelineRunner):

@@ -136,7 +136,7 @@ def test_a_page_is_asked_for_again_after_each_age_and_then_never(
 
 def recalled(store: Store, known: Known | None, **config: object) -> UrlRequest | Fetch:
     past = {REQUEST.article_id: known} if known else {}
-    (result,) = recall([REQUEST], past, RevisitConfig(**config), run_at(store, NOON), NOTHING)  # type: ignore[arg-type]
+    result = recall(REQUEST, past.get(REQUEST.article_id), RevisitConfig(**config), run_at(store, NOON), NOTHING)  # type: ignore[arg-type]
     return result
 
 
@@ -202,7 +202,7 @@ def test_an_answer_that_is_for_good_counts_as_one_and_other_failures_are_tried_a
 
 def test_what_the_lake_was_told_to_forget_is_not_asked_for(store: Store) -> None:
     banned = Forgotten(hosts=frozenset({"site1.example"}))
-    (row,) = recall([REQUEST], {}, RevisitConfig(), run_at(store, NOON), banned)
+    row = recall(REQUEST, None, RevisitConfig(), run_at(store, NOON), banned)
     assert isinstance(row, Fetch)
     assert (row.outcome, row.reason, row.retriable) == ("skipped", "forgotten", False)
 

@@ -121,7 +121,7 @@ def started(site: Site, lake: Path, *more: str) -> "subprocess.Popen[str]":
     [
         (signal.SIGINT, ()),
         (signal.SIGTERM, ()),
-        (signal.SIGTERM, ("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2")),
+        (signal.SIGTERM, ("--workers", "2")),
     ],
     ids=["SIGINT", "SIGTERM", "SIGTERM, two processes"],
 )

@@ -19,7 +19,7 @@ from tests.golden import ROOT, command, environment, onrecord
 from tests.site.server import Site
 from transforms.store import open_store
 
-TWO_PROCESSES = ("--", "--direct_running_mode=multi_processing", "--direct_num_workers=2")
+TWO_PROCESSES = ("--workers", "2")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Near-duplicates: which article versions share a story, and which is its original."""
 
 import random
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pipeline.lake import new_attempt
 from pipeline.query import open_lake
 from pipeline.stories import write_stories
 from tests.conftest import make_article, make_fetch
+from transforms.extract.shingles import sketch, to_column
 from transforms.files import publish_files, write_rows
 from transforms.records import Article, stable_id
 from transforms.store import FolderStore, Store
@@ -125,3 +127,17 @@ def test_an_item_of_a_round_up_is_not_its_story() -> None:
 
 def test_a_run_without_articles_has_no_stories(store: Store) -> None:
     assert write_stories(new_attempt("daily-20260304T0000", DAY, store.root), []) == []
+
+
+@pytest.mark.parametrize("has_sketch", [True, False], ids=["with sketches", "of schema version 1"])
+def test_articles_with_and_without_a_sketch_get_the_same_stories(has_sketch: bool, store: Store) -> None:
+    def article(n: int, text: str, hours: int) -> Article:
+        made = at(n, text, hours)
+        return replace(made, sketch=to_column(sketch(text))) if has_sketch else made
+
+    first = run_of(store, [article(1, TEXT, 0), article(2, CUT, 1), article(3, OTHER, 2)])
+    second = run_of(store, [article(4, TEXT, 25), article(5, CUT, 26), article(6, SHORT, 27)], DAY + timedelta(days=1))
+    stories = {story: version for version, (story, is_original, _) in first.items() if is_original}
+    assert len(stories) == 2
+    assert {story for story, *_ in second.values()} == {first[at(1, TEXT).version_id][0]}
+    assert not any(is_original for _, is_original, _ in second.values())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from transforms.annotate.tagger import Cue, Floats, Part, Tagged
+from transforms.annotate.tagger import Cue, Part, Tagged
 
 GAP_CONTENT, GAP_SOURCE, MAX_GAP = 0.05, 0.1, 40
 """What a word between a span and its cue costs (log probability), and how many are counted."""
@@ -58,7 +58,7 @@ def assemble(tagged: Tagged) -> list[Linked]:
 
 def _best(tagged: Tagged, part: Part, cues: list[Cue], least: float) -> Cue | None:
     best, most = None, least
-    for cue in cues:
+    for cue in (cue for cue in cues if cue.window[0] <= part.start < cue.window[1]):
         score = _score(tagged, cue, cue.content, part, GAP_CONTENT, APART_CONTENT)
         if score > most:
             best, most = cue, score
@@ -67,7 +67,8 @@ def _best(tagged: Tagged, part: Part, cues: list[Cue], least: float) -> Cue | No
 
 def _quotation(tagged: Tagged, cue: Cue, parts: list[Part]) -> Linked:
     best, most = None, LEAST_SOURCE
-    for part in tagged.sources:
+    begin, end = cue.window
+    for part in (part for part in tagged.sources if begin <= part.start < end):
         score = _score(tagged, cue, cue.source, part, GAP_SOURCE, APART_SOURCE)
         if score > most:
             best, most = part, score
@@ -82,10 +83,14 @@ def _quotation(tagged: Tagged, cue: Cue, parts: list[Part]) -> Linked:
     )
 
 
-def _share(cue: Cue, table: Floats, part: Range) -> float:
+def _share(cue: Cue, table: list[float], part: Range) -> float:
     """The mean probability (geometric) that the words of a part are to the cue what the table says."""
+    return math.exp(_mean(cue, table, *part))
+
+
+def _mean(cue: Cue, table: list[float], start: int, stop: int) -> float:
     begin = cue.window[0]
-    return math.exp(float(table[part[0] - begin : part[1] - begin].mean()))
+    return sum(table[start - begin : stop - begin]) / (stop - start)
 
 
 def _filled(cue: Cue) -> list[Range]:
@@ -100,11 +105,9 @@ def _filled(cue: Cue) -> list[Range]:
     return [(begin + int(run[0]), begin + int(run[-1]) + 1)]
 
 
-def _score(tagged: Tagged, cue: Cue, table: Floats, part: Part, gap: float, apart: float) -> float:
-    """How well a span fits a cue: mean log probability, less what distance costs; minus infinity in other windows."""
-    if not (cue.window[0] <= part.start and part.stop <= cue.window[1]):
-        return -math.inf
-    begin, paragraph = cue.window[0], tagged.words.paragraph
+def _score(tagged: Tagged, cue: Cue, table: list[float], part: Part, gap: float, apart: float) -> float:
+    """How well a span of the cue's window fits it: mean log probability, less what distance costs."""
+    paragraph = tagged.words.paragraph
     between = max(0, cue.start - part.stop, part.start - cue.stop)
-    score = float(table[part.start - begin : part.stop - begin].mean()) - gap * min(between, MAX_GAP)
+    score = _mean(cue, table, part.start, part.stop) - gap * min(between, MAX_GAP)
     return score - apart * bool(paragraph[part.start] != paragraph[cue.start])

@@ -126,9 +126,10 @@ def encode(reading: Reading, vocabulary: Vocabulary) -> Words:
     for number, part in enumerate(reading.sentences):
         before = len(starts)
         for match in _WORD.finditer(reading.text, part.start, part.end):
-            starts.append(match.start())
-            ends.append(match.end())
-            cut.append(vocabulary.cut(match.group()))
+            start, end = match.span()
+            starts.append(start)
+            ends.append(end)
+            cut.append(vocabulary.cut(match[0]))
         paragraph.extend([part.paragraph] * (len(starts) - before))
         sentence.extend([number] * (len(starts) - before))
     first = np.zeros(len(starts) + 1, np.int32)

@@ -1,8 +1,8 @@
-"""The model: texts in, names, parts of quotations and their links out, in one pass over windows of many texts."""
+"""The model: texts in, names, parts of quotations and their links out, in one pass over their windows."""
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import as_file, files
@@ -12,16 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.annotate.pieces import Ints, Vocabulary, Words, encode, inputs, windows
+from transforms.annotate.pieces import Vocabulary, Words, encode, inputs, windows
 from transforms.annotate.reading import Reading
 from transforms.annotate.viterbi import Tagging, best_path, inside_only, spans_of
 
-MODEL_VERSION = "minilm-2"
+MODEL_VERSION = "minilm-2.1"
 """The shipped model's, as its file says; the `model_version` of the tables."""
-BATCH = 1536
-"""Pieces in a batch: more do not fit the caches of one core."""
-PADDED = 1.3
-"""How much longer than its shortest window a batch may be."""
 DECODED = 64
 """Windows whose paths are looked for at once."""
 BEGINS_CUE = 3
@@ -54,9 +50,9 @@ class Cue:
     stop: int
     weak: bool
     window: tuple[int, int]
-    content: Floats
+    content: list[float]
     """Log probability of being its content, a word of the window."""
-    source: Floats
+    source: list[float]
 
 
 @dataclass(slots=True)
@@ -85,17 +81,23 @@ class Tagger:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # Windows are of many lengths: a plan of memory for each costs more than it saves.
+        options.enable_mem_pattern = False
+        # What it makes runs one number at a time on a CPU, a tenth of all time.
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+        )
         about = self._session.get_modelmeta().custom_metadata_map
         self.version: str = about["version"]
         self.vocabulary = Vocabulary(about["vocabulary"].splitlines())
         self._heads = _Heads(json.loads(about["heads"]))
 
     def tag(self, readings: Sequence[Reading]) -> list[Tagged]:
-        """Tag texts, each text's windows of about one length together.
+        """Tag texts; what the scores say is read for many windows at once.
 
-        Integers stand for what the layers pass on, on a scale of their batch, so no two texts share one: the same text
-        gives the same tags whatever is tagged with it.
+        Each window runs by itself: nothing is padded, and all of it fits the caches of one core. Integers stand for
+        what the layers pass on, on a scale of what is given at once, so the same text gives the same tags whatever is
+        tagged with it.
 
         Args:
             readings: the texts, taken apart.
@@ -104,17 +106,9 @@ class Tagger:
             One result a text, in their order.
         """
         found = [Tagged(encode(reading, self.vocabulary), self.version) for reading in readings]
-        waiting = [
-            (number, span, inputs(text.words, span, self.vocabulary))
-            for number, text in enumerate(found)
-            for span in windows(text.words)
+        scored = [
+            self._scored(number, span, text.words) for number, text in enumerate(found) for span in windows(text.words)
         ]
-        waiting.sort(key=lambda window: (window[0], len(window[2][0])))
-        scored: list[_Scored] = []
-        for batch in _batches(waiting):
-            tags, links = self._run([window for _, _, window in batch])
-            for row, (number, span, (*_, firsts)) in enumerate(batch):
-                scored.append(_Scored(number, span, tags[row, firsts], links[row, firsts]))
         scored.sort(key=lambda window: len(window.tags))
         for at in range(0, len(scored), DECODED):
             self._heads.read(found, scored[at : at + DECODED])
@@ -123,18 +117,12 @@ class Tagger:
                 parts.sort(key=lambda part: part.start)
         return found
 
-    def _run(self, batch: list[tuple[Ints, Ints, Ints, Ints]]) -> tuple[Floats, Floats]:
-        length = max(len(ids) for ids, *_ in batch)
-        arrays = np.zeros((4, len(batch), length), np.int32)
-        for row, (ids, cases, states, _) in enumerate(batch):
-            arrays[0, row, : len(ids)], arrays[1, row, : len(ids)] = ids, cases
-            arrays[2, row, : len(ids)], arrays[3, row, : len(ids)] = states, 1
-        names = ("ids", "cases_ids", "states_ids", "mask")
-        tags, links = self._session.run(["tags", "links"], dict(zip(names, arrays, strict=True)))
-        return tags, links
-
-
-_Window = tuple[int, tuple[int, int], tuple[Ints, Ints, Ints, Ints]]
+    def _scored(self, number: int, span: tuple[int, int], words: Words) -> "_Scored":
+        *arrays, firsts = inputs(words, span, self.vocabulary)
+        names = ("ids", "cases_ids", "states_ids")
+        fed = {name: array[None] for name, array in zip(names, arrays, strict=True)}
+        tags, links = self._session.run(["tags", "links"], fed)
+        return _Scored(number, span, tags[0, firsts], links[0, firsts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,23 +133,6 @@ class _Scored:
     span: tuple[int, int]
     tags: Floats
     links: Floats
-
-
-def _batches(waiting: list[_Window]) -> Iterator[list[_Window]]:
-    """Windows of one text, none much longer than another; ``waiting`` is ordered by text and length."""
-    batch: list[_Window] = []
-    for window in waiting:
-        if batch and not _fits(window, batch):
-            yield batch
-            batch = []
-        batch.append(window)
-    if batch:
-        yield batch
-
-
-def _fits(window: _Window, batch: list[_Window]) -> bool:
-    length, shortest = len(window[2][0]), len(batch[0][2][0])
-    return window[0] == batch[0][0] and length * (len(batch) + 1) <= BATCH and length <= PADDED * shortest
 
 
 class _Heads:
@@ -200,7 +171,8 @@ class _Heads:
             text.cues += self._linked(text.words, span, cues, window.links, window.tags[:, self._tags + 7 :])
 
     def _with_shares(self, part: Part, tagging: Tagging, row: int, span: tuple[int, int]) -> Part:
-        mean = tagging.marginals[row, part.start - span[0] : part.stop - span[0]].mean(0)
+        total = np.add.reduce(tagging.marginals[row, part.start - span[0] : part.stop - span[0]])
+        mean = total / (part.stop - part.start)
         shares = dict(zip(self._labels, (mean[1::2] + mean[2::2]).tolist(), strict=True))
         return replace(part, shares=shares)
 
@@ -224,17 +196,18 @@ class _Heads:
         same = paragraph[None] == paragraph[first][:, None]
         logits = dots + bias[None] + self._distance.T[bucket] + same[..., None] * self._same
         total = np.logaddexp(0.0, np.logaddexp(logits[..., 0], logits[..., 1]))
+        content, source = ((logits[..., which] - total).tolist() for which in (0, 1))
         return [
-            Cue(part.start, part.stop, weak, span, content, source)
-            for (part, weak), content, source in zip(cues, logits[..., 0] - total, logits[..., 1] - total, strict=True)
+            Cue(part.start, part.stop, weak, span, *like)
+            for (part, weak), *like in zip(cues, content, source, strict=True)
         ]
 
 
 def _parts(tagging: Tagging, row: int, span: tuple[int, int], labels: list[str]) -> list[Part]:
     begin, end = span
-    probability = tagging.probability[row]
+    probability = tagging.probability[row].tolist()
     return [
-        Part(begin + start, begin + stop, labels[label], float(probability[start:stop].mean()))
+        Part(begin + start, begin + stop, labels[label], sum(probability[start:stop]) / (stop - start))
         for start, stop, label in spans_of(tagging.tags[row, : end - begin])
     ]
 

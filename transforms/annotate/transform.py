@@ -1,17 +1,23 @@
 """The `Annotate` transform."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
+from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.annotate.config import AnnotateConfig
-from transforms.annotate.document import annotate
+from transforms.annotate.document import Text, annotator
 from transforms.counters import count
 from transforms.records import Annotation, Article, Entity, Failure, Quote, Rejected, stable_id
+
+BATCH = 16
+"""Articles that are read together: the search for the likeliest tags is shared."""
+LETTERS = 200_000
+"""Code points of text from which fewer are: what the model sees in all of them is held at once."""
 
 
 class Annotated(NamedTuple):
@@ -46,35 +52,55 @@ class Annotate(beam.PTransform):
 
 
 class _Annotate(beam.DoFn):
+    """Gathers a bundle's articles; what comes of each keeps its article's window and timestamp."""
+
     def __init__(self, config: AnnotateConfig) -> None:
         self._config = config
 
-    def process(self, article: Article) -> Iterator[Entity | TaggedOutput]:
+    def start_bundle(self) -> None:
+        self._waiting: list[WindowedValue] = []
+        self._letters = 0
+
+    def process(
+        self, article: Article, element: WindowedValue = beam.DoFn.WindowedValueParam
+    ) -> Iterator[WindowedValue | TaggedOutput]:
         if not self._config.enabled:
             return
-        try:
-            found = _annotated(article, self._config)
-        except Rejected as refusal:
-            yield _failure(article, refusal)
-            return
-        except Exception as error:  # noqa: BLE001 - one article must never end the run
-            yield _failure(article, Rejected.of_fault(error))
-            return
-        count("annotate", "ok")
-        count("annotate", "quotes", len(found.quotes))
-        yield from found.entities
-        for quote in found.quotes:
-            yield TaggedOutput("quotes", quote)
+        self._waiting.append(element)
+        self._letters += len(article.text)
+        if len(self._waiting) == BATCH or self._letters >= LETTERS:
+            yield from self._read()
+
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
+        yield from self._read()
+
+    def _read(self) -> Iterator[WindowedValue | TaggedOutput]:
+        waiting, self._waiting, self._letters = self._waiting, [], 0
+        for element, outcome in zip(waiting, _outcomes([e.value for e in waiting], self._config), strict=True):
+            if isinstance(outcome, Failure):
+                yield TaggedOutput("failures", element.with_value(outcome))
+                continue
+            count("annotate", "ok")
+            count("annotate", "quotes", len(outcome.quotes))
+            for entity in outcome.entities:
+                yield element.with_value(entity)
+            for quote in outcome.quotes:
+                yield TaggedOutput("quotes", element.with_value(quote))
 
 
-def _annotated(article: Article, config: AnnotateConfig) -> Annotation:
-    found = annotate(
-        article.text,
-        language=article.language,
-        title=article.title,
-        version_id=article.version_id,
-        config=config,
-    )
+def _outcomes(articles: Sequence[Article], config: AnnotateConfig) -> list[Annotation | Failure]:
+    """What comes of each article, read together; where one of several fails, each is read by itself."""
+    try:
+        texts = [Text(article.text, article.language, article.title, article.version_id) for article in articles]
+        found = annotator(config).annotate(texts) if texts else []
+    except Exception as error:  # noqa: BLE001 - one article must never end the run
+        if len(articles) > 1:
+            return [outcome for article in articles for outcome in _outcomes([article], config)]
+        return [_failure(articles[0], error if isinstance(error, Rejected) else Rejected.of_fault(error))]
+    return [_of_article(article, annotation) for article, annotation in zip(articles, found, strict=True)]
+
+
+def _of_article(article: Article, found: Annotation) -> Annotation:
     of_article: dict[str, Any] = {
         "article_id": article.article_id,
         "version_id": article.version_id,
@@ -87,10 +113,10 @@ def _annotated(article: Article, config: AnnotateConfig) -> Annotation:
     )
 
 
-def _failure(article: Article, refused: Rejected) -> TaggedOutput:
+def _failure(article: Article, refused: Rejected) -> Failure:
     reason = refused.reason
     count("annotate", reason.value)
-    failure = Failure(
+    return Failure(
         failure_id=stable_id(article.article_id, "annotate", reason.value),
         url=article.url,
         article_id=article.article_id,
@@ -102,4 +128,3 @@ def _failure(article: Article, refused: Rejected) -> TaggedOutput:
         source="",
         failed_at=datetime.now(timezone.utc),
     )
-    return TaggedOutput("failures", failure)

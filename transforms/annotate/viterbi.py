@@ -40,46 +40,52 @@ def best_path(scores: Floats, moves: Floats, counts: NDArray[np.int64]) -> Taggi
     rows, length, tags = scores.shape
     inside = np.arange(length)[None] < counts[:, None]
     scores = np.where(inside[..., None], scores, 0.0).astype(np.float32)
-    forward = np.empty((length, rows, tags), np.float32)
-    back = np.empty((length, rows, tags), np.int64)
-    best = scores[:, 0].copy()
-    best[:, 2::2] -= 1e4
-    total = best.copy()
-    forward[0] = total
+    weights = np.exp(moves)
+    best = np.empty((length, rows, tags), np.float32)
+    forward = np.empty_like(best)
+    best[0] = scores[:, 0]
+    best[0, :, 2::2] -= 1e4
+    forward[0] = best[0]
     for at in range(1, length):
-        paths = best[:, :, None] + moves
-        back[at] = paths.argmax(1)
-        on = inside[:, at, None]
-        best = np.where(on, np.take_along_axis(paths, back[at][:, None], 1)[:, 0] + scores[:, at], best)
-        total = np.where(on, _log_sum(total[:, :, None] + moves, 1) + scores[:, at], total)
-        forward[at] = total
-    return Tagging(*_backward(scores, moves, inside, forward, back, best))
+        on, own = inside[:, at, None], scores[:, at]
+        best[at] = np.where(on, (best[at - 1][:, :, None] + moves).max(1) + own, best[at - 1])
+        forward[at] = np.where(on, _log_shares(forward[at - 1], weights) + own, forward[at - 1])
+    return Tagging(*_backward(scores, moves, inside, best, forward))
 
 
 def _backward(
-    scores: Floats, moves: Floats, inside: NDArray[np.bool_], forward: Floats, back: NDArray[np.int64], best: Floats
+    scores: Floats, moves: Floats, inside: NDArray[np.bool_], best: Floats, forward: Floats
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
     rows, length, tags = scores.shape
-    tag = best.argmax(1)
+    into, weights = moves.T, np.exp(moves.T)
+    tag = best[-1].argmax(1)
     path = np.zeros((rows, length), np.int64)
     marginals = np.empty((rows, length, tags), np.float32)
     behind: Floats = np.zeros((rows, tags), np.float32)
-    everything = _log_sum(forward[-1], 1)[:, None]
     for at in range(length - 1, -1, -1):
         path[:, at] = tag
-        marginals[:, at] = forward[at] + behind - everything
+        marginals[:, at] = forward[at] + behind
         if at:
             on = inside[:, at]
-            tag = np.where(on, np.take_along_axis(back[at], tag[:, None], 1)[:, 0], tag)
-            behind = np.where(on[:, None], _log_sum(moves[None] + (scores[:, at] + behind)[:, None], 2), behind)
-    np.exp(np.minimum(marginals, 0.0), out=marginals)
+            tag = np.where(on, (best[at - 1] + into[tag]).argmax(1), tag)
+            behind = np.where(on[:, None], _log_shares(scores[:, at] + behind, weights), behind)
+    np.exp(marginals - marginals.max(2, keepdims=True), out=marginals)
+    marginals /= marginals.sum(2, keepdims=True)
     return path, np.take_along_axis(marginals, path[..., None], 2)[..., 0], marginals
 
 
-def _log_sum(values: Floats, axis: int) -> Floats:
-    most = values.max(axis, keepdims=True)
-    summed: Floats = np.log(np.exp(values - most).sum(axis)) + most.squeeze(axis)
-    return summed
+def _log_shares(values: Floats, weights: Floats) -> Floats:
+    """The logarithm of what values, logarithms themselves, come to under weights, but for what a row has in common.
+
+    So numbers stay small however long the text. No matrix product: that rounds a row by how many others there are, and
+    a text's tags hang on that text alone.
+    """
+    shares = (np.exp(values - values.max(1, keepdims=True))[:, :, None] * weights).sum(1)
+    logs: Floats = np.log(np.maximum(shares, _LEAST))
+    return logs
+
+
+_LEAST = np.finfo(np.float32).tiny
 
 
 def spans_of(tags: NDArray[np.int64]) -> list[tuple[int, int, int]]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _WORD = r"[^\W_]+(?:(?!['’][sS](?![^\W_]))['’\-‐‑&][^\W_]+)*"
 # U.S., a title's full stop (Mr.), numbers with separators, the possessive, words with inner hyphens and apostrophes.
@@ -40,10 +41,16 @@ def tokenize(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     """
     tokens = []
     for match in _TOKEN.finditer(text, start, len(text) if end is None else end):
-        word = match.group()
-        is_word = word[0].isalnum() or (len(word) > 1 and word[0] not in "'’")
-        tokens.append(Token(match.start(), match.end(), word, word.lower().replace("’", "'"), is_word))
+        word = match[0]
+        at, stop = match.span()
+        tokens.append(Token(at, stop, word, *_low(word)))
     return tokens
+
+
+@lru_cache(maxsize=100_000)
+def _low(word: str) -> tuple[str, bool]:
+    """A token in lower case, and whether it is a word."""
+    return word.lower().replace("’", "'"), word[0].isalnum() or (len(word) > 1 and word[0] not in "'’")
 
 
 def normalized(text: str) -> str:

@@ -9,6 +9,7 @@ from w3lib.encoding import html_body_declared_encoding, http_content_type_encodi
 
 _LATIN = frozenset({"cp1252", "iso8859-1", "latin-1"})
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff\ud800-\udfff]")
+_CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 _TAGS = re.compile(rb"<[^>]{0,2000}>")
 _SAMPLE = 20_000
 _MIXED_SHARE = 0.1
@@ -34,7 +35,16 @@ def decode_html(body: bytes, content_type: str = "") -> str:
 
 def clean_characters(text: str) -> str:
     """The text without the characters that no page shows and no table takes: controls, surrogates, byte order marks."""
-    return _UNWANTED.sub("", text)
+    return text if _is_clean(text) else _UNWANTED.sub("", text)
+
+
+def _is_clean(text: str) -> bool:
+    """Whether there is none of them: a twentieth of the time that the expression takes to find none."""
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        return False
+    return len(raw.translate(None, _CONTROLS)) == len(raw) and not any(mark in text for mark in "\ufeff\ufffe\uffff")
 
 
 def _decode(body: bytes, content_type: str) -> str:

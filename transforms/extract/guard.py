@@ -19,6 +19,7 @@ _FLAT = frozenset(
     " colgroup caption option optgroup rp rt html head body path circle ellipse line polygon polyline rect stop"
     " use".split()
 )
+_OF_NO_DEPTH = _FLAT | {f"/{name}" for name in (*_FLAT, *_RAW)}
 
 
 def check_page(html: str, config: ExtractConfig) -> bool:
@@ -39,6 +40,7 @@ def check_page(html: str, config: ExtractConfig) -> bool:
             Reason.TOO_LARGE, f"the page has {size:,} bytes; the limit is {config.max_html_bytes:,} (max_html_bytes)"
         )
     tags = depth = deepest = at = 0
+    most_tags, most_depth = config.max_tags, config.max_depth
     endless: set[str] = set()
     while match := _TAG.search(html, at):
         at = match.end()
@@ -51,14 +53,17 @@ def check_page(html: str, config: ExtractConfig) -> bool:
             at = _after_long_tag(html, at)
         if name in _RAW:
             at = _after_raw(html, at, name, endless)
+        elif name in _OF_NO_DEPTH:
+            pass
         elif name[0] == "/":
-            depth -= depth > 0 and name[1:] not in _FLAT and name[1:] not in _RAW
-        elif name not in _FLAT:
+            depth -= depth > 0
+        else:
             depth += 1
-            deepest = max(deepest, depth)
-        if tags > config.max_tags:
+            if depth > deepest:
+                deepest = depth
+        if tags > most_tags:
             raise Rejected(Reason.UNPARSABLE, f"the page has more than {config.max_tags:,} tags (max_tags)")
-        if deepest > config.max_depth:
+        if deepest > most_depth:
             raise Rejected(Reason.UNPARSABLE, f"elements are nested deeper than {config.max_depth} (max_depth)")
     return size > config.max_html_bytes // 4 or tags > config.max_tags // 4 or deepest > config.max_depth // 2
 

@@ -59,7 +59,9 @@ _IMAGE = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "t
 _SITE = ("og:site_name", "application-name", "dc.publisher", "dcterms.publisher", "al:android:app_name")
 _SEPARATOR = r"\s*(?:\s[-–—:·•/»«]\s|\s*[|‖]\s*)\s*"
 _MARKUP = re.compile(r"</?(?:b|i|em|strong|span|br|sup|sub|q|a)\b[^<>]*>", re.IGNORECASE)
+_FIRST_PART = re.compile(rf"^([^|]{{2,60}}?){_SEPARATOR}(.{{8,}})$")
 _LAST_PART = re.compile(rf"^(.{{8,}}){_SEPARATOR}([^|]{{2,60}})$")
+_SUFFIX = re.compile(rf"{_SEPARATOR}.*")
 # The label that WordPress plug-ins put before an author's name for link previews, in the page's language.
 _WRITTEN_BY = re.compile(
     r"(?:written by|verfasst von|geschrieben von|écrit par|rédigé par|escrito por|scritto da|geschreven door"
@@ -143,12 +145,13 @@ def strip_site(title: str, sites: list[str], headline: str = "") -> str:
         sites: the names that the site goes by.
         headline: the page's visible headline; where the title is that and a suffix, the suffix goes.
     """
-    if headline and title != headline and re.fullmatch(rf"{re.escape(headline)}{_SEPARATOR}.*", title, re.IGNORECASE):
+    is_headline = headline and title != headline and title[: len(headline)].casefold() == headline.casefold()
+    if is_headline and _SUFFIX.fullmatch(title, len(headline)):
         return headline
     keys = {key for site in sites if len(key := _key(site)) > 1}
     while (match := _LAST_PART.match(title)) and _key(match[2]) in keys:
         title = match[1].rstrip()
-    first = re.match(rf"^([^|]{{2,60}}?){_SEPARATOR}(.{{8,}})$", title)
+    first = _FIRST_PART.match(title)
     return first[2] if first and _key(first[1]) in keys else title
 
 

@@ -1,10 +1,9 @@
 """A parsed page made ready for extraction: what a browser would show, in mark-up that extractors understand."""
 
 import re
-from typing import cast
 
 import lxml.html
-from lxml.etree import XPath, iterwalk
+from lxml.etree import ElementDefaultClassLookup, iterwalk
 from lxml.html import HtmlElement
 
 from transforms.records import Reason, Rejected
@@ -31,7 +30,10 @@ _CONSENT_BOX = re.compile(
     r"|overlay|popup|pop-up|prompt|wall)\b",
     re.IGNORECASE,
 )
-_MARKED = XPath("//*[@hidden or @style or @aria-hidden or @id or @class or self::template or self::dialog]")
+_HIDING = frozenset({"hidden", "style", "aria-hidden"})
+_BOXES = frozenset({"div", "section", "aside", "form", "dialog"})
+# All elements alike: lxml.html's own look-up asks a Python function for each element's class.
+_CLASSES = ElementDefaultClassLookup(element=HtmlElement)
 _QUOTE_MARKS = {
     "de": "„“‚‘", "cs": "„“‚‘", "sk": "„“‚‘", "da": "„“‚‘", "bg": "„“‚‘", "pl": "„”‚’", "ro": "„”‚’", "hu": "„”‚’",
     "fr": "«»“”", "es": "«»“”", "it": "«»“”", "ru": "«»„“", "uk": "«»„“", "el": "«»“”", "no": "«»‘’", "nb": "«»‘’",
@@ -54,6 +56,7 @@ def parse_html(text: str) -> HtmlElement:
         Rejected: unparsable, when there is no element in it.
     """
     parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    parser.set_element_class_lookup(_CLASSES)
     try:
         tree = lxml.html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
     except (lxml.etree.LxmlError, ValueError, AssertionError) as error:
@@ -93,8 +96,7 @@ def _drop_hidden(tree: HtmlElement) -> None:
     """Drop what a style or attribute hides, and boxes that ask for consent, unless one holds most of the page: a text
     that a script would uncover.
     """
-    marked = cast("list[HtmlElement]", _MARKED(tree))
-    hidden = [element for element in marked if _is_consent_box(element) or _is_hidden(element)]
+    hidden = [element for element in tree.iter("*") if _is_consent_box(element) or _is_hidden(element)]
     if not hidden:
         return
     whole = _length(tree)
@@ -104,11 +106,11 @@ def _drop_hidden(tree: HtmlElement) -> None:
 
 
 def _is_hidden(element: HtmlElement) -> bool:
-    if not isinstance(element.tag, str) or element.tag in ("html", "body", "head"):
-        return False
     if element.tag in _NEVER_SHOWN and element.get("open") is None:
         return True
-    if "hidden" in element.attrib and element.get("hidden") != "until-found":
+    if _HIDING.isdisjoint(element.keys()) or element.tag in ("html", "body", "head"):
+        return False
+    if element.get("hidden", "until-found") != "until-found":
         return True
     style = element.get("style")
     if style and _HIDDEN_STYLE.search(style):
@@ -117,9 +119,10 @@ def _is_hidden(element: HtmlElement) -> bool:
 
 
 def _is_consent_box(element: HtmlElement) -> bool:
-    if element.tag not in ("div", "section", "aside", "form", "dialog"):
+    if element.tag not in _BOXES:
         return False
-    return _CONSENT_BOX.search(f"{element.get('id') or ''} {element.get('class') or ''}") is not None
+    names = f"{element.get('id', '')} {element.get('class', '')}"
+    return len(names) > 1 and _CONSENT_BOX.search(names) is not None
 
 
 def _drop_link_cells(tree: HtmlElement) -> None:
@@ -191,21 +194,24 @@ def _mend_seams(tree: HtmlElement) -> None:
     another one's end, in an element of its own, is set apart from it.
     """
     before, is_drop_cap = " ", False
+    capped: dict[str, bool] = {}
     for event, element in iterwalk(tree, events=("start", "end")):
-        text = element.text if event == "start" else element.tail
-        if (
-            event == "end"
-            and _DROP_CAP.search(element.get("class") or "")
-            and len("".join(element.itertext()).strip()) == 1
-        ):
-            is_drop_cap = True
+        if event == "start":
+            text = element.text
+        else:
+            text = element.tail
+            names = element.get("class", "")
+            if names not in capped:
+                capped[names] = _DROP_CAP.search(names) is not None
+            if capped[names] and len("".join(element.itertext()).strip()) == 1:
+                is_drop_cap = True
         if not text or element.tag in ("script", "style"):
             continue
         mended = text.replace("\xad", "")
         if is_drop_cap:
             mended = mended.lstrip()
             is_drop_cap = not mended
-        elif _SENTENCE_END.search(before) and _SENTENCE_START.match(mended):
+        elif _SENTENCE_START.match(mended) and _SENTENCE_END.search(before):
             mended = f" {mended}"
         if mended != text:
             if event == "start":

@@ -11,7 +11,8 @@ from array import array
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
-from heapq import nsmallest
+
+import numpy as np
 
 SKETCH = 64
 """Hashes in a sketch; a text with fewer shingles has all of its own in it."""
@@ -19,9 +20,6 @@ SKETCH = 64
 _SIZE = 3
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
-_LANE = 32
-_LANES = tuple(sum((byte >> bit & 1) << bit * _LANE for bit in range(8)) for byte in range(256))
-"""A byte's bits, each in a lane of its own, so that one addition counts eight bits."""
 
 
 def simhash(text: str) -> int:
@@ -33,19 +31,14 @@ def simhash(text: str) -> int:
     Returns:
         A number from -2**63 to 2**63 - 1: bit i is set when it is set in most hashes of the text's distinct shingles.
     """
-    hashes = b"".join(_shingles(text))
-    least = len(hashes) // 16 + 1
-    bits = 0
-    for byte in range(8):
-        counts = sum(map(_LANES.__getitem__, hashes[byte::8]))
-        for bit in range(8):
-            bits |= ((counts >> bit * _LANE & 0xFFFF_FFFF) >= least) << 8 * byte + bit
-    return bits - (bits >> 63 << 64)
+    hashes = np.frombuffer(b"".join(_shingles(text)), np.uint8).reshape(-1, 8)
+    counts = np.unpackbits(hashes, axis=1, bitorder="little").sum(axis=0)
+    return int.from_bytes(np.packbits(counts * 2 > len(hashes), bitorder="little").tobytes(), "little", signed=True)
 
 
 def sketch(text: str) -> "array[int]":
     """The `SKETCH` smallest hashes of a text's distinct shingles, in ascending order."""
-    return array("Q", nsmallest(SKETCH, (int.from_bytes(each, "big") for each in _shingles(text))))
+    return array("Q", (int.from_bytes(each, "big") for each in sorted(_shingles(text))[:SKETCH]))
 
 
 def to_column(found: "array[int]") -> tuple[int, ...]:

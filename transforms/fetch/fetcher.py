@@ -8,20 +8,18 @@ waits for its place holds one, so that bodies cannot pile up.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 from urllib.parse import urljoin
 
-from transforms.fetch.client import WITH_BODY, Answer, Client
-from transforms.fetch.config import FetchConfig
-from transforms.fetch.drain import is_draining
+from transforms.fetch.client import WITH_BODY, Answer
 from transforms.fetch.host import Host, retry_after
 from transforms.fetch.optout import MAX_BYTES as MAX_TDMREP_BYTES
 from transforms.fetch.optout import WELL_KNOWN, Head, Reservations, read_head, reserved_by_headers
 from transforms.fetch.redirects import REDIRECTS, next_url, refresh_url
 from transforms.fetch.robots import MAX_AGE_SECONDS, MAX_BYTES, MAX_REDIRECTS, RobotsRules
 from transforms.fetch.rows import Missed, Progress, distinct, is_twin, missed, not_modified, page
+from transforms.fetch.session import Session
 from transforms.records import Page, Reason, Rejected, UrlRequest
 from transforms.urls import host_of, normal_url
 
@@ -43,8 +41,6 @@ _OF_THE_HOST = frozenset(
     {Reason.CONNECT, Reason.DNS, Reason.HOST_BUDGET, Reason.PORT_NOT_ALLOWED, Reason.PRIVATE_ADDRESS, Reason.TLS}
 )
 _HOSTS_PER_SLOT = 4
-_DRAIN_SECONDS = 5.0
-_POLL_SECONDS = 0.1
 _MAX_VALIDATOR = 1_000
 
 _T = TypeVar("_T")
@@ -57,20 +53,20 @@ class Fetcher:
     """Fetches requests on the running event loop.
 
     Args:
-        config: the stage's settings.
+        session: the connections, and what is known of each host.
         accept: content types whose pages are read; others are ``unsupported_type``.
         deliver: gets one result for each distinct ``article_id``, as they come.
+        patience: seconds after which a request is given up, waiting included; None: its own limits decide.
     """
 
-    def __init__(self, config: FetchConfig, accept: frozenset[str], deliver: Deliver) -> None:
-        self._config = config
+    def __init__(
+        self, session: Session, accept: frozenset[str], deliver: Deliver, patience: float | None = None
+    ) -> None:
+        self._session = session
+        self._config = session.config
         self._accept = accept
         self._deliver = deliver
-        self._client = Client(config)
-        self._slots = asyncio.Semaphore(config.concurrency)
-        self._hosts: dict[str, Host] = {}
-        self._draining = asyncio.Event()
-        self._asking: set[asyncio.Task[Answer]] = set()
+        self._patience = patience
 
     async def run(self, requests: Iterable[UrlRequest]) -> None:
         """Fetches all requests; cancelling it ends every request that is under way."""
@@ -80,27 +76,16 @@ class Fetcher:
         # The longest queues first, since they end last. Not all hosts at once, or every robots.txt would come
         # before the first page.
         waiting = iter(sorted(queues.values(), key=len, reverse=True))
-        async with self._client:
-            watch = asyncio.create_task(self._watch())
-            workers = [
-                asyncio.create_task(self._work(waiting))
-                for _ in range(min(len(queues), _HOSTS_PER_SLOT * self._config.concurrency))
-            ]
-            try:
-                await asyncio.gather(*workers)
-            finally:
-                for task in (watch, *workers):
-                    task.cancel()
-                await asyncio.gather(watch, *workers, return_exceptions=True)
-
-    async def _watch(self) -> None:
-        """Waits for the process's drain; then lets what is under way come, and ends what does not come soon."""
-        while not is_draining():
-            await asyncio.sleep(_POLL_SECONDS)
-        self._draining.set()
-        await asyncio.sleep(_DRAIN_SECONDS)
-        for task in self._asking:
-            task.cancel()
+        workers = [
+            asyncio.create_task(self._work(waiting))
+            for _ in range(min(len(queues), _HOSTS_PER_SLOT * self._config.concurrency))
+        ]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for task in workers:
+                task.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
     async def _work(self, waiting: Iterator[list[UrlRequest]]) -> None:
         for queue in waiting:
@@ -112,8 +97,15 @@ class Fetcher:
         progress = Progress()
         try:
             url = normal_url(request.url)
-            await self._tried(lambda: self._attempt(request, url, progress, last), progress)
+            await asyncio.wait_for(
+                self._tried(lambda: self._attempt(request, url, progress, last), progress), self._patience
+            )
         except Rejected as refused:
+            await self._deliver(missed(request, refused, progress))
+        except asyncio.TimeoutError:
+            # One that was never asked waited for its host's pace alone.
+            reason = Reason.TIMEOUT if progress.attempts else Reason.HOST_BUDGET
+            refused = Rejected(reason, f"There was no answer within {self._patience:,.0f} s, waiting included.")
             await self._deliver(missed(request, refused, progress))
         except Exception as error:  # noqa: BLE001 - a fault of ours costs this URL, never the run
             await self._deliver(missed(request, Rejected.of_fault(error), progress))
@@ -134,7 +126,7 @@ class Fetcher:
                 wait = max(progress.retry_after, random.uniform(0, bound))  # noqa: S311 - no secret
                 if time.monotonic() + wait - began > config.url_budget_seconds:
                     raise
-                await self._pause(wait)
+                await self._session.pause(wait)
         raise AssertionError("max_attempts is at least 1")
 
     async def _attempt(self, request: UrlRequest, url: str, progress: Progress, last: bool) -> None:
@@ -144,10 +136,10 @@ class Fetcher:
         progress.final_url = None
         while True:
             progress.status = progress.elapsed_ms = None
-            host = self._host(url)
+            host = self._session.host(url)
             await self._ask_host(host, url, progress)
             validators = _validators(request, url)
-            async with self._turn(host):
+            async with self._session.turn(host):
                 progress.attempts += not counted
                 counted = True
                 answer = await self._get(host, url, progress, self._accept, last=last, headers=validators)
@@ -251,52 +243,14 @@ class Fetcher:
         seen = {url}
         progress.hops = 0
         while True:
-            host = self._host(url)
-            async with self._turn(host):
+            host = self._session.host(url)
+            async with self._session.turn(host):
                 answer = await self._get(host, url, progress, limit=limit, cut=cut)
             if answer.status not in REDIRECTS:
                 return answer
             url = next_url(answer, seen, MAX_REDIRECTS)
             seen.add(url)
             progress.hops += 1
-
-    def _host(self, url: str) -> Host:
-        name = host_of(url)
-        if name not in self._hosts:
-            self._hosts[name] = Host(self._config)
-        return self._hosts[name]
-
-    @asynccontextmanager
-    async def _turn(self, host: Host) -> AsyncIterator[None]:
-        """Waits until a host may be asked and a slot is free.
-
-        Raises:
-            Rejected: ``host_budget``, by `Host.wait`; ``cancelled``, when the process drains.
-        """
-        async with host.turn:
-            await self._pause(host.wait())
-            async with self._slots:
-                await self._pause(0)
-                host.asked()
-                try:
-                    yield
-                finally:
-                    host.rest()
-
-    async def _pause(self, seconds: float) -> None:
-        """Waits, but for a drain not at all.
-
-        Raises:
-            Rejected: ``cancelled``.
-        """
-        if seconds > 0 and not self._draining.is_set():
-            drained = asyncio.create_task(self._draining.wait())
-            try:
-                await asyncio.wait({drained}, timeout=seconds)
-            finally:
-                drained.cancel()
-        if self._draining.is_set():
-            raise Rejected(Reason.CANCELLED, "The run was stopped before this URL's turn.")
 
     async def _get(
         self,
@@ -311,18 +265,11 @@ class Fetcher:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Asks once, as `Client.get` does, and keeps account of it."""
-        get = self._client.get(url, accept, limit=limit, cut=cut, last=last, headers=headers)
-        task = asyncio.create_task(get)
-        self._asking.add(task)
+        client = self._session.client
         try:
-            await asyncio.wait({task})
-        finally:
-            self._asking.discard(task)
-            task.cancel()
-        if task.cancelled():
-            raise Rejected(Reason.CANCELLED, "The run was stopped before this URL's answer came.")
-        try:
-            answer = task.result()
+            answer = await self._session.answer(
+                client.get(url, accept, limit=limit, cut=cut, last=last, headers=headers)
+            )
         except Rejected as refused:
             host.refused(refused.reason)
             raise

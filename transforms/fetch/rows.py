@@ -1,5 +1,6 @@
 """Requests and answers as records: which request stands for its twins, and the ledger row of each end."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -10,6 +11,7 @@ from transforms.fetch.client import WITH_BODY, Answer
 from transforms.records import Failure, Fetch, Outcome, Page, Reason, Rejected, UrlRequest, content_hash
 from transforms.urls import canonical_url, domain_of, url_id, without_secrets
 
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?([0-9]{1,9})")
 _SKIPPED = frozenset({Reason.CANCELLED, Reason.HOST_BUDGET, Reason.OPTED_OUT, Reason.ROBOTS, Reason.ROBOTS_UNREACHABLE})
 
 
@@ -21,6 +23,8 @@ class Missed(NamedTuple):
 
     fetch: Fetch
     failure: Failure | None
+    fresh_seconds: float | None = None
+    """As `Page.fresh_seconds`."""
 
 
 @dataclass(slots=True)
@@ -79,7 +83,14 @@ def page(request: UrlRequest, answer: Answer, progress: Progress, reserved: bool
         bytes=len(answer.body),
     )
     content_type = _header(answer, "Content-Type") or ""
-    return Page(request=request, fetch=row, body=answer.body, content_type=content_type, tdm_reserved=reserved)
+    return Page(
+        request=request,
+        fetch=row,
+        body=answer.body,
+        content_type=content_type,
+        tdm_reserved=reserved,
+        fresh_seconds=_fresh_seconds(answer),
+    )
 
 
 def not_modified(request: UrlRequest, answer: Answer, progress: Progress) -> Missed:
@@ -90,7 +101,7 @@ def not_modified(request: UrlRequest, answer: Answer, progress: Progress) -> Mis
         last_modified=_header(answer, "Last-Modified") or request.last_modified,
         text_hash=request.text_hash,
     )
-    return Missed(row, None)
+    return Missed(row, None, _fresh_seconds(answer))
 
 
 def missed(request: UrlRequest, refused: Rejected, progress: Progress) -> Missed:
@@ -117,6 +128,7 @@ def _row(request: UrlRequest, outcome: Outcome, progress: Progress) -> Fetch:
         elapsed_ms=progress.elapsed_ms,
         source=request.source,
         fetched_at=datetime.now(timezone.utc),
+        receipt=request.receipt,
     )
 
 
@@ -128,6 +140,13 @@ def _status_reason(status: int) -> Reason:
     if 400 <= status < 500:
         return Reason.HTTP_4XX
     return Reason.HTTP_5XX if status >= 500 else Reason.HTTP_UNEXPECTED
+
+
+def _fresh_seconds(answer: Answer) -> float | None:
+    """For how long an answer says that it is fresh (Cache-Control: max-age, RFC 9111, section 5.2.2.1)."""
+    said = answer.headers.get("Cache-Control", "").lower()
+    match = _MAX_AGE.search(said)
+    return float(match[1]) if match and "no-cache" not in said and "no-store" not in said else None
 
 
 def _header(answer: Answer, name: str) -> str | None:

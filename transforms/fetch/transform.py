@@ -1,7 +1,8 @@
 """The `FetchPages` transform."""
 
+import heapq
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import NamedTuple
 
@@ -12,11 +13,17 @@ from apache_beam.transforms.window import BoundedWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+import transforms.coders  # noqa: F401 - it registers how records are written between workers
 from transforms.counters import count
 from transforms.fetch.config import ARTICLE_TYPES, FetchConfig
 from transforms.fetch.pages import fetch_pages
+from transforms.fetch.turns import FetchInTurns
 from transforms.records import Failure, Fetch, Page, UrlRequest
 from transforms.urls import site_of
+
+PATIENCE_SECONDS = 600.0
+DEALT = 10_000
+"""Sites that are dealt by their number of URLs, the largest; a smaller one goes where its name's hash says."""
 
 
 class Fetched(NamedTuple):
@@ -28,39 +35,93 @@ class Fetched(NamedTuple):
 
 
 class FetchPages(beam.PTransform):
-    """Asks for pages: PCollection[UrlRequest] -> `Fetched`.
+    """Asks for pages: PCollection[UrlRequest] -> `Fetched`. Of a stream see `transforms.fetch.turns`; of a run:
 
-    Requests are dealt by host, so that one worker at a time talks to a host and politeness needs no coordination. What
+    Requests are dealt by site, so that one worker at a time talks to a host and politeness needs no coordination. What
     a bundle holds is fetched on one event loop when the bundle ends, and each page goes on at once to what is fused
     behind. A page's ledger row (``page.fetch``) is left to the stage that ends the page's way.
 
     Args:
         config: the stage's settings.
         accept: content types whose pages are read.
+        patience: seconds that a request of a stream waits for its site.
     """
 
-    def __init__(self, config: FetchConfig, accept: frozenset[str] = ARTICLE_TYPES) -> None:
+    def __init__(
+        self, config: FetchConfig, accept: frozenset[str] = ARTICLE_TYPES, patience: float = PATIENCE_SECONDS
+    ) -> None:
         super().__init__()
-        self._config, self._accept = config, accept
+        self._config, self._accept, self._patience = config, accept, patience
 
     def expand(self, requests: "beam.PCollection[UrlRequest]") -> Fetched:
-        shards = self._config.shards
-        fetched = (
-            requests
-            | "ByHost" >> beam.Map(lambda r: (shard_of(r, shards), r)).with_output_types(tuple[int, UrlRequest])
-            | "Shards" >> beam.GroupByKey()
-            | "Fetch"
-            >> beam.ParDo(_Fetch(self._config, self._accept)).with_outputs("fetches", "failures", main="pages")
-        )
+        config, accept = self._config, self._accept
+        if requests.is_bounded:
+            keyed = requests | "Deal" >> Deal(config.shards) | "Shards" >> beam.GroupByKey()
+            fetch: beam.DoFn = _Fetch(config, accept)
+        else:
+            keyed = requests | "BySite" >> beam.Map(lambda r: (site_of(r.url), r)).with_output_types(
+                tuple[str, UrlRequest]
+            )
+            fetch = FetchInTurns(config, accept, self._patience)
+        fetched = keyed | "Fetch" >> beam.ParDo(fetch).with_outputs("fetches", "failures", main="pages")
         fetched.pages.element_type = Page
         fetched.fetches.element_type = Fetch
         fetched.failures.element_type = Failure
         return Fetched(fetched.pages, fetched.fetches, fetched.failures)
 
 
-def shard_of(request: UrlRequest, shards: int) -> int:
+class Deal(beam.PTransform):
+    """Deals requests into groups by site: PCollection[UrlRequest] -> PCollection[tuple[int, UrlRequest]].
+
+    Groups are about as large as one another, as far as no single site is larger: what takes a group is done with it
+    when the others are with theirs.
+
+    Args:
+        shards: how many groups.
+    """
+
+    def __init__(self, shards: int) -> None:
+        super().__init__()
+        self._shards = shards
+
+    def expand(self, requests: "beam.PCollection[UrlRequest]") -> "beam.PCollection[tuple[int, UrlRequest]]":
+        shards = self._shards
+        if shards == 1:
+            return requests | beam.Map(lambda r: (0, r)).with_output_types(tuple[int, UrlRequest])
+        dealt = (
+            requests
+            | "Sites" >> beam.Map(lambda r: site_of(r.url)).with_output_types(str)
+            | beam.combiners.Count.PerElement()
+            | beam.combiners.Top.Of(DEALT, key=lambda site: (site[1], site[0])).without_defaults()
+            | "Largest" >> beam.Map(deal, shards)
+        )
+        return requests | beam.Map(
+            lambda r, dealt: (shard_of(r, shards, dealt), r), beam.pvalue.AsSingleton(dealt)
+        ).with_output_types(tuple[int, UrlRequest])
+
+
+def deal(sites: Iterable[tuple[str, int]], shards: int) -> dict[str, int]:
+    """Deals sites into groups: each, the largest first, into the group that is smallest by then.
+
+    Args:
+        sites: their names, as `site_of` gives them, and how many URLs each has.
+        shards: how many groups.
+
+    Returns:
+        The number of each site's group.
+    """
+    groups = [(0, shard) for shard in range(shards)]
+    dealt = {}
+    for site, urls in sorted(sites, key=lambda site: (-site[1], site[0])):
+        size, dealt[site] = groups[0]
+        heapq.heapreplace(groups, (size + urls, dealt[site]))
+    return dealt
+
+
+def shard_of(request: UrlRequest, shards: int, dealt: Mapping[str, int]) -> int:
     """The group of a request: the same for all that have its ``article_id``, on every machine."""
-    return zlib.crc32(site_of(request.url).encode()) % shards
+    site = site_of(request.url)
+    return dealt[site] if site in dealt else zlib.crc32(site.encode()) % shards
 
 
 class _Fetch(beam.DoFn):

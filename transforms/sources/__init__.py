@@ -1,6 +1,14 @@
-"""Where URLs come from: lists, feeds and sitemaps."""
+"""Where URLs come from: lists, feeds, sitemaps and messages."""
 
-from transforms.sources.config import FeedsSource, ListingSource, SitemapsSource, Source, UrlsSource, WarcSource
+from transforms.sources.config import (
+    FeedsSource,
+    ListingSource,
+    PubSubSource,
+    SitemapsSource,
+    Source,
+    UrlsSource,
+    WarcSource,
+)
 from transforms.sources.feeds import FeedEntry, parse_feed
 from transforms.sources.sitemaps import SITEMAP_TYPES, Sitemap, SitemapEntry, parse_sitemap
 from transforms.sources.urls import ListError, read_urls
@@ -11,6 +19,7 @@ __all__ = [
     "FeedsSource",
     "ListError",
     "ListingSource",
+    "PubSubSource",
     "Sitemap",
     "SitemapEntry",
     "SitemapsSource",

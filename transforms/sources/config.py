@@ -126,8 +126,53 @@ class WarcSource(BaseModel):
         return (self.path,) if isinstance(self.path, str) else self.path
 
 
+class PubSubSource(BaseModel):
+    """A Cloud Pub/Sub subscription, for a stream: each message is an article URL, or JSON with the key url."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["pubsub"] = "pubsub"
+    subscription: str = Field(
+        pattern=r"^projects/[a-z][a-z0-9.:-]{4,61}[a-z0-9]/subscriptions/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$",
+        description="projects/PROJECT/subscriptions/NAME, a subscription that is pulled and that nobody else reads.",
+    )
+    id_attribute: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="The attribute by which Dataflow tells what was published twice; elsewhere the URL tells.",
+    )
+    timestamp_attribute: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="The attribute with the article's time of publication (RFC 3339, or milliseconds since 1970), for "
+        "messages whose data does not say it (`published`).",
+    )
+    pullers: int = Field(default=1, ge=1, le=16, description="How many workers pull at once; not on Dataflow.")
+    per_minute: int = Field(
+        default=6_000,
+        ge=60,
+        le=10_000_000,
+        description="Most messages taken a minute, by all pullers; not on Dataflow. More than can be fetched in the "
+        "lease come again and again.",
+    )
+    lease_seconds: int = Field(
+        default=600,
+        ge=10,
+        le=600,
+        description="How long a message is ours before it comes again; its run should be committed by then. Not on "
+        "Dataflow.",
+    )
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """None: a queue is no file."""
+        return ()
+
+
 ListingSource = FeedsSource | SitemapsSource
 """A source of documents that name articles."""
 
-Source = Annotated[UrlsSource | FeedsSource | SitemapsSource | WarcSource, Field(discriminator="type")]
+Source = Annotated[UrlsSource | FeedsSource | SitemapsSource | WarcSource | PubSubSource, Field(discriminator="type")]
 """Any source; the key `type` says which."""

@@ -1,6 +1,6 @@
 """The Annotate transform."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,10 +10,12 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to, is_empty
+from apache_beam.transforms.window import FixedWindows, TimestampedValue
+from apache_beam.utils.windowed_value import WindowedValue
 
 import transforms.annotate.transform
 from tests.conftest import make_article
-from transforms.annotate import AnnotateConfig, annotate
+from transforms.annotate import AnnotateConfig, Annotator, Text, annotate
 from transforms.annotate.entities import RULES_VERSION
 from transforms.annotate.transform import Annotate, Annotated
 from transforms.records import Annotation, Article, Entity, Quote, Reason, Rejected
@@ -70,14 +72,16 @@ def test_the_settings_of_the_stage_reach_its_articles(tmp_path: Path) -> None:
 
 
 def test_one_bad_article_is_a_failure_and_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    def sometimes(text: str, **known: str) -> Annotation:
-        if text == "bad":
-            raise KeyError("no such word")
-        if text == "refused":
-            raise Rejected(Reason.TOO_LARGE, "The text is too long.")
-        return annotate(text, language="en")
+    refused = {"bad": KeyError("no such word"), "refused": Rejected(Reason.TOO_LARGE, "The text is too long.")}
+    annotated_as_before = Annotator.annotate
 
-    monkeypatch.setattr(transforms.annotate.transform, "annotate", sometimes)
+    def sometimes(self: Annotator, texts: Sequence[Text]) -> list[Annotation]:
+        for text in texts:
+            if text.text in refused:
+                raise refused[text.text]
+        return annotated_as_before(self, texts)
+
+    monkeypatch.setattr(Annotator, "annotate", sometimes)
     with TestPipeline(runner=FnApiRunner()) as pipeline:
         annotated = _run(pipeline, [make_article(2, "bad"), ARTICLE, make_article(3, "refused")])
         told = annotated.failures | beam.Map(lambda f: (f.url, f.stage, f.reason, f.message, f.retriable))
@@ -87,3 +91,45 @@ def test_one_bad_article_is_a_failure_and_costs_no_other(monkeypatch: pytest.Mon
         ]
         assert_that(told, equal_to(expected), "failures")
         assert_that(annotated.quotes | beam.Map(lambda q: q.speaker_name), equal_to(["Ida Marsh"]), "quotes")
+
+
+@pytest.mark.parametrize("most", [transforms.annotate.transform.LETTERS, 1], ids=["several at once", "each at once"])
+def test_each_article_keeps_its_window_and_time(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Articles are read together, more of them than are read at once, and of several windows."""
+    monkeypatch.setattr(transforms.annotate.transform, "LETTERS", most)
+    count = transforms.annotate.transform.BATCH + 3
+    articles = [make_article(n, TEXT, language="en") for n in range(count)]
+    times = {article.article_id: 60 * n + 7 for n, article in enumerate(articles)}
+
+    def placed(record: Entity | Quote, element: WindowedValue = beam.DoFn.WindowedValueParam) -> tuple[str, int, int]:
+        (window,) = element.windows
+        return record.article_id, int(element.timestamp), int(window.start)
+
+    def timed(article: Article) -> TimestampedValue:
+        return TimestampedValue(article, times[article.article_id])
+
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        at_times = pipeline | beam.Create(articles) | beam.Map(timed).with_output_types(Article)
+        annotated = at_times | beam.WindowInto(FixedWindows(60)) | Annotate(AnnotateConfig())
+        expected = [(key, time, time - 7) for key, time in times.items()]
+        assert_that(annotated.quotes | "Quotes" >> beam.Map(placed), equal_to(expected), "quotes")
+        people = annotated.entities | beam.Filter(lambda e: e.type == "PERSON")
+        assert_that(people | "People" >> beam.Map(placed), equal_to(expected), "entities")
+
+
+def test_several_articles_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    annotated_as_before = Annotator.annotate
+
+    def seen(self: Annotator, texts: Sequence[Text]) -> list[Annotation]:
+        sizes.append(len(texts))
+        return annotated_as_before(self, texts)
+
+    monkeypatch.setattr(Annotator, "annotate", seen)
+    count = 2 * transforms.annotate.transform.BATCH + 1
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        # One element that becomes many: they are of one bundle.
+        articles = pipeline | beam.Create([count]) | beam.FlatMap(lambda n: [make_article(i, TEXT) for i in range(n)])
+        articles.element_type = Article
+        assert_that((articles | Annotate(AnnotateConfig())).failures, is_empty())
+    assert sorted(sizes) == [1, transforms.annotate.transform.BATCH, transforms.annotate.transform.BATCH]

@@ -63,7 +63,7 @@ def test_no_wait_outlasts_it(
     behaviour: Behaviour,
     settings: dict[str, object],
 ) -> None:
-    monkeypatch.setattr("transforms.fetch.fetcher._DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr("transforms.fetch.session._DRAIN_SECONDS", 0.2)
     monkeypatch.setattr("random.uniform", lambda low, high: high)
     server.on(path, behaviour)
     _drain_after(0.3)

@@ -11,10 +11,10 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
 from tests.transforms.fetch.server import Server, answer
-from transforms.fetch import FEED_TYPES, FetchConfig
-from transforms.fetch.transform import FetchPages, shard_of
+from transforms.fetch import FEED_TYPES, FetchConfig, transform
+from transforms.fetch.transform import Deal, FetchPages, deal, shard_of
 from transforms.records import UrlRequest
-from transforms.urls import request_of
+from transforms.urls import request_of, site_of
 
 Make = Callable[..., FetchConfig]
 FORBIDS = answer(body=b"User-agent: *\nDisallow: /private", headers={"Content-Type": "text/plain"})
@@ -88,6 +88,7 @@ def test_windows_are_kept(server: Server, config: Make) -> None:
         assert_that(missed, equal_to([("bad", 60.0)]), "Missed", use_global_window=True)
 
 
+@pytest.mark.parametrize("dealt", [{}, {"a.example": 7, "": 9}], ids=["by hash", "by size"])
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -96,11 +97,52 @@ def test_windows_are_kept(server: Server, config: Make) -> None:
         ("no address", "another"),
     ],
 )
-def test_twins_land_in_one_shard(one: str, other: str) -> None:
+def test_twins_land_in_one_shard(one: str, other: str, dealt: dict[str, int]) -> None:
     first, second = _requests(one, other)
-    assert shard_of(first, 1000) == shard_of(second, 1000)
+    assert shard_of(first, 1000, dealt) == shard_of(second, 1000, dealt)
 
 
 def test_hosts_are_spread() -> None:
-    shards = {shard_of(r, 32) for r in _requests(*(f"http://h{n}.example/" for n in range(500)))}
+    shards = {shard_of(r, 32, {}) for r in _requests(*(f"http://h{n}.example/" for n in range(500)))}
     assert shards == set(range(32))
+
+
+SITES = [(f"h{n}.example", 1 + 200 // (n + 1)) for n in range(60)]
+"""A few large ones and many small ones, as on the web."""
+
+
+def test_shards_are_as_large_as_one_another() -> None:
+    dealt = deal(SITES, 4)
+    sizes = [sum(urls for site, urls in SITES if dealt[site] == shard) for shard in range(4)]
+    assert max(sizes) - min(sizes) <= min(urls for _, urls in SITES)
+    assert deal(reversed(SITES), 4) == dealt
+    # One site is never parted, however large it is.
+    assert deal([("large.example", 90), ("a.example", 3), ("b.example", 7)], 2) == {
+        "large.example": 0,
+        "b.example": 1,
+        "a.example": 1,
+    }
+
+
+@pytest.mark.parametrize("most", [10_000, 5], ids=["all by size", "the largest by size"])
+def test_each_site_is_dealt_to_one_shard(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transform, "DEALT", most)
+    requests = _requests(*(f"http://{site}/{n}" for site, urls in SITES for n in range(urls)))
+    sizes = dict(SITES)
+
+    def is_dealt(shards: list[tuple[str, set[int]]]) -> None:
+        assert all(len(numbers) == 1 for _, numbers in shards)
+        assert len(shards) == len(SITES)
+        size = sum(sizes[site] for site, numbers in shards if numbers == {0})
+        assert abs(size / len(requests) - 0.5) < (0.01 if most > len(SITES) else 0.2)
+
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        sites = (
+            pipeline
+            | beam.Create(requests)
+            | Deal(2)
+            | beam.Map(lambda dealt: (site_of(dealt[1].url), dealt[0]))
+            | beam.GroupByKey()
+            | beam.MapTuple(lambda site, shards: (site, set(shards)))
+        )
+        assert_that(sites, is_dealt)

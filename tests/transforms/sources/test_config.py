@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from transforms.sources import FeedsSource, SitemapsSource, Source, UrlsSource, WarcSource
+from transforms.sources import FeedsSource, PubSubSource, SitemapsSource, Source, UrlsSource, WarcSource
 
 SOURCES: TypeAdapter[Any] = TypeAdapter(Source)
 
@@ -25,6 +25,8 @@ def test_the_type_decides() -> None:
     assert SitemapsSource(urls=("https://a.example/m.xml",), path="maps.txt").patterns == ("maps.txt",)
     warc = SOURCES.validate_python({"type": "warc", "path": "a/*.warc.gz"})
     assert (warc, warc.patterns) == (WarcSource(path="a/*.warc.gz"), ("a/*.warc.gz",))
+    name = "projects/example.org:news-1/subscriptions/urls-of.today"
+    assert SOURCES.validate_python({"type": "pubsub", "subscription": name}) == PubSubSource(subscription=name)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,15 @@ def test_the_type_decides() -> None:
         {"type": "sitemaps", "urls": ["https://a.example/m.xml"], "since": "yesterday"},
         {"type": "sitemaps", "urls": ["https://a.example/m.xml"], "max_depth": 6},
         {"type": "warc"},
+        {"type": "pubsub"},
+        {"type": "pubsub", "subscription": "urls"},
+        {"type": "pubsub", "subscription": "projects/news-1/topics/urls"},
+        {"type": "pubsub", "subscription": "projects/news-1/subscriptions/a/b"},
+        {"type": "pubsub", "subscription": "projects/news-1/subscriptions/urls\n"},
+        {"type": "pubsub", "subscription": "projects/news-1/subscriptions/urls 7"},
+        {"type": "pubsub", "subscription": "projects/news-1/subscriptions/urls", "pullers": 0},
+        {"type": "pubsub", "subscription": "projects/news-1/subscriptions/urls", "lease_seconds": 601},
+        {"type": "pubsub", "subscription": "projects/news-1/subscriptions/urls", "id_attribute": ""},
         {"type": "urls", "path": "a", "fromat": "csv"},
         {"type": "urls", "path": "a", "format": "xml"},
         {"type": "rss", "path": "a"},

@@ -1,0 +1,124 @@
+"""Makes a stream flow: takes its lock, runs its graph until it is stopped, and says which windows were committed."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import partial
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineResult
+
+from pipeline.commit import exclusive
+from pipeline.config import ConfigError, RunConfig, check_for_stream
+from pipeline.engines import PRISM, check_job, remote_options, runner_of
+from pipeline.execute import cause_of, start, stop_signals
+from pipeline.graph import build_stream
+from pipeline.lake import new_attempt, read_manifest
+from pipeline.progress import UNWATCHED, Watcher, watched
+from pipeline.resume import begin
+from pipeline.stream_progress import StreamWatch
+from transforms.fetch import shared_drain
+from transforms.fetch.pages import end_lasting
+from transforms.records import STREAM
+from transforms.store import Store, open_store
+
+
+class StreamError(Exception):
+    """The stream ended by an error. The message is one sentence."""
+
+
+def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher = UNWATCHED) -> None:
+    """Runs a stream until it is stopped, or until its sources have ended.
+
+    The first SIGINT or SIGTERM drains a stream of this machine: no request begins, what was fetched is committed, and
+    what was not is taken up when the stream starts again. The second aborts.
+
+    Args:
+        config: the checked configuration.
+        beam_options: Beam's own options; Prism runs it where they name no runner.
+        watcher: is told how it goes.
+
+    Raises:
+        ConfigError: it has a source or an option that no stream takes, or the engine cannot be used.
+        RunLockedError: another process runs the same stream.
+        StreamError: the engine gave up; what was not committed is asked for again by the same command.
+        KeyboardInterrupt: a second SIGINT or SIGTERM came.
+    """
+    check_for_stream(config)
+    check_job(config, beam_options)
+    options = stream_options(beam_options)
+    store = open_store(config.lake)
+    now = datetime.now(timezone.utc)
+    run_id = config.name + STREAM
+    with exclusive(store, run_id) as holder:
+        run = replace(new_attempt(run_id, now.date(), store.root, holder), logical_time=now)
+        drop_committed(store, run_id)
+        run = begin(store, run, config)
+        watcher.begins(run_id)
+        stopped = threading.Event()
+        figures = partial(StreamWatch, store=store, run=run, window_seconds=config.stream.seconds("window"))
+        runner = runner_of(options)
+        is_local = runner == PRISM
+        try:
+            with (
+                shared_drain(),
+                watched(watcher, figures) as watch,
+                stop_signals(stopped, watcher.drains if is_local else None),
+            ):
+                pipeline = beam.Pipeline(options=options)
+                build_stream(pipeline, config, run)
+                result = start(pipeline, runner)
+                if not is_local:
+                    watch.follow(result)
+                _wait(result)
+        except Exception as error:
+            if stopped.is_set():
+                raise KeyboardInterrupt from error
+            raise StreamError(
+                f"stream {config.name} ended by an error, and goes on when it is started again: {cause_of(error)}"
+            ) from error
+        finally:
+            end_lasting()
+
+
+def _wait(result: PipelineResult) -> None:
+    try:
+        result.wait_until_finish()
+    except KeyboardInterrupt:
+        result.cancel()
+        raise
+
+
+def stream_options(beam_options: Sequence[str]) -> PipelineOptions:
+    """Beam's options for a stream, with what they leave open.
+
+    Raises:
+        ConfigError: the runner groups nothing before its sources end, or there is no Prism.
+    """
+    options = remote_options([f"--runner={PRISM}", *beam_options])
+    options.view_as(StandardOptions).streaming = True
+    runner = runner_of(options)
+    if "direct" in runner.lower() or "fnapi" in runner.lower():
+        raise ConfigError(
+            f"--runner {runner}: it closes no window before the end; allowed are prism, flink and dataflow"
+        )
+    return options
+
+
+def drop_committed(store: Store, run_id: str) -> None:
+    """Removes what dead attempts at a stream staged for windows that stand.
+
+    Args:
+        store: the lake. The caller holds the stream's lock.
+        run_id: the stream's.
+    """
+    staged = [path for path in store.files(f"_staging/{run_id}") if "/rows/" in path]
+    windows = {path: path.rsplit("/", 1)[1].partition(".")[0] for path in staged}
+    standing = {window for window in set(windows.values()) if _stands(store, window)}
+    store.delete([path for path, window in windows.items() if window in standing])
+
+
+def _stands(store: Store, run_id: str) -> bool:
+    return read_manifest(store, run_id) is not None

@@ -1,0 +1,219 @@
+"""The Pub/Sub source against Google's own fake: what is pulled, when it comes again, and how a stream ends."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.window import FixedWindows
+from apache_beam.utils.timestamp import Timestamp
+
+from pipeline.config import ConfigError
+from pipeline.stream import stream_options
+from tests.pubsub import SUBSCRIPTION, PubSub, serve_pubsub
+from transforms.fetch.drain import drain, resume, shared_drain
+from transforms.records import UrlRequest
+from transforms.sources import PubSubSource
+from transforms.sources.pubsub import SubscriptionError, acknowledge, open_subscriber, pull, receipt_of
+from transforms.sources.pubsub_transform import ReadPubSub
+
+pytestmark = pytest.mark.engine
+URLS = [f"https://site{n % 7}.example/{n}" for n in range(25)]
+MISSING = SUBSCRIPTION + "-not-there"
+
+
+@pytest.fixture
+def pubsub() -> Iterator[PubSub]:
+    with serve_pubsub() as served:
+        yield served
+
+
+def pulled(most: int = 1_000, lease_seconds: int = 600) -> dict[str, str]:
+    """The receipt of each message that one pull brings, by its data."""
+    with open_subscriber() as client:
+        messages = pull(client, SUBSCRIPTION, most, lease_seconds)
+        assert messages is not None
+        return {m.message.data.decode(): receipt_of(SUBSCRIPTION, m.ack_id) for m in messages}
+
+
+def test_what_was_acknowledged_does_not_come_again(pubsub: PubSub) -> None:
+    pubsub.publish(url.encode() for url in URLS)
+    receipts = pulled()
+    assert sorted(receipts) == sorted(URLS)
+    assert pulled() == {}
+
+    acknowledge([receipts.pop(URLS[0]), "\n".join(receipts.pop(url) for url in URLS[1:20])])
+    pubsub.wait(599)
+    assert pulled() == {}
+    assert [(m.deliveries, m.acks, m.leases) for m in pubsub.messages()] == [(1, 1, (600,))] * 20 + [(1, 0, (600,))] * 5
+
+
+def test_what_was_not_comes_again_after_its_lease(pubsub: PubSub) -> None:
+    pubsub.publish(url.encode() for url in URLS)
+    first = pulled(lease_seconds=30)
+    acknowledge(first[url] for url in URLS[:20])
+    pubsub.wait(31)
+    second = pulled()
+    assert sorted(second) == sorted(URLS[20:])
+
+    acknowledge(first.values())
+    assert {m.acks for m in pubsub.messages()[20:]} == {0}, "an old receipt ended a message that came again"
+    acknowledge(second.values())
+    assert {(m.deliveries, m.acks) for m in pubsub.messages()[20:]} == {(2, 1)}
+
+
+def test_no_receipt_is_an_error(pubsub: PubSub, caplog: pytest.LogCaptureFixture) -> None:
+    pubsub.publish([b"https://a.example/1"])
+    receipts = list(pulled().values())
+    acknowledge([*receipts, *receipts, receipt_of(MISSING, "m0:1"), receipt_of(SUBSCRIPTION, "m99:1"), "", "nonsense"])
+    assert [m.acks for m in pubsub.messages()] == [1]
+    assert f"{MISSING}: 1 messages come again" in caplog.text
+
+
+def test_requests_keep_within_the_services_limit(pubsub: PubSub, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The fake's receipts are short, so it is the limit that is made small.
+    monkeypatch.setattr("transforms.sources.pubsub._MAX_REQUEST", 50)
+    pubsub.publish(url.encode() for url in URLS)
+    acknowledge(pulled().values())
+    assert {(m.acks, m.leases) for m in pubsub.messages()} == {(1, (600,))}
+
+
+def test_a_pull_takes_no_more_than_asked_for(pubsub: PubSub) -> None:
+    pubsub.publish(url.encode() for url in URLS)
+    assert len(pulled(most=3)) == 3
+
+
+def test_who_cannot_be_reached_is_asked_later(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:9")
+    with open_subscriber() as client:
+        assert pull(client, SUBSCRIPTION, 10, 600) is None
+    assert f"{SUBSCRIPTION} cannot be read now" in caplog.text
+
+
+def test_a_subscription_that_is_not_there_is_an_error(pubsub: PubSub) -> None:
+    with open_subscriber() as client, pytest.raises(SubscriptionError, match=f"{MISSING} cannot be read: 404"):
+        pull(client, MISSING, 10, 600)
+
+
+class Stream:
+    """A stream that runs: what came out of it, each line in a file since its workers need not be in this process."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def lines(self) -> list[list[str]]:
+        """The lines that stand: window's end or element's time, then URL and receipt."""
+        text = self._file.read_text() if self._file.exists() else ""
+        return [line.split("\t") for line in text.splitlines()]
+
+    def until(self, holds: "Callable[[list[list[str]]], bool]") -> list[list[str]]:
+        """Waits until this holds."""
+        end = time.monotonic() + 60
+        while not holds(lines := self.lines()):
+            assert time.monotonic() < end, lines
+            time.sleep(0.05)
+        return lines
+
+
+@contextmanager
+def streaming(source: PubSubSource, folder: Path) -> Iterator[Stream]:
+    """Runs the source until the body ends; then drains it, and waits until it has ended."""
+    file = folder / "requests"
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            with beam.Pipeline(FnApiRunner()) as pipeline:
+                _ = pipeline | ReadPubSub(source) | beam.Map(_write, str(file))
+        except Exception as error:  # noqa: BLE001 - it is the test's
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield Stream(file)
+    finally:
+        drain()
+        thread.join(60)
+        resume()
+    assert not thread.is_alive()
+    assert not failed, failed
+
+
+@beam.ptransform_fn  # type: ignore[untyped-decorator]
+def _windows(requests: "beam.PCollection[UrlRequest]", file: str) -> "beam.PCollection[None]":
+    """Writes a line for each URL when its window of two seconds is closed; what is late is lost."""
+    return (
+        requests
+        | beam.Map(lambda request: ("", request.url)).with_output_types(tuple[str, str])
+        | beam.WindowInto(FixedWindows(2))
+        | beam.GroupByKey()
+        | beam.Map(_write_group, file)
+    )
+
+
+def _write_group(group: tuple[str, Iterable[str]], file: str) -> None:
+    with Path(file).open("a") as lines:
+        lines.writelines(f"{url}\n" for url in group[1])
+
+
+def test_windows_close_while_nothing_comes_and_nothing_is_late(pubsub: PubSub, tmp_path: Path) -> None:
+    source = PubSubSource(subscription=SUBSCRIPTION, pullers=2, per_minute=100_000)
+    file = tmp_path / "requests"
+    try:
+        options = stream_options(["--environment_type=LOOPBACK"])
+    except ConfigError as error:
+        pytest.skip(str(error))
+    with shared_drain():
+        pipeline = beam.Pipeline(options=options)
+        _ = pipeline | ReadPubSub(source) | _windows(str(file))
+        result = pipeline.run()
+        try:
+            for n in range(20):
+                pubsub.publish(b"https://a.example/%d/%d" % (n, m) for m in range(5))
+                time.sleep(0.4)
+            lines = Stream(file).until(lambda lines: len(lines) == 100)
+        finally:
+            drain()
+            result.wait_until_finish(60_000)
+    assert len(Stream(file).lines()) == len(lines)
+
+
+def _write(request: UrlRequest, file: str, timestamp: Timestamp = beam.DoFn.TimestampParam) -> None:
+    with Path(file).open("a") as lines:
+        lines.write(f"{timestamp.micros / 1e6}\t{request.url}\t{request.receipt}\n")
+
+
+@pytest.mark.parametrize("pullers", [1, 3])
+def test_a_stream_is_read_until_it_is_drained(pubsub: PubSub, tmp_path: Path, pullers: int) -> None:
+    source = PubSubSource(subscription=SUBSCRIPTION, pullers=pullers, per_minute=100_000)
+    pubsub.publish([b"https://a.example/0"])
+    with streaming(source, tmp_path) as stream:
+        stream.until(lambda lines: len(lines) == 1)
+        began = time.time()
+        pubsub.publish([url.encode() for url in URLS] + [b"no address"])
+        lines = stream.until(lambda lines: len(lines) == 27)
+    assert sorted(url for _, url, _ in lines[1:]) == sorted([*URLS, "no address"])
+    assert all(began <= float(at) <= time.time() for at, _, _ in lines[1:])
+
+    assert {(m.deliveries, m.acks) for m in pubsub.messages()} == {(1, 0)}
+    acknowledge(receipt for _, _, receipt in lines)
+    assert {(m.deliveries, m.acks) for m in pubsub.messages()} == {(1, 1)}
+
+
+def test_no_more_is_taken_than_a_minute_may_bring(pubsub: PubSub, tmp_path: Path) -> None:
+    # 600 a minute are ten a second, in pulls of fifty at most.
+    pubsub.publish(b"https://a.example/%d" % n for n in range(500))
+    began = time.monotonic()
+    with streaming(PubSubSource(subscription=SUBSCRIPTION, per_minute=600), tmp_path) as stream:
+        stream.until(lambda lines: len(lines) >= 100)
+        seconds = time.monotonic() - began
+        taken = len(stream.lines())
+    assert seconds > 5
+    assert taken <= 50 + 10 * seconds

@@ -1,0 +1,251 @@
+"""Streams on Prism, Beam's engine for one machine: real processes, real sockets, feeds that change meanwhile."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests import golden
+from tests.engines.newsroom import PER_SITEMAP, Newsroom, open_newsroom
+from tests.engines.streams import Stream, needs_prism
+from tests.site.server import Site
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+WINDOW, GRACE = 10, 30
+"""Seconds: a window, and what may pass after its length until an item's article is committed."""
+DELAY = 0.2
+"""Seconds between two requests for one host."""
+FAST = {"window": f"{WINDOW}s", "poll_least": "2s", "poll_most": "5s", "take_up_every": "5s"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _prism() -> None:
+    needs_prism()
+
+
+def feeds(hosts: Sequence[str]) -> dict[str, Any]:
+    """A source: the feeds of these hosts."""
+    return {"type": "feeds", "urls": [f"http://{host}/feed.xml" for host in hosts]}
+
+
+@contextmanager
+def publishing(newsroom: Newsroom, hosts: Sequence[str]) -> Iterator[None]:
+    """One host after another publishes an item, two a second, until the block ends."""
+    ended = threading.Event()
+
+    def publish() -> None:
+        number = 0
+        while not ended.wait(0.5):
+            newsroom.publish(hosts[number % len(hosts)])
+            number += 1
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def asked_since(newsroom: Newsroom, since: float) -> float:
+    """When the first request after a time came; both in seconds since 1970."""
+    clock = time.time() - time.monotonic()
+    return min(asked.at + clock for asked in newsroom.log if asked.at + clock > since)
+
+
+def shortest_gap(newsroom: Newsroom, host: str) -> float:
+    """The least time between two requests for a host, in seconds."""
+    times = [asked.at for asked in newsroom.log if asked.host == host]
+    return min((after - before for before, after in pairwise(times)), default=float("inf"))
+
+
+LIVELY = [f"paper{n}.example" for n in range(18)]
+FAINT, DEAD = "faint.example", "dead.example"
+
+
+@dataclass
+class Followed:
+    """A stream of twenty feeds that has ended. Times are in seconds since 1970."""
+
+    stream: Stream
+    newsroom: Newsroom
+    codes: list[int]
+    """Its exit codes."""
+    began: float
+    """Its first request."""
+    is_back: float
+    """When the feed that had died was there again."""
+    stopped: float
+    restarted: float
+    """Its first request after it had been stopped."""
+
+    def deadline(self, host: str, published: float) -> float:
+        """When an item's article is committed at the latest."""
+        known = max(published, self.is_back if host == FAINT else self.began)
+        if known + WINDOW + GRACE > self.stopped:
+            known = max(known, self.restarted)
+        return known + WINDOW + GRACE
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+    """One feed is dead, another dies and comes back; in the middle a terminal's Ctrl-C stops the stream for a while."""
+    hosts = [*LIVELY, FAINT, DEAD]
+    with open_newsroom() as newsroom, ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("followed")
+        stream = Stream(folder, newsroom, [feeds(hosts)], {"delay_seconds": DELAY}, FAST)
+        for host in hosts:
+            newsroom.publish(host)
+        newsroom.dead.add(DEAD)
+        with publishing(newsroom, hosts):
+            with stream.flowing():
+                stream.until(lambda: len(stream.articles) > len(LIVELY))
+                newsroom.dead.add(FAINT)
+                time.sleep(8)
+                newsroom.dead.remove(FAINT)
+                is_back = time.time()
+                time.sleep(8)
+                stopped = time.time()
+                codes = [stream.stop(group=True)]
+            time.sleep(2)
+            again = time.time()
+            stack.enter_context(stream.flowing())
+            stream.until(lambda: any(at > again for at in stream.articles.values()))
+            time.sleep(5)
+        restarted = asked_since(newsroom, again)
+        end = time.time() + WINDOW + GRACE
+        expected = {url for url in newsroom.urls if DEAD not in url}
+        stream.until(lambda: expected <= stream.articles.keys() or time.time() > end)
+        codes.append(stream.stop())
+        yield Followed(stream, newsroom, codes, asked_since(newsroom, 0), is_back, stopped, restarted)
+
+
+def test_each_item_is_an_article_once_and_soon(followed: Followed) -> None:
+    published = {url: at for url, at in followed.newsroom.urls.items() if DEAD not in url}
+    committed = followed.stream.articles
+    assert Counter(url for (url,) in followed.stream.rows("SELECT url FROM articles")) == Counter(published.keys())
+    late = {
+        url: committed[url] - at
+        for url, at in published.items()
+        if committed[url] > followed.deadline(url.split("/")[2], at)
+    }
+    assert late == {}
+
+
+def test_a_stream_that_was_stopped_leaves_a_sound_lake(followed: Followed) -> None:
+    assert followed.codes == [0, 0], followed.stream.log.read_text()[-5_000:]
+    assert followed.stream.faults() == []
+
+
+def test_a_feed_that_fails_has_its_rows(followed: Followed) -> None:
+    failed = followed.stream.rows("SELECT DISTINCT url, outcome, reason FROM fetches WHERE outcome = 'failed'")
+    assert sorted(failed) == [(f"http://{host}/feed.xml", "failed", "http_5xx") for host in (DEAD, FAINT)]
+
+
+def test_no_host_is_asked_faster_than_its_delay(followed: Followed) -> None:
+    hosts = {asked.host for asked in followed.newsroom.log}
+    assert hosts == {*LIVELY, FAINT, DEAD}
+    assert {host for host in hosts if shortest_gap(followed.newsroom, host) < DELAY} == set()
+    # Once in each of the two processes.
+    robots = Counter(asked.host for asked in followed.newsroom.log if asked.path == "/robots.txt")
+    assert set(robots.values()) == {2}
+
+
+def test_a_stream_that_is_killed_asks_for_nothing_twice_that_stands(tmp_path: Path) -> None:
+    hosts = [f"paper{n}.example" for n in range(6)]
+    with open_newsroom() as newsroom, ExitStack() as stack:
+        stream = Stream(tmp_path, newsroom, [feeds(hosts)], {"delay_seconds": DELAY}, {**FAST, "window": "15s"})
+        for host in hosts * 20:
+            newsroom.publish(host)
+        with publishing(newsroom, hosts):
+            with stream.flowing():
+                stream.until(lambda: len(staged(stream)) > 20)
+                stream.kill()
+            standing = staged(stream) | stream.articles.keys()
+            asked = {f"http://{a.host}{a.path}" for a in newsroom.log}
+            stack.enter_context(stream.flowing())
+            stream.until(lambda: len(stream.articles) > len(asked))
+        expected = newsroom.urls.keys()
+        stream.until(lambda: expected <= stream.articles.keys())
+        assert stream.stop() == 0, stream.log.read_text()[-5_000:]
+
+        assert Counter(url for (url,) in stream.rows("SELECT url FROM articles")) == Counter(expected)
+        assert stream.faults() == []
+        times = Counter(f"http://{a.host}{a.path}" for a in newsroom.log)
+        assert {url: times[url] for url in standing if times[url] != 1} == {}
+
+
+def staged(stream: Stream) -> set[str]:
+    """The URLs whose article and row of the ledger stand in whole staged files."""
+    found = []
+    for table in ("articles", "fetches"):
+        urls: set[str] = set()
+        for path in stream.lake.glob(f"_staging/live-stream/*/rows/{table}/*.parquet"):
+            # One that is being written cannot be read, nor one that was committed just now.
+            with suppress(pa.ArrowInvalid, OSError):
+                urls |= set(pq.read_table(path, columns=["url"])["url"].to_pylist())
+        found.append(urls)
+    return found[0] & found[1]
+
+
+SLOW, TARDY, MAPPED = "slow.example", "tardy.example", "mapped.example"
+CRAWL_DELAY, PAUSE, PATIENCE = 5, 3, 20
+
+
+def test_a_slow_site_holds_up_no_other(tmp_path: Path) -> None:
+    """One asks for five seconds between requests, another takes three to answer; a third has its sitemaps watched."""
+    quick = [f"paper{n}.example" for n in range(6)]
+    with open_newsroom() as newsroom, ExitStack() as stack:
+        newsroom.robots[SLOW] = f"User-agent: *\nCrawl-delay: {CRAWL_DELAY}\n"
+        newsroom.pauses[TARDY] = PAUSE
+        for host in (SLOW, TARDY):
+            for _ in range(12):
+                newsroom.publish(host)
+        for host in (*quick, *[MAPPED] * PER_SITEMAP):
+            newsroom.publish(host)
+        sitemaps = {"type": "sitemaps", "urls": [f"http://{MAPPED}/sitemap.xml"]}
+        sources = [feeds([SLOW, TARDY, *quick]), sitemaps]
+        settings = {**FAST, "patience": f"{PATIENCE}s"}
+        stream = Stream(tmp_path, newsroom, sources, {"delay_seconds": DELAY}, settings)
+        stack.enter_context(stream.flowing())
+        stream.until(lambda: len(stream.articles) >= len(quick) + PER_SITEMAP)
+        began = asked_since(newsroom, 0)
+        with publishing(newsroom, [*quick, MAPPED]):
+            time.sleep(20)
+        stream.until(lambda: newsroom.urls.keys() <= stream.articles.keys(), seconds=240)
+        assert stream.stop() == 0, stream.log.read_text()[-5_000:]
+
+        committed = stream.articles
+        delays = {
+            url: committed[url] - max(at, began)
+            for url, at in newsroom.urls.items()
+            if SLOW not in url and TARDY not in url
+        }
+        assert {url: delay for url, delay in delays.items() if delay > WINDOW + PATIENCE + GRACE} == {}
+        assert any(asked.path == f"/sitemap-{1}.xml" for asked in newsroom.log), "no sitemap came to its index"
+        skipped = {url for (url,) in stream.rows("SELECT url FROM fetches WHERE reason = 'host_budget'")}
+        assert skipped, "the slow site was not slow"
+        assert skipped <= {url for url in newsroom.urls if SLOW in url or TARDY in url}
+        assert shortest_gap(newsroom, SLOW) >= CRAWL_DELAY
+        assert stream.faults() == []
+
+
+def test_a_run_on_prism_gives_what_the_runner_in_memory_gives(tmp_path: Path) -> None:
+    with Site() as site:
+        command = golden.command(tmp_path / "lake", "--runner", "prism")[len(golden.ONRECORD) :]
+        done = golden.onrecord(site, *command)
+        assert done.returncode == 0, done.stderr
+        here = golden.onrecord(site, *golden.command(tmp_path / "here")[len(golden.ONRECORD) :])
+        assert here.returncode == 0, here.stderr
+    assert golden.stable_rows(tmp_path / "lake") == golden.stable_rows(tmp_path / "here")
