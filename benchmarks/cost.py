@@ -71,16 +71,16 @@ def run(lake: Path, source: dict[str, Any], address: str, **options: object) -> 
     return Run(cost, manifest.rows("articles"), sizes, archives)
 
 
-def tell(name: str, few: Run, many: Run, packed: float, *, is_asked: bool) -> None:
+def tell(name: str, runs: tuple[Run, Run], packed: float, *, is_asked: bool) -> None:
     """Prints what a million articles take of a worker.
 
     Args:
         name: what it does.
-        few: a run over few pages.
-        many: over many.
+        runs: over few pages and over many.
         packed: bytes of a page as it comes.
         is_asked: whether sites are asked for the pages.
     """
+    few, many = runs
     cpu = (many.cost.cpu - few.cost.cpu) / (many.articles - few.articles)
     # A worker that waits for nothing holds its memory as long as it computes.
     held = 1e6 * cpu * many.cost.peak * 2**20 / 1e9
@@ -108,11 +108,14 @@ def main() -> None:
             lists.append({"type": "urls", "path": f"{folder}/urls-{count}.txt"})
             urls = "".join(f"http://h{n}.example/page\n" for n in range(count))
             Path(lists[-1]["path"]).write_text(urls, encoding="utf-8")
-        plain = {"annotate": {"enabled": False}}
-        kept = [run(folder / f"kept-{n}", source, site.address, archive=True) for n, source in enumerate(lists)]
-        bare = [run(folder / f"bare-{n}", source, site.address, **plain) for n, source in enumerate(lists)]
-        warc: list[dict[str, Any]] = [{"type": "warc", "path": made.archives} for made in kept]
-        read = [run(folder / f"read-{n}", source, site.address) for n, source in enumerate(warc)]
+
+        def both(name: str, sources: list[dict[str, Any]], **options: object) -> tuple[Run, Run]:
+            few, many = (run(folder / f"{name}-{n}", each, site.address, **options) for n, each in enumerate(sources))
+            return few, many
+
+        kept = both("kept", lists, archive=True)
+        bare = both("bare", lists, annotate={"enabled": False})
+        read = both("read", [{"type": "warc", "path": made.archives} for made in kept])
     few, many = kept
     articles, packed = many.articles, many.sizes[ARCHIVES] / many.articles
     words = sum(len(extract_line({"html": page})["text"].split()) for page in pages) / len(pages)
@@ -121,9 +124,9 @@ def main() -> None:
     each = (many.cost.cpu - few.cost.cpu) / (articles - few.articles)
     print(f"CPU seconds an article: {each:.2f}; hours of one core a million articles: {each * 1e6 / 3600:.0f}")
     print(f"\n{HEAD}")
-    tell("fetch, extract, annotate, keep the page", *kept, packed, is_asked=True)
-    tell("fetch, extract", *bare, packed, is_asked=True)
-    tell("read web archives, extract, annotate", *read, packed, is_asked=False)
+    tell("fetch, extract, annotate, keep the page", kept, packed, is_asked=True)
+    tell("fetch, extract", bare, packed, is_asked=True)
+    tell("read web archives, extract, annotate", read, packed, is_asked=False)
     print("\nbytes an article in the lake, by table, and of its archived page")
     for table, size in many.sizes.items():
         print(f"  {table}: {size / articles:,.0f}")

@@ -25,7 +25,7 @@ from pipeline.lake import (
     staged_as,
 )
 from pipeline.rewrite import tidy
-from transforms.records import Run, StagedFile
+from transforms.records import STREAM, Run, StagedFile
 from transforms.store import Store
 from transforms.tables import SCHEMA_VERSION, TABLES
 
@@ -65,7 +65,8 @@ def exclusive(store: Store, run_id: str) -> Iterator[str]:
 def _recover(store: Store, run_id: str) -> None:
     """Finishes a run that died while publishing, and removes what else it staged. Needs its lock.
 
-    What the next attempt may take over stays for a day, and what the quality gate holds for `HELD`.
+    What the next attempt may take over stays for a day (of a stream until it is started again: its attempt may have
+    begun long ago), and what the quality gate holds for `HELD`.
     """
     for path in staged_as(store, run_id, "manifest.json"):
         manifest, staging = manifest_at(store, path), path.removesuffix("/manifest.json")
@@ -75,7 +76,8 @@ def _recover(store: Store, run_id: str) -> None:
                 _finish(store, manifest, staging)
             clear(store, staging)
     now = datetime.now(timezone.utc)
-    kept = tuple(f"{a.folder}/" for a in attempts(store, run_id) if a.started_at > now - KEPT)
+    is_stream = run_id.endswith(STREAM)
+    kept = tuple(f"{a.folder}/" for a in attempts(store, run_id) if is_stream or a.started_at > now - KEPT)
     waiting = held(store, run_id)
     if waiting is not None and waiting.committed_at > now - HELD:
         kept += (f"{_staging_of(waiting)}/",)

@@ -2,7 +2,8 @@
 
 A compaction is a manifest of its own, which names the merged files and the runs whose place it takes (`supersedes`).
 With that one manifest all of these runs change over at once, and their own manifests, which stay, no longer count. A
-run that is made anew later counts by its own manifest again (`pipeline.lake.manifests`).
+run that is made anew later counts by its own manifest again (`pipeline.lake.manifests`). Those of a stream's windows,
+which nobody makes anew, stay for `KEPT_WINDOWS`, or each commit would read more of them than the one before.
 """
 
 import secrets
@@ -10,14 +11,27 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 
 from pipeline.commit import exclusive, publish
-from pipeline.lake import COMPACTED, COMPACTION, LakeFile, Manifest, manifests, try_lock
+from pipeline.lake import (
+    COMPACTED,
+    COMPACTION,
+    LakeFile,
+    Manifest,
+    is_window,
+    lock_path,
+    manifest_path,
+    manifests,
+    try_lock,
+)
 from pipeline.rewrite import Drop, drop_rows
 from transforms.files import TARGET_BYTES, merge_files
 from transforms.store import Store
 from transforms.tables import ARCHIVES, SCHEMA_VERSION, TABLES
+
+KEPT_WINDOWS = timedelta(days=2)
+"""For how long after the compaction the manifest of a window stays: who reads the lake now may not know of it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,7 @@ def compact(store: Store, before: date) -> Iterator[Compacted]:
                     unchanged = [m for m in held if (m.run_id, m.stamp) in standing]
                     if _is_worth_it(unchanged):
                         yield _compact_day(store, day, unchanged)
+        _drop_windows(store)
 
 
 def _compact_day(store: Store, day: date, runs: list[Manifest]) -> Compacted:
@@ -91,6 +106,17 @@ def _compact_day(store: Store, day: date, runs: list[Manifest]) -> Compacted:
     publish(store, manifest, staging)
     after = sum(len(files[table]) for table in TABLES)
     return Compacted(day, len(runs), len(manifest.replaces), after)
+
+
+def _drop_windows(store: Store) -> None:
+    """Removes the manifests of windows whose rows have long been a compaction's, and their locks."""
+    old = datetime.now(timezone.utc) - KEPT_WINDOWS
+    standing = {*store.files("_runs")}
+    for manifest in manifests(store):
+        if manifest.committed_at < old:
+            windows = filter(is_window, manifest.supersedes.keys() - manifest.hides)
+            paths = {path for run_id in windows for path in (manifest_path(run_id), lock_path(run_id))}
+            store.delete(sorted(paths & standing))
 
 
 def _is_small(manifest: Manifest) -> bool:

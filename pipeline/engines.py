@@ -1,6 +1,7 @@
 """What is asked of engines other than Beam's own in this process."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -42,6 +43,9 @@ def remote_options(beam_options: Sequence[str]) -> PipelineOptions:
         prism = options.view_as(PrismRunnerOptions)
         if not options.view_as(PortableOptions).job_endpoint:
             prism.prism_location = prism.prism_location or find_prism()
+        is_chosen = any(option.startswith("--prism_log_level") for option in beam_options)
+        if not is_chosen and not logging.getLogger().isEnabledFor(logging.INFO):
+            prism.prism_log_level = "error"  # its logger heeds no level of ours
     return options
 
 
@@ -78,23 +82,17 @@ def check_job(config: RunConfig, beam_options: Sequence[str]) -> None:
     runner = runner_of(options).lower().removesuffix("runner")
     if runner == "dataflow":
         _check_places(config, "Dataflow", "gs://bucket/prefix is allowed", may_mount=False)
-        _check_image("--sdk_container_image", options.view_as(WorkerOptions).sdk_container_image)
+        _check_image("Dataflow", "--sdk_container_image", options.view_as(WorkerOptions).sdk_container_image)
     elif runner == "flink":
-        _check_places(
-            config,
-            "Flink",
-            "allowed are gs://bucket/prefix and, with `mounted: true`, what all of them mount there",
-            may_mount=True,
-        )
+        allowed = "allowed are gs://bucket/prefix and, with `mounted: true`, a whole path that all of them mount"
+        _check_places(config, "Flink", allowed, may_mount=config.mounted)
         _check_environment(options)
         _check_flink(options)
 
 
 def _check_places(config: RunConfig, engine: str, allowed: str, *, may_mount: bool) -> None:
-    if may_mount and config.mounted:
-        return
     for key, place in _places(config):
-        if not place.startswith("gs://"):
+        if not place.startswith("gs://") and not (may_mount and Path(place).is_absolute()):
             raise ConfigError(f"{key}: {place} is out of reach for {engine}'s workers; {allowed}")
 
 
@@ -108,10 +106,10 @@ def _places(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield "annotate.gazetteers", gazetteer
 
 
-def _check_image(option: str, image: str | None) -> None:
+def _check_image(engine: str, option: str, image: str | None) -> None:
     if not image:
         raise ConfigError(
-            f"{option} is missing: the engine's workers need an image that holds onrecord, "
+            f"{option} is missing: {engine}'s workers need an image that holds onrecord, "
             "such as REGION-docker.pkg.dev/PROJECT/REPOSITORY/onrecord:VERSION (docs/deployment.md builds it)"
         )
     tag, ours = re.search(r":v?(\d+(?:\.\w+)+)$", image), version("onrecord")
@@ -127,7 +125,7 @@ def _check_environment(options: PipelineOptions) -> None:
     portable = options.view_as(PortableOptions)
     kind, where = portable.environment_type, portable.environment_config
     if kind == "DOCKER":
-        _check_image("--environment_config", where or options.view_as(WorkerOptions).sdk_container_image)
+        _check_image("Flink", "--environment_config", where or options.view_as(WorkerOptions).sdk_container_image)
     elif kind not in ("EXTERNAL", "LOOPBACK", "PROCESS"):
         raise ConfigError(
             f"--environment_type {kind or 'is missing'}: allowed are EXTERNAL, a worker pool beside each task manager "

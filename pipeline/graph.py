@@ -36,7 +36,7 @@ from apache_beam.transforms.window import FixedWindows
 
 from pipeline.commit import commit, is_committed
 from pipeline.config import RunConfig, StreamConfig
-from pipeline.ledger import Recall, TakeUp
+from pipeline.ledger import AcknowledgeKnown, Recall, TakeUp
 from pipeline.quality import QualityConfig, check_quality
 from pipeline.resume import Resume
 from pipeline.stories import write_stories
@@ -50,7 +50,7 @@ from transforms.records import Article, Page, Run, StagedFile, UrlRequest
 from transforms.seen import DropSeen
 from transforms.sources import SITEMAP_TYPES
 from transforms.sources.pubsub import acknowledge
-from transforms.sources.pubsub_transform import Acknowledge, ReadPubSub
+from transforms.sources.pubsub_transform import ReadPubSub
 from transforms.sources.transform import ListUrls, ReadArchives, ReadListings
 from transforms.sources.watch import Pace
 from transforms.sources.watch_transform import WatchListings
@@ -122,8 +122,7 @@ def build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
         | "StagedFiles" >> beam.Flatten()
         | CommitWindows(run, acknowledge)
     )
-    # A page's first request still has its receipt, so that if it is lost, this one's page comes again with it.
-    unseen.twins | "Receipts" >> Acknowledge()
+    unseen.twins | "Receipts" >> AcknowledgeKnown(run, acknowledge)
 
 
 def _windows(stream: StreamConfig) -> beam.WindowInto:

@@ -49,6 +49,7 @@ HELD = timedelta(days=7)
 """For how long a run that the quality gate holds waits to be accepted."""
 
 
+_WINDOW = re.compile(r".+-[0-9]{8}T[0-9]{6}(-late[0-9]+)?")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -202,7 +203,7 @@ def new_attempt(run_id: str, run_date: date, lake: str, holder: str = "") -> Run
 
 def read_manifest(store: Store, run_id: str) -> Manifest | None:
     """The manifest of a committed run, or None."""
-    return manifest_at(store, _manifest_path(run_id))
+    return manifest_at(store, manifest_path(run_id))
 
 
 def manifest_at(store: Store, path: str) -> Manifest | None:
@@ -230,7 +231,7 @@ def manifests(store: Store) -> list[Manifest]:
     """The manifests in effect, by run id: of all committed runs, and in place of superseded ones their compaction's.
 
     The files that they name are the lake. A compaction's file holds rows of several runs; where its manifest `hides`
-    one of them, the rows of that run in its files do not count.
+    one of them, the rows of that run in its files do not count. A superseded manifest may be gone (`pipeline.compact`).
     """
     read = (manifest_at(store, path) for path in store.files("_runs") if path.endswith(".json"))
     found = [manifest for manifest in read if manifest is not None]
@@ -242,6 +243,11 @@ def manifests(store: Store) -> list[Manifest]:
 def run_ids(standing: Iterable[Manifest]) -> set[str]:
     """The runs that these manifests name: their own, and those that they compacted."""
     return {run_id for manifest in standing for run_id in (manifest.run_id, *manifest.supersedes)}
+
+
+def is_window(run_id: str) -> bool:
+    """Whether this is the id of a window of a stream."""
+    return _WINDOW.fullmatch(run_id) is not None
 
 
 def runs_of(standing: Iterable[Manifest], name: str, first: date = date.min, last: date = date.max) -> list[str]:
@@ -262,7 +268,7 @@ def newest_run(store: Store) -> str | None:
 
 
 def _in_effect(manifest: Manifest, stamps: dict[str, str]) -> Manifest:
-    hides = frozenset(run for run, stamp in manifest.supersedes.items() if stamps.get(run) != stamp)
+    hides = frozenset(run for run, stamp in manifest.supersedes.items() if stamps.get(run, stamp) != stamp)
     archives = [f for f in manifest.files.get(ARCHIVES, []) if f.path.split("/")[1] not in hides]
     files = {**manifest.files, ARCHIVES: archives} if hides else manifest.files
     return manifest.model_copy(update={"hides": hides, "files": files})
@@ -322,7 +328,7 @@ def show(store: Store, manifest: Manifest, staging: str) -> None:
     Raises:
         CommitError: another manifest stands than the one that this follows; nothing has moved.
     """
-    path, data = _manifest_path(manifest.run_id), _to_json(manifest)
+    path, data = manifest_path(manifest.run_id), _to_json(manifest)
     standing = store.read(path)
     before = Manifest.model_validate_json(standing).stamp if standing is not None else None
     try:
@@ -375,7 +381,8 @@ def report_path(run_id: str | None) -> str:
     return f"_reports/{run_id or '_lake'}.html"
 
 
-def _manifest_path(run_id: str) -> str:
+def manifest_path(run_id: str) -> str:
+    """Where a run's manifest lies."""
     return f"_runs/{run_id}.json"
 
 

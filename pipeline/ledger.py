@@ -15,7 +15,7 @@ import dataclasses
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, NamedTuple
@@ -79,7 +79,9 @@ _LEFT = f"""
     )
     SELECT arg_max(url, fetched_at), arg_max(source, fetched_at)
     FROM told JOIN left_behind USING (article_id) GROUP BY article_id, first_at
-    HAVING arg_max(retriable, fetched_at) ORDER BY first_at, 1 LIMIT $most
+    HAVING arg_max(retriable, fetched_at)
+    QUALIFY row_number() OVER (PARTITION BY any_value(domain) ORDER BY first_at, 1) <= $of_domain
+    ORDER BY first_at, 1 LIMIT $most
 """  # noqa: S608 - names of ours
 
 
@@ -186,12 +188,24 @@ def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
     )
 
 
+def _now(run: Run) -> Run:
+    """A stream, whose logical time is the clock's."""
+    now = datetime.now(timezone.utc)
+    return dataclasses.replace(run, run_date=now.date(), logical_time=now)
+
+
 def _asking(run: Run, is_remade: bool) -> dict[str, Any]:
     return {"run_id": run.run_id, "now": run.time, "is_remade": is_remade}
 
 
 def left_behind(
-    database: duckdb.DuckDBPyConnection, name: str, config: RevisitConfig, run: Run, *, is_remade: bool = False
+    database: duckdb.DuckDBPyConnection,
+    name: str,
+    config: RevisitConfig,
+    run: Run,
+    *,
+    is_remade: bool = False,
+    of_domain: int | None = None,
 ) -> list[UrlRequest]:
     """The URLs that earlier runs of a configuration failed on retriably or did not come to.
 
@@ -202,6 +216,7 @@ def left_behind(
         config: how long, how often and how many at most.
         run: the run that takes them up.
         is_remade: whether only runs before it count.
+        of_domain: how many of one domain at most; None: as many as in all.
 
     Returns:
         Each URL once, the longest known first: its last row in the whole ledger is retriable.
@@ -213,6 +228,7 @@ def left_behind(
             "age": timedelta(days=config.take_up_days),
             "tries": config.take_up_tries,
             "most": config.take_up_urls,
+            "of_domain": of_domain or config.take_up_urls,
             **_asking(run, is_remade),
         },
     ).fetchall()
@@ -257,16 +273,18 @@ class _LeftBehind:
         since = float(memory or 0)
         if now - since < every:
             return Polled([], memory, since + every - now)
-        run = dataclasses.replace(self._run, logical_time=datetime.now(timezone.utc))
-        return Polled(_left_behind(self._config, run), str(now).encode(), every)
+        delay, patience = self._config.fetch.delay_seconds, self._config.stream.seconds("patience")
+        # Half of what a site's pace lets through, or its news would find no place any more.
+        of_domain = max(1, int(patience / delay / 2)) if delay else None
+        return Polled(_left_behind(self._config, _now(self._run), of_domain), str(now).encode(), every)
 
 
-def _left_behind(config: RunConfig, run: Run) -> list[UrlRequest]:
+def _left_behind(config: RunConfig, run: Run, of_domain: int | None = None) -> list[UrlRequest]:
     since = run.run_date - timedelta(days=2 * config.revisit.take_up_days + 1)
     store = open_store(run.lake)
     is_remade = read_manifest(store, run.run_id) is not None
     with open_ledger(store, since) as database:
-        return left_behind(database, config.name, config.revisit, run, is_remade=is_remade)
+        return left_behind(database, config.name, config.revisit, run, is_remade=is_remade, of_domain=of_domain)
 
 
 class Recalled(NamedTuple):
@@ -339,7 +357,7 @@ class _Recall(beam.DoFn):
     def _look_up(self) -> Iterator[WindowedValue | TaggedOutput]:
         run = self._run
         if run.is_stream:
-            run = dataclasses.replace(run, logical_time=datetime.now(timezone.utc))
+            run = _now(run)
             if time.monotonic() - self._opened_at > _OPEN_SECONDS:
                 self._open()
         waiting, self._waiting = self._waiting, []
@@ -359,3 +377,47 @@ class _Recall(beam.DoFn):
                 yield WindowedValue(result, timestamp, (window,))
         for what, number in met.items():
             count("ledger", what, number)
+
+
+Acknowledge = Callable[[Iterable[str]], None]
+"""Tells queues that the rows of their messages stand, by the receipts (`UrlRequest.receipt`)."""
+
+
+class AcknowledgeKnown(beam.PTransform):
+    """Ends the messages of twins, the requests for a page that was asked for before, once that page's row stands.
+
+    Takes a PCollection[UrlRequest]; gives nothing. Until then a message stays with its queue and comes again: it may be
+    the very message whose page is under way, which only a commit may end.
+
+    Args:
+        run: the stream's attempt.
+        acknowledge: is called with the receipts.
+    """
+
+    def __init__(self, run: Run, acknowledge: Acknowledge) -> None:
+        super().__init__()
+        self._run, self._acknowledge = run, acknowledge
+
+    def expand(self, requests: "beam.PCollection[UrlRequest]") -> "beam.PCollection[None]":
+        return (
+            requests
+            | beam.Filter(lambda request: request.receipt is not None)
+            | beam.ParDo(_AcknowledgeKnown(self._run, self._acknowledge)).with_output_types(None)
+        )
+
+
+class _AcknowledgeKnown(beam.DoFn):
+    def __init__(self, run: Run, acknowledge: Acknowledge) -> None:
+        self._run, self._acknowledge = run, acknowledge
+
+    def start_bundle(self) -> None:
+        self._twins: list[UrlRequest] = []
+
+    def process(self, request: UrlRequest) -> None:
+        self._twins.append(request)
+
+    def finish_bundle(self) -> None:
+        if self._twins:
+            with open_ledger(open_store(self._run.lake)) as database:
+                known = look_up(database, self._twins, self._run)
+            self._acknowledge(twin.receipt for twin in self._twins if twin.article_id in known and twin.receipt)

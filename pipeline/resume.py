@@ -14,18 +14,20 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from apache_beam.transforms.window import TimestampedValue
 
 from pipeline.config import RunConfig
 from pipeline.lake import Attempt, attempts
+from pipeline.ledger import open_ledger
 from transforms.annotate import MODEL_VERSION
 from transforms.annotate.entities import RULES_VERSION
 from transforms.database import open_database
@@ -40,7 +42,7 @@ _LOG = logging.getLogger(__name__)
 
 _COLUMNS = {
     "articles": ("article_id", "text_hash"),
-    "fetches": ("article_id", "outcome", "reason", "source", "text_hash", "body_hash", "retriable"),
+    "fetches": ("article_id", "fetched_at", "outcome", "reason", "source", "text_hash", "body_hash", "retriable"),
     "failures": ("article_id", "stage"),
 }
 
@@ -51,6 +53,8 @@ _WHOLE = """
       AND (outcome <> 'failed' OR article_id IN (SELECT article_id FROM failures WHERE stage <> 'annotate'))
       AND NOT ($is_held AND retriable)
 """
+# What a stream staged for a window that was committed before it died.
+_NOT_COMMITTED = "FROM staged ANTI JOIN fetches USING (fetched_at, article_id)"
 
 
 def begin(store: Store, run: Run, config: RunConfig) -> Run:
@@ -86,7 +90,9 @@ def begin(store: Store, run: Run, config: RunConfig) -> Run:
 
 def _fingerprint(config: RunConfig, run: Run) -> str:
     settings = config.model_dump(mode="json", exclude={"sources", "lake", "quality"})
-    code = [version("onrecord"), *versions_of(config), SCHEMA_VERSION, str(run.run_date)]
+    # Rows of a stream become rows of the window that commits them, on whichever day.
+    day = "" if run.is_stream else str(run.run_date)
+    code = [version("onrecord"), *versions_of(config), SCHEMA_VERSION, day]
     return content_hash(json.dumps([settings, code], sort_keys=True))
 
 
@@ -103,7 +109,10 @@ def _adopt(store: Store, run: Run, dead: str, *, with_pages: bool, is_held: bool
             read = dict(_whole_files(store, f"{dead}/rows/{table}", columns))
             files[table] = list(read)
             empty = TABLES[table].schema.empty_table().select(columns)
-            database.register(table, pa.concat_tables([empty, *read.values()]))
+            rows = pa.concat_tables([empty, *read.values()])
+            if run.is_stream and table == "fetches":
+                rows = _not_committed(store, rows)
+            database.register(table, rows)
         taken: dict[str, bool] = dict(database.execute(_WHOLE, {"is_held": is_held}).fetchall())
     if with_pages:
         missing = {article_id for article_id, has_page in taken.items() if has_page}
@@ -111,6 +120,16 @@ def _adopt(store: Store, run: Run, dead: str, *, with_pages: bool, is_held: bool
             yield from _adopt_pages(store, run, path, missing)
         taken = {article_id: has_page for article_id, has_page in taken.items() if article_id not in missing}
     yield from adopt_rows(store, run, files, "article_id IN (FROM taken)", taken)
+
+
+def _not_committed(store: Store, rows: pa.Table) -> pa.Table:
+    """The rows of ``fetches`` without those that stand in the lake: each is known by its page and its moment."""
+    times = rows["fetched_at"].drop_null()
+    if not len(times):
+        return rows
+    with open_ledger(store, pc.min(times).as_py().date() - timedelta(days=1)) as database:
+        database.register("staged", rows)
+        return database.execute(_NOT_COMMITTED).to_arrow_table()
 
 
 def _whole_files(store: Store, folder: str, columns: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
@@ -154,9 +173,7 @@ def adopt_rows(
     relation = pa.table({"article_id": pa.array(sorted(article_ids), pa.string())})
     for table, paths in files.items():
         condition = f"({where}) AND stage <> 'annotate'" if table == "failures" else where
-        # A stream's belong to its first window.
-        run_id = (run.of_window(run.time) if run.is_stream else run).run_id
-        prefix = f"{run.staging}/rows/{table}/{run_id}.adopted-"
+        prefix = f"{run.staging}/rows/{table}/adopted-"
         if paths:
             yield from merge_files(store, table, run.partition, paths, prefix, condition, {"taken": relation})
 

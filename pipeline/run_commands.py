@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import sys
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -274,6 +275,10 @@ def stream(
     except (ConfigError, ListError, StoreError, RunLockedError) as error:
         refuse(str(error))
     except StreamError as error:
+        if error.may_start_again:
+            warn(str(error))
+            # A new process in place of this one: nothing is left of the engine that failed.
+            os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the command itself
         fail(str(error), EXIT_FAILED)
     except KeyboardInterrupt:
         fail("stopped at once; what was not committed is asked for again by the same command", EXIT_INTERRUPTED)

@@ -15,18 +15,30 @@ from pipeline.config import ConfigError, RunConfig, check_for_stream
 from pipeline.engines import PRISM, check_job, remote_options, runner_of
 from pipeline.execute import cause_of, start, stop_signals
 from pipeline.graph import build_stream
-from pipeline.lake import new_attempt, read_manifest
+from pipeline.lake import new_attempt
 from pipeline.progress import UNWATCHED, Watcher, watched
 from pipeline.resume import begin
 from pipeline.stream_progress import StreamWatch
 from transforms.fetch import shared_drain
 from transforms.fetch.pages import end_lasting
 from transforms.records import STREAM
-from transforms.store import Store, open_store
+from transforms.store import open_store
+
+LEAST_SECONDS = 60.0
+"""A stream that flowed for so long and then ended by an error may be started again: it was not at fault itself."""
 
 
 class StreamError(Exception):
-    """The stream ended by an error. The message is one sentence."""
+    """The stream ended by an error. The message is one sentence.
+
+    Args:
+        message: the sentence.
+        seconds: how long the stream flowed.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.may_start_again = seconds >= LEAST_SECONDS
 
 
 def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher = UNWATCHED) -> None:
@@ -54,7 +66,6 @@ def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher =
     run_id = config.name + STREAM
     with exclusive(store, run_id) as holder:
         run = replace(new_attempt(run_id, now.date(), store.root, holder), logical_time=now)
-        drop_committed(store, run_id)
         run = begin(store, run, config)
         watcher.begins(run_id)
         stopped = threading.Event()
@@ -77,7 +88,8 @@ def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher =
             if stopped.is_set():
                 raise KeyboardInterrupt from error
             raise StreamError(
-                f"stream {config.name} ended by an error, and goes on when it is started again: {cause_of(error)}"
+                f"stream {config.name} ended by an error, and goes on when it is started again: {cause_of(error)}",
+                (datetime.now(timezone.utc) - now).total_seconds(),
             ) from error
         finally:
             end_lasting()
@@ -105,20 +117,3 @@ def stream_options(beam_options: Sequence[str]) -> PipelineOptions:
             f"--runner {runner}: it closes no window before the end; allowed are prism, flink and dataflow"
         )
     return options
-
-
-def drop_committed(store: Store, run_id: str) -> None:
-    """Removes what dead attempts at a stream staged for windows that stand.
-
-    Args:
-        store: the lake. The caller holds the stream's lock.
-        run_id: the stream's.
-    """
-    staged = [path for path in store.files(f"_staging/{run_id}") if "/rows/" in path]
-    windows = {path: path.rsplit("/", 1)[1].partition(".")[0] for path in staged}
-    standing = {window for window in set(windows.values()) if _stands(store, window)}
-    store.delete([path for path, window in windows.items() if window in standing])
-
-
-def _stands(store: Store, run_id: str) -> bool:
-    return read_manifest(store, run_id) is not None

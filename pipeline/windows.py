@@ -1,11 +1,14 @@
 """The commit of a stream: each window becomes a run of its own, by the same protocol (`pipeline.commit`).
 
-A run's id is the configuration's name and the window's beginning. A runner that lost a worker may hand a window's files
-over once more: the manifest that stands names the same attempt then, and nothing is done but to tell the queues.
+A run's id is the configuration's name and the window's beginning; what comes later of the same window is a run of its
+own (``-late1``), be it late, or of a stream that was stopped and started again inside the window. A runner that lost a
+worker may hand a window's files over once more: the manifest that stands names the same attempt then, and nothing is
+done but to tell the queues.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 
@@ -14,14 +17,13 @@ from apache_beam.transforms.window import IntervalWindow
 from apache_beam.utils.windowed_value import PaneInfo
 
 from pipeline.commit import alone, commit, is_committed
+from pipeline.lake import CommitError, Manifest, read_manifest
+from pipeline.ledger import Acknowledge
 from pipeline.stories import write_stories
 from transforms.counters import count
 from transforms.files import publish_files
 from transforms.records import Run, StagedFile
 from transforms.store import open_store
-
-Acknowledge = Callable[[Iterable[str]], None]
-"""Tells queues that the rows of their messages stand, by the receipts."""
 
 
 class CommitWindows(beam.PTransform):
@@ -56,13 +58,31 @@ class _CommitWindow(beam.DoFn):
         pane: PaneInfo = beam.DoFn.PaneInfoParam,
     ) -> Iterable[str]:
         files = list(group[1])
-        run = self._run.of_window(window.start.to_utc_datetime(has_tz=True))
-        if pane.index > 0:
-            run = replace(run, run_id=f"{run.run_id}-late{pane.index}")
+        run = window_run(self._run, window.start.to_utc_datetime(has_tz=True), pane.index)
         commit_window(run, files)
         self._acknowledge(receipt for file in files for receipt in file.receipts)
         open_store(run.lake).delete([file.path for file in files])
         yield run.run_id
+
+
+def window_run(stream: Run, start: datetime, pane: int) -> Run:
+    """The run that commits one pane of a window; the same whenever it is asked for.
+
+    Args:
+        stream: the stream's attempt.
+        start: the window's beginning.
+        pane: the pane's number. What other attempts have committed of the same window stays, and is counted too.
+    """
+    run, store = stream.of_window(start), open_store(stream.lake)
+
+    def named(number: int) -> str:
+        return f"{run.run_id}-late{number}" if number else run.run_id
+
+    standing: list[Manifest] = []
+    while (manifest := read_manifest(store, named(len(standing)))) is not None:
+        standing.append(manifest)
+    own = [number for number, manifest in enumerate(standing) if manifest.attempt == run.attempt]
+    return replace(run, run_id=named(own[pane] if pane < len(own) else len(standing) + pane - len(own)))
 
 
 def commit_window(run: Run, files: Iterable[StagedFile]) -> None:
@@ -80,6 +100,8 @@ def commit_window(run: Run, files: Iterable[StagedFile]) -> None:
     with alone(store, run.run_id) as holder:
         if is_committed(store, run):
             return
+        if read_manifest(store, run.run_id) is not None:
+            raise CommitError(f"window {run.run_id} was committed by another attempt at the stream meanwhile")
         run = replace(run, holder=holder)
         by_table = groupby(sorted(files, key=attrgetter("table")), key=attrgetter("table"))
         published = [file for _, several in by_table for file in publish_files(run, several)]

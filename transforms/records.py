@@ -393,10 +393,8 @@ class Run:
         """The run that commits one window of a stream, whose attempt this is (`run_id`: the name and `STREAM`).
 
         Args:
-            start: the window's beginning. The first window of a stream begins with the stream, so that no two
-                attempts at it ever make the same run.
+            start: the window's beginning.
         """
-        start = max(start, self.time)
         run_id = f"{self.run_id.removesuffix(STREAM)}-{start:%Y%m%dT%H%M%S}"
         return replace(self, run_id=run_id, run_date=start.date(), logical_time=start, adopted=())
 

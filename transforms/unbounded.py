@@ -37,7 +37,8 @@ class Polled(NamedTuple):
     outputs: Sequence[Any]
     """Records; a `TaggedOutput` for another output than the main one."""
     memory: bytes
-    """What the poller wants to be given in its next turn; it survives a worker where the runner keeps state."""
+    """What the poller wants to be given in its next turn; it survives a worker where the runner keeps state. Never
+    empty: Beam takes an empty rest for none."""
     seconds: float
     """How long it would sleep until then."""
 
@@ -166,6 +167,8 @@ class _Turns(beam.DoFn):
             return
         turn = self._poller(element, memory)
         ended = Timestamp.of(time.time())
+        if not turn.memory:
+            raise ValueError("a poller gave no memory, so its source would end here without a word")
         tracker.try_claim(turn.memory)
         for output in turn.outputs:
             is_tagged = isinstance(output, TaggedOutput)

@@ -96,8 +96,18 @@ def test_cost_is_that_of_all_processes_below() -> None:
     cost = cost_of([sys.executable, "-c", start])
     assert cost.cpu >= 0.5
     assert cost.peak > 80
+    assert cost.path == pytest.approx(cost.cpu)
     with pytest.raises(SystemExit, match="ended with 3"):
         cost_of([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_of_processes_side_by_side_the_busiest_is_waited_for() -> None:
+    work = "import hashlib, time; end = time.process_time() + {}\nwhile time.process_time() < end: hashlib.sha256(b'x')"
+    start = "import subprocess, sys\nrun = lambda code: subprocess.Popen([sys.executable, '-c', code])\n"
+    start += f"for one in [run({work.format(2)!r}), run({work.format(3)!r})]: one.wait()"
+    cost = cost_of([sys.executable, "-c", start])
+    assert cost.cpu >= 5
+    assert 3 <= cost.path <= cost.cpu - 1
 
 
 def test_a_sample_counts_for_the_innermost_part_and_waiting_for_none() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SHOWN = 30
+SHOWN = 100
 """Items that a feed shows: the newest."""
 PER_SITEMAP = 3
 """Items of one sitemap; the host's index names as many sitemaps as that takes."""

@@ -1,6 +1,6 @@
 """Starts one Python worker as Beam's boot program does in a container: what PROCESS environments run.
 
-A runner calls it with its endpoints; the rest is asked of the runner's provision service.
+A runner calls it with its id and the address of the runner's provision service, which tells all else.
 """
 
 import argparse
@@ -8,7 +8,7 @@ import os
 import sys
 
 import grpc
-from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc, endpoints_pb2
+from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc
 from apache_beam.runners.worker import sdk_worker_main
 from google.protobuf import json_format, text_format
 
@@ -16,7 +16,7 @@ from google.protobuf import json_format, text_format
 def main() -> None:
     """Works until the runner has no more work for it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("id", "logging_endpoint", "provision_endpoint", "control_endpoint"):
+    for name in ("id", "provision_endpoint"):
         parser.add_argument(f"--{name}", required=True)
     given, _ = parser.parse_known_args()
     with grpc.insecure_channel(given.provision_endpoint) as channel:
@@ -26,15 +26,11 @@ def main() -> None:
     os.environ.update(
         WORKER_ID=given.id,
         PIPELINE_OPTIONS=json_format.MessageToJson(info.pipeline_options),
-        LOGGING_API_SERVICE_DESCRIPTOR=_descriptor(given.logging_endpoint),
-        CONTROL_API_SERVICE_DESCRIPTOR=_descriptor(given.control_endpoint),
+        LOGGING_API_SERVICE_DESCRIPTOR=text_format.MessageToString(info.logging_endpoint),
+        CONTROL_API_SERVICE_DESCRIPTOR=text_format.MessageToString(info.control_endpoint),
         RUNNER_CAPABILITIES=" ".join(info.runner_capabilities),
     )
     sdk_worker_main.main(sys.argv)
-
-
-def _descriptor(address: str) -> str:
-    return str(text_format.MessageToString(endpoints_pb2.ApiServiceDescriptor(url=address)))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class Stream:
             finally:
                 self.kill()
 
-    def until(self, holds: Callable[[], bool], seconds: float = 120) -> None:
+    def until(self, holds: Callable[[], bool], seconds: float = 240) -> None:
         """Waits until this holds, while the stream flows."""
         assert self._process is not None
         end = time.monotonic() + seconds

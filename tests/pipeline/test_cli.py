@@ -219,7 +219,6 @@ HEAVY = {
     "numpy",
     "onnxruntime",
     "pyarrow",
-    "pydantic",
     "trafilatura",
 }
 

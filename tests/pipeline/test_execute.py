@@ -44,7 +44,9 @@ def test_the_engine_that_really_runs_is_named(options: list[str], engine: Engine
 
 
 def test_hosts_are_dealt_into_a_group_for_each_worker_of_this_machine(run: Run) -> None:
-    config = RunConfig(name="daily", lake="lake", sources=[{"type": "urls", "path": "urls.txt"}])
+    config = RunConfig.model_validate(
+        {"name": "daily", "lake": "lake", "sources": [{"type": "urls", "path": "urls.txt"}]}
+    )
     two = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
     assert dealt_for(config, two).fetch == config.fetch.model_copy(update={"shards": 2})
     assert dealt_for(config, []).fetch.shards == 1

@@ -16,7 +16,7 @@ from transforms.store import open_store
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-NAMES = {"ccnews", "dataflow", "demo", "feeds", "flink", "scheduled", "sitemaps", "urls"}
+NAMES = {"ccnews", "dataflow", "demo", "feeds", "flink", "scheduled", "sitemaps", "stream", "urls"}
 
 
 @pytest.fixture(scope="module", autouse=True)

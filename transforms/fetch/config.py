@@ -122,7 +122,8 @@ class FetchConfig(BaseModel):
         default=32,
         ge=1,
         le=10_000,
-        description="Into how many groups the hosts are dealt; one worker has whole groups.",
+        description="Into how many groups the hosts are dealt; one worker has whole groups. On this machine there "
+        "is one for each worker.",
     )
     allowed_ports: frozenset[Annotated[int, Field(ge=1, le=65_535)]] = Field(
         default=frozenset({80, 443}), description="Ports that a URL or redirect may name."

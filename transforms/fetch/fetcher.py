@@ -105,8 +105,8 @@ class Fetcher:
         except asyncio.TimeoutError:
             # One that was never asked waited for its host's pace alone.
             reason = Reason.TIMEOUT if progress.attempts else Reason.HOST_BUDGET
-            refused = Rejected(reason, f"There was no answer within {self._patience:,.0f} s, waiting included.")
-            await self._deliver(missed(request, refused, progress))
+            given_up = Rejected(reason, f"There was no answer within {self._patience:,.0f} s, waiting included.")
+            await self._deliver(missed(request, given_up, progress))
         except Exception as error:  # noqa: BLE001 - a fault of ours costs this URL, never the run
             await self._deliver(missed(request, Rejected.of_fault(error), progress))
 
@@ -192,8 +192,9 @@ class Fetcher:
                 raise Rejected(Reason.ROBOTS, f"The site's robots.txt disallows {url} for {self._config.robots_token}.")
         if self._config.obey_opt_outs:
             async with host.reading:
-                if host.reservations is None:
+                if host.reservations is None or time.monotonic() - host.reservations_read_at > MAX_AGE_SECONDS:
                     host.reservations = await self._read_reservations(host, url)
+                    host.reservations_read_at = time.monotonic()
             if _said(host.reservations, progress).reserved(url):
                 raise Rejected(Reason.OPTED_OUT, f"The site's {WELL_KNOWN} reserves {url} from text and data mining.")
 

@@ -26,8 +26,10 @@ class Host:
     robots: RobotsRules | Rejected | None = None
     robots_read_at: float = 0.0
     reservations: Reservations | Rejected | None = None
+    reservations_read_at: float = 0.0
     crawl_delay: float = 0.0
     ready_at: float = 0.0
+    renewed_at: float = field(default_factory=time.monotonic)
     began: float | None = None
     requests: int = 0
     stalls: int = 0
@@ -53,6 +55,15 @@ class Host:
         if self.stalls >= config.host_max_stalls:
             raise _over(f"The host gave no answer in time to {self.stalls} requests in a row (fetch.host_max_stalls).")
         return wait
+
+    def renew(self) -> None:
+        """Begins its budget anew, and forgets what it did not say: in a stream no word of a bad moment is the last."""
+        self.renewed_at = time.monotonic()
+        self.began, self.requests, self.stalls = None, 0, 0
+        if isinstance(self.robots, Rejected):
+            self.robots = None
+        if isinstance(self.reservations, Rejected):
+            self.reservations = None
 
     def asked(self) -> None:
         """A request begins."""

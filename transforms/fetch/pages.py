@@ -134,7 +134,7 @@ _LASTING_LOCK = threading.Lock()
 def _lasting_loop(config: FetchConfig) -> Iterator[_Loop]:
     """The process's loop for these settings; it ends with the process, or with `end_lasting`."""
     with _LASTING_LOCK:
-        loop = next((loop for loop in _LASTING if loop.config == config), None)
+        loop = next((loop for loop in _LASTING if loop.config == config and loop.is_alive()), None)
         if loop is None:
             loop = _Loop(config, is_lasting=True)
             _LASTING.append(loop)

@@ -15,7 +15,8 @@ from transforms.records import Reason, Rejected
 from transforms.urls import host_of
 
 RENEWED_SECONDS = 900.0
-"""After so long the budget of a host begins anew (``fetch.host_max_...``), in a session that has no end."""
+"""After so long the budget of a host begins anew (``fetch.host_max_...``), in a session that has no end, and it is
+asked again for a robots.txt that could not be had."""
 
 _MOST_HOSTS = 20_000
 _DRAIN_SECONDS = 5.0
@@ -68,8 +69,8 @@ class Session:
             if self._is_lasting and len(self._hosts) >= _MOST_HOSTS:
                 self._forget()
             host = self._hosts[name] = Host(self.config)
-        elif self._is_lasting and host.began is not None and time.monotonic() - host.began > RENEWED_SECONDS:
-            host.began, host.requests, host.stalls = None, 0, 0
+        elif self._is_lasting and time.monotonic() - host.renewed_at > RENEWED_SECONDS:
+            host.renew()
         return host
 
     def pace(self, name: str) -> float:

@@ -50,7 +50,8 @@ class FetchInTurns(beam.DoFn):
     Args:
         config: the stage's settings.
         accept: content types whose pages are read.
-        patience: seconds that a request waits for its site; one that waited for longer is skipped, ``host_budget``.
+        patience: seconds that a request waits for its site; one that waited for longer, or would have to, is skipped,
+            ``host_budget``. So what waits for a site is bounded.
     """
 
     WAITING = BagStateSpec("waiting", TupleCoder((FloatCoder(), RecordCoder(UrlRequest))))
@@ -83,8 +84,10 @@ class FetchInTurns(beam.DoFn):
         now = time.time()
         queue: list[_Waiting] = sorted(waiting.read(), key=lambda entry: entry[0])
         waiting.clear()
-        overdue = [request for since, request in queue if now - since > self._patience]
-        rest = queue[len(overdue) :]
+        first = sum(now - since > self._patience for since, _ in queue)
+        last = first + self._most_waiting(queue[-1][1].url) if queue else first
+        rest = queue[first:last]
+        overdue = [request for _, request in (*queue[:first], *queue[last:])]
         most = len(rest) if is_draining() or not rest else self._at_once(rest[0][1].url)
         self._overdue += overdue
         self._asked += [request for _, request in rest[:most]]
@@ -97,6 +100,9 @@ class FetchInTurns(beam.DoFn):
     def _at_once(self, url: str) -> int:
         pace = pace_of(url, self._config)
         return max(1, int(TURN_SECONDS / pace)) if pace else _MOST_AT_ONCE
+
+    def _most_waiting(self, url: str) -> int:
+        return max(1, int(self._patience / (pace_of(url, self._config) or 1 / _MOST_AT_ONCE)))
 
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
         message = f"The site's pace did not let us ask within {self._patience:,.0f} s (stream.patience)."

@@ -149,7 +149,7 @@ def pull(client: Any, subscription: str, most: int, lease_seconds: int) -> list[
 
 
 def receipt_of(subscription: str, ack_id: str) -> str:
-    """What `acknowledge` takes for a message: a line of text. The lines of several are a receipt for all of them."""
+    """What `acknowledge` takes for a message: one line of text."""
     return f"{subscription} {ack_id}"
 
 
@@ -163,8 +163,8 @@ def acknowledge(receipts: Iterable[str]) -> None:
         receipts: from `receipt_of`; none needs no client.
     """
     by_subscription: dict[str, dict[str, None]] = {}
-    for line in (line for receipt in receipts for line in receipt.splitlines()):
-        subscription, _, ack_id = line.partition(" ")
+    for receipt in receipts:
+        subscription, _, ack_id = receipt.partition(" ")
         by_subscription.setdefault(subscription, {})[ack_id] = None
     if not by_subscription:
         return

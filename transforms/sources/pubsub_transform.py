@@ -7,7 +7,7 @@ import apache_beam as beam
 
 from transforms.records import UrlRequest
 from transforms.sources.config import PubSubSource
-from transforms.sources.pubsub import MAX_MESSAGES, acknowledge, open_subscriber, pull, receipt_of, request_of_message
+from transforms.sources.pubsub import MAX_MESSAGES, open_subscriber, pull, receipt_of, request_of_message
 from transforms.unbounded import Poll, Polled
 
 _BURST_SECONDS = 5.0
@@ -84,25 +84,3 @@ class _Puller:
             for received in messages or ()
         ]
         return Polled(requests, str(time.time() + pause).encode(), pause)
-
-
-class Acknowledge(beam.PTransform):
-    """Ends the messages of requests that nothing comes of, since their pages were asked for already.
-
-    Takes a PCollection[UrlRequest]; gives nothing.
-    """
-
-    def expand(self, requests: "beam.PCollection[UrlRequest]") -> "beam.PCollection[None]":
-        return requests | beam.ParDo(_Acknowledge()).with_output_types(None)
-
-
-class _Acknowledge(beam.DoFn):
-    def start_bundle(self) -> None:
-        self._receipts: list[str] = []
-
-    def process(self, request: UrlRequest) -> None:
-        if request.receipt is not None:
-            self._receipts.append(request.receipt)
-
-    def finish_bundle(self) -> None:
-        acknowledge(self._receipts)

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from transforms.failures import failed
-from transforms.records import Failure, Fetch, Page, Rejected, UrlRequest
+from transforms.records import Failure, Fetch, Page, Reason, Rejected, UrlRequest
 from transforms.sources.config import ListingSource, SitemapsSource
 from transforms.sources.listings import ListingRequest, listing_request, max_depth, next_listings, read_listing
 
 _REMEMBERED = 5_000
 """Most pages of one document that are remembered; the stream itself knows the others."""
+_REMEMBERED_BELOW = 20_000
+"""The same of one address of the configuration and all documents below it."""
 _JITTER = 0.1
 
 
@@ -111,12 +113,13 @@ class Watcher:
         depth = 0
         while any(asked.values()):
             depth += 1
-            origin_of = {request.article_id: url for url, requests in asked.items() for request in requests}
+            # Not by the result's own address, in which a key is hidden.
+            asked_as = {r.article_id: (url, r.url) for url, requests in asked.items() for r in requests}
             named: dict[str, list[ListingRequest]] = {url: [] for url in turns}
             requests = [turns[url].conditional(r) for url, several in asked.items() for r in several]
             for result in self._ask(requests):
-                url = origin_of[result.fetch.article_id]
-                named[url] += self._settle(result, turns[url], seen)
+                url, address = asked_as[result.fetch.article_id]
+                named[url] += self._settle(result, address, turns[url], seen)
             for url, turn in turns.items():
                 source = self._sources[turn.listing.origin]
                 most = source.max_sitemaps if isinstance(source, SitemapsSource) else 0
@@ -126,16 +129,16 @@ class Watcher:
         for turn in turns.values():
             turn.end(self._pace)
 
-    def _settle(self, result: Any, turn: "_Turn", seen: Seen) -> list[ListingRequest]:
+    def _settle(self, result: Any, url: str, turn: "_Turn", seen: Seen) -> list[ListingRequest]:
         """One answer: what it brings goes to `seen`; gives the documents below it."""
         turn.fresh_seconds = max(turn.fresh_seconds, result.fresh_seconds or 0.0)
-        url, origin = result.fetch.url, turn.listing.origin
+        origin = turn.listing.origin
         document = turn.watched.documents.setdefault(url, Document())
         below = [listing_request(address, origin) for address in document.listings]
         if not isinstance(result, Page):
             if result.fetch.outcome == "not_modified":
                 return below
-            turn.is_failed = True
+            turn.is_failed = turn.is_failed or result.fetch.reason != Reason.CANCELLED.value
             seen.fetches.append(result.fetch)
             seen.failures.extend([result.failure] if result.failure is not None else [])
             return below
@@ -191,8 +194,12 @@ class _Turn:
         wait = min(pace.most, max(self.watched.interval, self.fresh_seconds))
         # A little earlier or later, so that a thousand feeds do not stay in step.
         self.watched.due = time.time() + wait * random.uniform(1 - _JITTER, 1)  # noqa: S311 - no secret
-        asked = {request.url for request in self.asked}
-        self.watched.documents = {url: d for url, d in self.watched.documents.items() if url in asked}
+        documents = self.watched.documents
+        self.watched.documents = {r.url: documents[r.url] for r in self.asked if r.url in documents}
+        room = _REMEMBERED_BELOW
+        for document in self.watched.documents.values():
+            document.named = document.named[:room]
+            room -= len(document.named)
 
 
 def to_memory(watched: dict[str, Watched]) -> bytes:

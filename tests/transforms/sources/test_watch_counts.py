@@ -19,12 +19,16 @@ RSS = b"""<rss version="2.0"><channel><title>A</title><item><link>http://a.examp
 class _Sites:
     def __init__(self) -> None:
         self.dead: set[str] = set()
+        self.reason = "http_5xx"
 
     def __call__(self, requests: Sequence[UrlRequest]) -> Iterable[object]:
         for request in requests:
             row = make_fetch(0, url=request.url, article_id=request.article_id, source="listing")
             if request.url in self.dead:
-                yield Missed(make_fetch(0, url=request.url, article_id=request.article_id, outcome="failed"), None)
+                told = make_fetch(
+                    0, url=request.url, article_id=request.article_id, outcome="failed", reason=self.reason
+                )
+                yield Missed(told, None)
             else:
                 yield Page(request=request, fetch=row, body=RSS, content_type="application/rss+xml")
 
@@ -49,3 +53,5 @@ def test_watched_and_failing_feeds_are_counted() -> None:
         assert list(figures(FEEDS[:1]))[-1] == (2, 1)
         assert list(figures(FEEDS))[-1] == (2, 2)
         assert list(figures([]))[-1] == (2, 0)
+        sites.reason = "cancelled"
+        assert list(figures(FEEDS))[-1] == (2, 0), "a drain is no failure"

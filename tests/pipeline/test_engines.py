@@ -1,0 +1,100 @@
+"""What is refused before a job of Flink is launched, in one sentence each; Dataflow's are in test_launch.py."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from onrecord import __version__
+from pipeline.cli import app
+from pipeline.config import ConfigError, RunConfig
+from pipeline.engines import check_job
+from tests.proxy import Answer, serve
+
+NOWHERE = "127.0.0.1:1"
+POOL = ("--environment_type=EXTERNAL", "--environment_config=localhost:50000")
+
+
+@pytest.fixture(scope="module")
+def master() -> Iterator[str]:
+    """The address of a server that answers as Flink's REST interface does when it is asked who it is."""
+
+    def overview(method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        answer = {"taskmanagers": 2, "slots-total": 2, "flink-version": "1.19.3"}
+        return (200, {}, json.dumps(answer).encode()) if target == "/overview" else (404, {}, b"")
+
+    with serve(overview) as address:
+        yield address.removeprefix("http://")
+
+
+def config(**given: Any) -> RunConfig:
+    known = {"name": "f", "lake": "gs://news/lake", "sources": [{"type": "urls", "path": "gs://news/urls.txt"}]}
+    return RunConfig.model_validate({**known, **given})
+
+
+def check(given: RunConfig, *options: str) -> None:
+    check_job(given, ["--runner=FlinkRunner", *options])
+
+
+def test_a_job_that_lacks_nothing_passes(master: str) -> None:
+    check(config(), f"--flink_master={master}", "--flink_version=1.19", *POOL)
+    check(config(), f"--flink_master=http://{master}", f"--job_endpoint={master}", *POOL)
+    image = f"--environment_config=host/onrecord:{__version__}"
+    check(config(), f"--flink_master={master}", f"--job_endpoint={master}", "--environment_type=DOCKER", image)
+    local = config(lake="/mnt/lake", sources=[{"type": "urls", "path": "/mnt/urls.txt"}], mounted=True)
+    check(local, f"--flink_master={master}", f"--job_endpoint={master}", *POOL)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"lake": "/mnt/lake"}, "lake: /mnt/lake is out of reach for Flink's workers; allowed are gs://bucket/prefix"),
+        ({"sources": [{"type": "feeds", "path": "feeds.txt"}]}, "sources.0.path: feeds.txt is out of reach"),
+        ({"lake": "lake", "mounted": True}, "lake: lake is out of reach for Flink's workers"),
+        ({"annotate": {"gazetteers": ["own.csv"]}}, "annotate.gazetteers: own.csv is out of reach"),
+    ],
+)
+def test_places_that_only_this_machine_has(given: dict[str, Any], said: str, master: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        check(config(**given), f"--flink_master={master}", f"--job_endpoint={master}", *POOL)
+    assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "--environment_type is missing: allowed are EXTERNAL, a worker pool beside each task manager"),
+        (("--environment_type=EXTRA",), "--environment_type EXTRA: allowed are EXTERNAL"),
+        (("--environment_type=DOCKER",), "--environment_config is missing: Flink's workers need an image"),
+        (
+            ("--environment_type=DOCKER", "--environment_config=host/onrecord:0.0.9"),
+            "--environment_config host/onrecord:0.0.9: it holds version 0.0.9",
+        ),
+        (POOL, "--flink_master is missing: HOST:PORT of Flink's REST interface"),
+        ((*POOL, f"--flink_master={NOWHERE}"), f"--flink_master {NOWHERE}: no Flink answers there ("),
+        ((*POOL, "--flink_master=MASTER/other"), "--flink_master MASTER/other: no Flink answers there (HTTP Error 404"),
+        (
+            (*POOL, "--flink_master=MASTER", f"--job_endpoint={NOWHERE}"),
+            f"--job_endpoint {NOWHERE}: no job server answers there (",
+        ),
+        ((*POOL, "--flink_master=MASTER", "--job_endpoint=nothing"), "--job_endpoint nothing: no job server answers"),
+        (
+            (*POOL, "--flink_master=MASTER", "--flink_version=2.0"),
+            "--flink_version 2.0: the cluster at MASTER is Flink 1.19; give its version",
+        ),
+    ],
+)
+def test_options_that_cannot_work(options: tuple[str, ...], said: str, master: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        check(config(), *(option.replace("MASTER", master) for option in options))
+    assert str(error.value).startswith(said.replace("MASTER", master))
+    assert "\n" not in str(error.value)
+
+
+def test_a_runner_is_named_once() -> None:
+    given = ["run", "configs/demo.yaml", "--runner", "flink", "--", "--runner=DataflowRunner"]
+    said = CliRunner().invoke(app, given)
+    assert said.exit_code == 2
+    assert "--runner flink with --runner=DataflowRunner after --: allowed is one of the two" in said.output

@@ -1,0 +1,48 @@
+"""Scores to tags: the best path, and each tag's share of all paths."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from transforms.annotate.viterbi import best_path, inside_only
+
+MOVES = inside_only(5)
+
+
+def _scores(rows: int, words: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.random.default_rng(words).normal(scale=6, size=(rows, words, 5)).astype(np.float32)
+
+
+def test_shares_are_those_of_all_paths_however_long_the_row() -> None:
+    scores = _scores(1, 190)[0].astype(np.float64)
+    before, behind = np.zeros_like(scores), np.zeros_like(scores)
+    before[0] = scores[0] - np.array([0, 0, 1e4, 0, 1e4])
+    for at in range(1, len(scores)):
+        before[at] = np.logaddexp.reduce(before[at - 1][:, None] + MOVES, 0) + scores[at]
+    for at in range(len(scores) - 2, -1, -1):
+        behind[at] = np.logaddexp.reduce(MOVES + scores[at + 1] + behind[at + 1], 1)
+    expected = np.exp(before + behind - np.logaddexp.reduce(before[-1]))
+    found = best_path(_scores(1, 190), MOVES, np.array([190]))
+    assert found.marginals[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_path_is_the_best_of_all() -> None:
+    scores = _scores(1, 4)
+    paths = [p for p in np.ndindex(5, 5, 5, 5) if p[0] not in (2, 4)]
+    totals = [
+        sum(float(scores[0, at, tag]) for at, tag in enumerate(path))
+        + sum(float(MOVES[one, next_]) for one, next_ in pairwise(path))
+        for path in paths
+    ]
+    found = best_path(scores, MOVES, np.array([4]))
+    assert tuple(found.tags[0].tolist()) == paths[int(np.argmax(totals))]
+
+
+def test_a_row_is_the_same_whatever_stands_beside_it() -> None:
+    scores, counts = _scores(40, 60), np.arange(21, 61)
+    together = best_path(scores, MOVES, counts)
+    for row, count in enumerate(counts):
+        alone = best_path(scores[row : row + 1, :count], MOVES, counts[row : row + 1])
+        assert (alone.tags[0] == together.tags[row, :count]).all()
+        assert (alone.marginals[0] == together.marginals[row, :count]).all()
