@@ -119,11 +119,6 @@ class StreamConfig(BaseModel):
         span: str = getattr(self, name)
         return int(span[:-1]) * {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}[span[-1]]
 
-    @property
-    def again_seconds(self) -> float:
-        """How long after its last request a URL is taken up again: not before that one's window is committed."""
-        return max(self.seconds("take_up_every"), 3 * self.seconds("window"))
-
     @model_validator(mode="after")
     def _checked(self) -> "StreamConfig":
         if self.seconds("poll_least") > self.seconds("poll_most"):

@@ -7,13 +7,18 @@ import re
 import shutil
 import socket
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
+from apache_beam import Pipeline
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
+    GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
     PrismRunnerOptions,
@@ -21,6 +26,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     WorkerOptions,
 )
+from apache_beam.runners.runner import PipelineResult
 
 from pipeline.config import ConfigError, RunConfig
 
@@ -28,6 +34,7 @@ PRISM = "PrismRunner"
 """Beam's engine of this machine for streams: a program of its own, whose workers are threads of this process."""
 
 _ANSWERS_SECONDS = 10.0
+_LOG = logging.getLogger(__name__)
 
 
 def remote_options(beam_options: Sequence[str]) -> PipelineOptions:
@@ -46,7 +53,29 @@ def remote_options(beam_options: Sequence[str]) -> PipelineOptions:
         is_chosen = any(option.startswith("--prism_log_level") for option in beam_options)
         if not is_chosen and not logging.getLogger().isEnabledFor(logging.INFO):
             prism.prism_log_level = "error"  # its logger heeds no level of ours
+    google = options.view_as(GoogleCloudOptions)
+    if _is_flink(options) and not google.job_name:
+        google.job_name = f"onrecord-{uuid4().hex[:12]}"  # by which `cancel` finds it
     return options
+
+
+def cancel(pipeline: Pipeline, result: PipelineResult) -> None:
+    """Ends the job of a pipeline. Beam's job server leaves one on Flink as it is, so the cluster is asked too."""
+    try:
+        result.cancel()
+    finally:
+        if _is_flink(pipeline.options):
+            _cancel_on_flink(pipeline.options)
+
+
+def _cancel_on_flink(options: PipelineOptions) -> None:
+    master, name = options.view_as(FlinkRunnerOptions).flink_master, options.view_as(GoogleCloudOptions).job_name
+    try:
+        for job in _ask_flink(master, "jobs/overview")["jobs"]:
+            if job["name"] == name and job["state"] not in ("FINISHED", "FAILED", "CANCELED"):
+                _ask_flink(master, f"jobs/{job['jid']}?mode=cancel", "PATCH")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        _LOG.warning("job %s may still run on Flink at %s, cancel it there: %s", name, master, error)
 
 
 def find_prism() -> str:
@@ -70,6 +99,15 @@ def runner_of(options: PipelineOptions) -> str:
     return (options.view_as(StandardOptions).runner or "").rpartition(".")[2]
 
 
+def _short(options: PipelineOptions) -> str:
+    # Beam takes its runners' names in any case, and without their last word.
+    return runner_of(options).lower().removesuffix("runner")
+
+
+def _is_flink(options: PipelineOptions) -> bool:
+    return _short(options) == "flink"
+
+
 def check_job(config: RunConfig, beam_options: Sequence[str]) -> None:
     """Refuses a job of Dataflow or Flink that cannot be submitted, or whose workers would lack a file or our code.
 
@@ -78,12 +116,10 @@ def check_job(config: RunConfig, beam_options: Sequence[str]) -> None:
             its tag is another version.
     """
     options = PipelineOptions(list(beam_options))
-    # Beam takes its runners' names in any case, and without their last word.
-    runner = runner_of(options).lower().removesuffix("runner")
-    if runner == "dataflow":
+    if _short(options) == "dataflow":
         _check_places(config, "Dataflow", "gs://bucket/prefix is allowed", may_mount=False)
         _check_image("Dataflow", "--sdk_container_image", options.view_as(WorkerOptions).sdk_container_image)
-    elif runner == "flink":
+    elif _is_flink(options):
         allowed = "allowed are gs://bucket/prefix and, with `mounted: true`, a whole path that all of them mount"
         _check_places(config, "Flink", allowed, may_mount=config.mounted)
         _check_environment(options)
@@ -153,11 +189,19 @@ def _check_flink(options: PipelineOptions) -> None:
 
 def _flink_version(master: str) -> str:
     """The major and minor version of the cluster whose REST interface is there."""
-    url = f"{master if '://' in master else f'http://{master}'}/overview"
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWERS_SECONDS) as answer:  # noqa: S310 - the user names the cluster
-            return ".".join(str(json.load(answer)["flink-version"]).split(".")[:2])
+        return ".".join(str(_ask_flink(master, "overview")["flink-version"]).split(".")[:2])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(
             f"--flink_master {master}: no Flink answers there ({error}); allowed is HOST:PORT of its REST interface"
         ) from error
+
+
+def _ask_flink(master: str, path: str, method: str = "GET") -> Any:
+    request = urllib.request.Request(f"{master if '://' in master else f'http://{master}'}/{path}", method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=_ANSWERS_SECONDS) as answer:  # noqa: S310 - the user names the cluster
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise

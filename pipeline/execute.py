@@ -23,7 +23,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from pipeline.commit import accept as accept_held
 from pipeline.commit import exclusive, held_error
 from pipeline.config import RunConfig
-from pipeline.engines import PRISM, check_job, remote_options, runner_of
+from pipeline.engines import PRISM, cancel, check_job, remote_options, runner_of
 from pipeline.graph import build
 from pipeline.lake import CommitError, Manifest, NothingHeldError, check_run_id, new_attempt, read_manifest
 from pipeline.progress import UNWATCHED, Watcher, watched
@@ -182,7 +182,7 @@ def make(
             try:
                 result.wait_until_finish()
             except KeyboardInterrupt:
-                result.cancel()
+                cancel(pipeline, result)
                 raise
     except Exception as error:
         if (is_held := held_error(open_store(run.lake), run)) is not None:

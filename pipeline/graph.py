@@ -105,8 +105,9 @@ def build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
     queued = [pipeline | f"ReadPubSub{n}" >> ReadPubSub(q) for n, q in enumerate(config.queues)]
     resumed = pipeline | Resume(run)
 
-    named = (pipeline | ListUrls(config.urls), listed.requests, *queued) | "AllUrls" >> beam.Flatten()
-    unseen = (named, pipeline | TakeUp(config, run)) | DropSeen(stream.seconds("remember"), stream.again_seconds)
+    left_behind = pipeline | TakeUp(config, run)
+    urls = (pipeline | ListUrls(config.urls), listed.requests, *queued, left_behind) | "AllUrls" >> beam.Flatten()
+    unseen = urls | DropSeen(stream.seconds("remember"))
     recalled = unseen.requests | Recall(config.revisit, run)
     fetched = recalled.requests | FetchPages(config.fetch, patience=stream.seconds("patience"))
 

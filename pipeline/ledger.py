@@ -77,7 +77,7 @@ _LEFT = f"""
       GROUP BY article_id
       HAVING first_at >= $now::TIMESTAMPTZ - $age::INTERVAL AND count(*) FILTER (attempts > 0) < $tries
     )
-    SELECT arg_max(url, fetched_at), arg_max(source, fetched_at)
+    SELECT arg_max(url, fetched_at), arg_max(source, fetched_at), max(fetched_at)
     FROM told JOIN left_behind USING (article_id) GROUP BY article_id, first_at
     HAVING arg_max(retriable, fetched_at)
     QUALIFY row_number() OVER (PARTITION BY any_value(domain) ORDER BY first_at, 1) <= $of_domain
@@ -232,7 +232,7 @@ def left_behind(
             **_asking(run, is_remade),
         },
     ).fetchall()
-    return [request_of(url, source) for url, source in rows]
+    return [dataclasses.replace(request_of(url, source), failed_at=at) for url, source, at in rows]
 
 
 class TakeUp(beam.PTransform):
@@ -269,7 +269,7 @@ class _LeftBehind:
         self._config, self._run = config, run
 
     def __call__(self, _element: object, memory: bytes) -> Polled:
-        every, now = self._config.stream.again_seconds, time.time()
+        every, now = self._config.stream.seconds("take_up_every"), time.time()
         since = float(memory or 0)
         if now - since < every:
             return Polled([], memory, since + every - now)

@@ -129,7 +129,7 @@ def _not_committed(store: Store, rows: pa.Table) -> pa.Table:
         return rows
     with open_ledger(store, pc.min(times).as_py().date() - timedelta(days=1)) as database:
         database.register("staged", rows)
-        return database.execute(_NOT_COMMITTED).to_arrow_table()
+        return database.sql(_NOT_COMMITTED).to_arrow_table()
 
 
 def _whole_files(store: Store, folder: str, columns: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:

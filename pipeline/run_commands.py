@@ -307,6 +307,7 @@ def reprocess(
     2 when it is refused; 3 when the quality gate holds a run (docs/quality.md); 130 when it was stopped.
     """
     from pipeline.config import ConfigError, load_config
+    from pipeline.engines import check_job
     from pipeline.plan import days_of
 
     quiet(verbose)
@@ -320,6 +321,7 @@ def reprocess(
     try:
         loaded = load_config(config, set_ or [], lake)
         days = days_of(date if date is None or ".." in date else f"{date}..{date}")
+        check_job(loaded, options)
     except ConfigError as error:
         refuse(str(error))
 

@@ -12,7 +12,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipeline.commit import exclusive
 from pipeline.config import ConfigError, RunConfig, check_for_stream
-from pipeline.engines import PRISM, check_job, remote_options, runner_of
+from pipeline.engines import PRISM, cancel, check_job, remote_options, runner_of
 from pipeline.execute import cause_of, start, stop_signals
 from pipeline.graph import build_stream
 from pipeline.lake import new_attempt
@@ -83,7 +83,7 @@ def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher =
                 result = start(pipeline, runner)
                 if not is_local:
                     watch.follow(result)
-                _wait(result)
+                _wait(pipeline, result)
         except Exception as error:
             if stopped.is_set():
                 raise KeyboardInterrupt from error
@@ -95,11 +95,11 @@ def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher =
             end_lasting()
 
 
-def _wait(result: PipelineResult) -> None:
+def _wait(pipeline: beam.Pipeline, result: PipelineResult) -> None:
     try:
         result.wait_until_finish()
     except KeyboardInterrupt:
-        result.cancel()
+        cancel(pipeline, result)
         raise
 
 

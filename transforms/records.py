@@ -172,6 +172,8 @@ class UrlRequest:
     """Validators of an earlier answer, for a conditional request (RFC 9110, section 13)."""
     text_hash: str | None = None
     """Hash of the text that an earlier run extracted: the same again is no new version."""
+    failed_at: datetime | None = None
+    """When it was settled last, of one that is taken up again after a failure."""
     receipt: str | None = None
     """By what the queue that named it is told that its row stands (`transforms.sources.pubsub.acknowledge`)."""
 

@@ -26,37 +26,25 @@ class Unseen(NamedTuple):
 class DropSeen(beam.PTransform):
     """Lets a page's first request pass, and then none for a while.
 
-    Takes two PCollections of `UrlRequest`, those that sources name and those that are taken up again after a failure;
-    gives an `Unseen`. What is remembered is one time a page, in the runner's state, and for a bounded while: older
-    pages are the ledger's matter (``pipeline.ledger``), which knows a page once its window is committed.
+    PCollection[UrlRequest] -> `Unseen`. One that is taken up again (`UrlRequest.failed_at`) passes too, if it was
+    settled after its page's last request had passed: that one is under way otherwise. What is remembered is one time a
+    page, in the runner's state, and for a bounded while: older pages are the ledger's matter (``pipeline.ledger``),
+    which knows a page once its window is committed.
 
     Args:
         seconds: for how long a page is remembered.
-        again_seconds: how long after a page's last request it may be taken up again.
     """
 
-    def __init__(self, seconds: float, again_seconds: float) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__()
-        self._drop = _DropSeen(seconds, again_seconds)
+        self._drop = _DropSeen(seconds)
 
-    def expand(self, inputs: "tuple[beam.PCollection[UrlRequest], beam.PCollection[UrlRequest]]") -> Unseen:
-        named, again = inputs
-        keyed = (
-            named | "Named" >> beam.Map(_keyed, False).with_output_types(_Keyed),
-            again | "Again" >> beam.Map(_keyed, True).with_output_types(_Keyed),
-        )
-        seen = keyed | beam.Flatten() | "Drop" >> beam.ParDo(self._drop).with_outputs("twins", main="requests")
+    def expand(self, requests: "beam.PCollection[UrlRequest]") -> Unseen:
+        keyed = requests | "Page" >> beam.Map(lambda r: (r.article_id, r)).with_output_types(tuple[str, UrlRequest])
+        seen = keyed | "Drop" >> beam.ParDo(self._drop).with_outputs("twins", main="requests")
         seen.requests.element_type = UrlRequest
         seen.twins.element_type = UrlRequest
         return Unseen(seen.requests, seen.twins)
-
-
-_Keyed = tuple[str, tuple[bool, UrlRequest]]
-"""A page's id, whether it is taken up again, and the request."""
-
-
-def _keyed(request: UrlRequest, is_again: bool) -> _Keyed:
-    return request.article_id, (is_again, request)
 
 
 class _DropSeen(beam.DoFn):
@@ -64,23 +52,24 @@ class _DropSeen(beam.DoFn):
     # In event time: a timer of the clock would hold the watermark for as long.
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
-    def __init__(self, seconds: float, again_seconds: float) -> None:
-        self._seconds, self._again_seconds = seconds, again_seconds
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
 
     def process(
         self,
-        element: _Keyed,
+        element: tuple[str, UrlRequest],
         timestamp: "beam.utils.timestamp.Timestamp" = beam.DoFn.TimestampParam,
         seen: "beam.transforms.userstate.ReadModifyWriteRuntimeState" = beam.DoFn.StateParam(SEEN),  # noqa: B008 - Beam's way
         forget: "beam.transforms.userstate.RuntimeTimer" = beam.DoFn.TimerParam(FORGET),  # noqa: B008
     ) -> Iterator[UrlRequest | TaggedOutput]:
-        is_again, request = element[1]
-        before, now = seen.read(), time.time()
-        if before and not (is_again and now - before >= self._again_seconds):
+        request = element[1]
+        before, failed_at = seen.read(), request.failed_at.timestamp() if request.failed_at is not None else None
+        if before and (failed_at is None or failed_at <= before):
             count("sources", "seen")
             yield TaggedOutput("twins", request)
             return
-        seen.write(now)
+        # What failed is compared with failures, whose clock may be another.
+        seen.write(time.time() if failed_at is None else failed_at)
         forget.set(timestamp + Duration(self._seconds))
         yield request
 

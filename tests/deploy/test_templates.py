@@ -1,7 +1,10 @@
 """What deploys Onrecord, checked against the schemas of those who read it."""
 
+import configparser
 import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +16,8 @@ from google.cloud.dataflow_v1beta3.types import ContainerSpec, ParameterType, Te
 from google.protobuf import json_format
 
 from onrecord import __version__
+from pipeline.console import EXIT_REFUSED
+from tests.test_docs import check_call
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BIN = Path(sys.executable).parent
@@ -104,3 +109,24 @@ def test_the_cron_line_runs_the_day_before_and_keeps_the_exit_code(tmp_path: Pat
     (log,) = tmp_path.joinpath("logs").iterdir()
     assert re.fullmatch(r"asked: run configs/scheduled.yaml --date \d{4}-\d\d-\d\d\n", log.read_text())
     assert said.stdout == log.read_text()
+
+
+def test_the_service_drains_and_is_a_unit_that_systemd_takes(tmp_path: Path) -> None:
+    text = DEPLOY.joinpath("systemd", "onrecord-stream.service").read_text()
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(text)
+    service = unit["Service"]
+    program, *arguments = shlex.split(service["ExecStart"])
+    assert program == f"{service['WorkingDirectory']}/.venv/bin/onrecord"
+    check_call(arguments)
+    assert DEPLOY.parent.joinpath(arguments[1]).exists()
+    # A stop that reached Prism too would leave nothing to drain with.
+    assert service["KillMode"] == "mixed"
+    assert service["RestartPreventExitStatus"] == str(EXIT_REFUSED)
+    if not (analyze := shutil.which("systemd-analyze")):
+        pytest.skip("there is no systemd-analyze")
+    file = tmp_path / "onrecord-stream.service"
+    file.write_text(text.replace(program, str(BIN / "onrecord")))
+    done = subprocess.run([analyze, "verify", str(file)], capture_output=True, text=True, check=False)
+    assert (done.returncode, "onrecord-stream.service" in done.stderr) == (0, False), done.stderr

@@ -77,7 +77,7 @@ class Flink:
         where = ["--flink-master", self.master, "--job-host", host, "--artifacts-dir", str(self._folder / "artifacts")]
         self._start("job-server", [*JAVA, "-Xmx512m", "-jar", str(JOB_SERVER), *where, *ports])
         self.wait_for(lambda: self.ask("overview")["slots-total"] == workers)
-        self.wait_for(lambda: create_connection((host, int(job_port)), 1).close() is None)
+        self.wait_for(lambda: _is_open(host, int(job_port)))
 
     def start_worker(self, number: int) -> None:
         """Starts a task manager with one slot."""
@@ -150,6 +150,11 @@ def cluster(folder: Path, workers: int = 2, environment: Mapping[str, str] | Non
         yield flink
     finally:
         flink.stop()
+
+
+def _is_open(host: str, port: int) -> bool:
+    with create_connection((host, port), 1):
+        return True
 
 
 def _free_ports(count: int) -> list[int]:

@@ -66,12 +66,17 @@ class Stream:
         self._process: subprocess.Popen[bytes] | None = None
 
     @contextmanager
-    def flowing(self) -> Iterator[None]:
-        """It flows, in a process group of its own, of which nothing is left when the block has ended."""
-        command = [sys.executable, "-W", "ignore", "-m", "pipeline.cli", "stream", str(self._config)]
+    def flowing(self, command: str = "stream", *options: str) -> Iterator[None]:
+        """It flows, in a process group of its own, of which nothing is left when the block has ended.
+
+        Args:
+            command: what `onrecord` does with the configuration; ``run`` makes one run of it.
+            options: of this command.
+        """
+        arguments = [sys.executable, "-W", "ignore", "-m", "pipeline.cli", command, str(self._config), *options]
         with (
             self.log.open("ab") as said,
-            subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said, start_new_session=True) as process,
+            subprocess.Popen(arguments, cwd=ROOT, stdout=said, stderr=said, start_new_session=True) as process,
         ):
             self._process = process
             try:

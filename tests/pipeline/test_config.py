@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import ConfigError, check_reachable, load_config
+from pipeline.config import ConfigError, check_for_run, check_for_stream, check_reachable, load_config
 from transforms.fetch import FetchConfig
 
 GOOD = """
@@ -129,3 +129,37 @@ def test_a_gazetteer_that_is_refused_is_said_before_anything_runs(path: Path) ->
         check_reachable(load_config(str(path)))
     names.write_text("alias,id,type\nIda Marsh,mayor:1,PERSON\n", encoding="utf-8")
     check_reachable(load_config(str(path)))
+
+
+def test_the_spans_of_a_stream_are_numbers_with_a_unit(path: Path) -> None:
+    config = load_config(str(path), ["stream.window=90s", "stream.poll_most=2h", "stream.remember=3d"])
+    spans = [config.stream.seconds(name) for name in ("window", "poll_least", "poll_most", "remember")]
+    assert spans == [90, 60, 7_200, 259_200]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        *((f"stream.window={span}", r"stream\.window: .* is not allowed") for span in ("5", "0m", "-5m", "5w", "5m m")),
+        ("stream.poll_least=31m", r"stream: .*poll_least \(31m\) is over poll_most \(30m\)"),
+        ("stream.windows=5m", r"stream\.windows: there is no such key, did you mean window"),
+    ],
+)
+def test_what_no_stream_can_flow_by_is_refused(path: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(str(path), [override])
+
+
+def test_a_run_reads_no_queue_and_a_stream_no_archive(path: Path) -> None:
+    check_for_run(load_config(str(path)))
+    check_for_stream(load_config(str(path)))
+    queue = "sources=[{type: pubsub, subscription: projects/news-site/subscriptions/urls}]"
+    check_for_stream(load_config(str(path), [queue]))
+    with pytest.raises(ConfigError, match="pubsub never ends, so no run reads it"):
+        check_for_run(load_config(str(path), [queue]))
+    archives = load_config(str(path), ["sources=[{type: warc, path: a.warc.gz}]"])
+    check_for_run(archives)
+    with pytest.raises(ConfigError, match="type warc is read by `onrecord run`, not by a stream"):
+        check_for_stream(archives)
+    with pytest.raises(ConfigError, match="archive: true is not allowed in a stream"):
+        check_for_stream(load_config(str(path), ["archive=true"]))

@@ -1,16 +1,20 @@
 """What is refused before a job of Flink is launched, in one sentence each; Dataflow's are in test_launch.py."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import GoogleCloudOptions
+from apache_beam.runners.runner import PipelineResult, PipelineState
 from typer.testing import CliRunner
 
 from onrecord import __version__
 from pipeline.cli import app
 from pipeline.config import ConfigError, RunConfig
-from pipeline.engines import check_job
+from pipeline.engines import cancel, check_job, remote_options
 from tests.proxy import Answer, serve
 
 NOWHERE = "127.0.0.1:1"
@@ -91,6 +95,34 @@ def test_options_that_cannot_work(options: tuple[str, ...], said: str, master: s
         check(config(), *(option.replace("MASTER", master) for option in options))
     assert str(error.value).startswith(said.replace("MASTER", master))
     assert "\n" not in str(error.value)
+
+
+def test_a_job_is_cancelled_on_the_cluster_too() -> None:
+    asked: list[str] = []
+
+    def flink(method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        asked.append(f"{method} {target}")
+        jobs = [{"jid": "a1", "name": "other", "state": "RUNNING"}, {"jid": "b2", "name": name, "state": "RUNNING"}]
+        jobs.append({"jid": "c3", "name": name, "state": "FINISHED"})
+        return 200, {}, json.dumps({"jobs": jobs}).encode()
+
+    with serve(flink) as address:
+        options = remote_options(["--runner=FlinkRunner", f"--flink_master={address}"])
+        name = options.view_as(GoogleCloudOptions).job_name
+        assert re.fullmatch(r"onrecord-[0-9a-f]{12}", name)
+        with pytest.raises(RuntimeError, match="no answer"):
+            cancel(beam.Pipeline(options=options), Unreachable())
+    assert asked == ["GET /jobs/overview", "PATCH /jobs/b2?mode=cancel"]
+
+
+class Unreachable(PipelineResult):
+    """A job whose job server does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__(PipelineState.RUNNING)
+
+    def cancel(self) -> None:
+        raise RuntimeError("no answer")
 
 
 def test_a_runner_is_named_once() -> None:

@@ -1,17 +1,22 @@
 """What earlier runs know of a URL, and what a later run makes of it."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.commit import commit
-from pipeline.config import RevisitConfig
+from pipeline.config import RevisitConfig, RunConfig
 from pipeline.lake import new_attempt
-from pipeline.ledger import Known, left_behind, look_up, open_ledger, recall
-from pipeline.tombstones import Forgotten
+from pipeline.ledger import Known, _LeftBehind, _Recall, left_behind, look_up, open_ledger, recall
+from pipeline.tombstones import Forgotten, remember
 from tests.conftest import make_fetch
 from transforms.files import publish_files, write_rows
 from transforms.records import Fetch, Reason, Run, UrlRequest
@@ -136,8 +141,7 @@ def test_a_page_is_asked_for_again_after_each_age_and_then_never(
 
 def recalled(store: Store, known: Known | None, **config: object) -> UrlRequest | Fetch:
     past = {REQUEST.article_id: known} if known else {}
-    result = recall(REQUEST, past.get(REQUEST.article_id), RevisitConfig(**config), run_at(store, NOON), NOTHING)  # type: ignore[arg-type]
-    return result
+    return recall(REQUEST, past.get(REQUEST.article_id), RevisitConfig(**config), run_at(store, NOON), NOTHING)  # type: ignore[arg-type]
 
 
 def test_a_url_that_is_due_is_asked_for_with_its_validators(store: Store) -> None:
@@ -297,3 +301,86 @@ def test_rows_of_an_older_schema_count_from_their_date() -> None:
         request = request_of(url, source)
         known = look_up(database, [request], run_at(old, NOON))
     assert known[request.article_id].first_at == datetime(2025, 3, 12, tzinfo=timezone.utc)
+
+
+def stream_at(store: Store, moment: datetime) -> Run:
+    return replace(new_attempt("daily-stream", moment.date(), store.root), logical_time=moment)
+
+
+@pytest.mark.parametrize("late", ["", "-late1", "-late12"])
+def test_what_a_window_of_a_stream_left_is_taken_up_by_the_stream_and_by_runs(late: str, store: Store) -> None:
+    window = stream_at(store, ago(days=1)).of_window(ago(hours=2))
+    committed(store, replace(window, run_id=window.run_id + late), fetched(REQUEST, ago(hours=2), **TIMEOUT))
+    assert left(store, run_at(store, NOON)) == left(store, stream_at(store, NOON)) == [REQUEST]
+    assert left(store, stream_at(store, NOON), name="other") == []
+
+
+def test_so_many_of_one_domain_are_taken_up_the_longest_known_first(store: Store) -> None:
+    for hour in (5, 4, 3):
+        request = request_of(f"http://site1.example/{hour}", "feed")
+        committed(store, run_at(store, ago(hours=hour)), fetched(request, ago(hours=hour), **TIMEOUT))
+    other = request_of("http://other.example/1", "feed")
+    row = fetched(other, ago(hours=1), **TIMEOUT, domain="other.example")
+    committed(store, run_at(store, ago(hours=1)), row)
+    with open_ledger(store) as database:
+        taken = left_behind(database, "daily", RevisitConfig(), run_at(store, NOON), of_domain=2)
+    assert urls(taken) == ["http://site1.example/5", "http://site1.example/4", "http://other.example/1"]
+
+
+def config_of(store: Store, **more: object) -> RunConfig:
+    sources = [{"type": "feeds", "urls": ["http://site1.example/feed"]}]
+    return RunConfig.model_validate({"name": "daily", "lake": store.root, "sources": sources, **more})
+
+
+def test_a_stream_takes_up_what_is_left_now_and_then(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(timezone.utc)
+    poller = _LeftBehind(config_of(store), stream_at(store, now - timedelta(days=40)))
+    nothing = poller(None, b"")
+    assert (nothing.outputs, nothing.seconds) == ([], 900)
+    window = stream_at(store, now).of_window(now - timedelta(hours=1))
+    committed(store, window, fetched(REQUEST, now, **TIMEOUT))
+    soon = poller(None, nothing.memory)
+    assert (soon.outputs, soon.memory) == ([], nothing.memory)
+    assert 800 < soon.seconds <= 900
+    ahead = time.time() + 901
+    monkeypatch.setattr("pipeline.ledger.time.time", lambda: ahead)
+    assert poller(None, soon.memory).outputs == [REQUEST]
+
+
+class Look:
+    """`Recall` as a worker has it: what it gives for requests of a bundle."""
+
+    def __init__(self, run: Run) -> None:
+        self._do = _Recall(RevisitConfig(), run)
+        self._do.setup()
+
+    def __call__(self, *requests: UrlRequest) -> list[tuple[str, WindowedValue]]:
+        self._do.start_bundle()
+        for n, request in enumerate(requests):
+            assert list(self._do.process(request, Timestamp(100 + n), GlobalWindow())) == []
+        found = list(self._do.finish_bundle())
+        return [(v.tag, v.value) if isinstance(v, TaggedOutput) else ("requests", v) for v in found]
+
+
+def test_a_stream_learns_of_its_own_windows_and_rows_keep_their_times(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(timezone.utc)
+    stream = stream_at(store, now - timedelta(days=3))
+    look = Look(stream)
+    committed(store, stream.of_window(now - timedelta(minutes=5)), fetched(REQUEST, now))
+    assert [name for name, _ in look(REQUEST)] == ["requests"]  # opened before
+    monkeypatch.setattr("pipeline.ledger._OPEN_SECONDS", 0.0)
+    new = request_of("http://site1.example/2", "feed")
+    found = look(new, replace(REQUEST, receipt="r1"))
+    assert [(name, v.value.url, int(v.timestamp)) for name, v in found] == [
+        ("requests", new.url, 100),
+        ("fetches", REQUEST.url, 101),
+    ]
+    assert (found[1][1].value.reason, found[1][1].value.receipt) == ("not_due", "r1")
+
+
+def test_what_was_forgotten_before_a_day_does_not_stop_a_stream_that_began_before_it(store: Store) -> None:
+    now = datetime.now(timezone.utc)
+    remember(store, Forgotten(before=now.date()))
+    assert [name for name, _ in Look(stream_at(store, now - timedelta(days=3)))(REQUEST)] == ["requests"]

@@ -17,13 +17,14 @@ from pipeline.commit import exclusive
 from pipeline.config import RunConfig
 from pipeline.lake import KEPT, Attempt, new_attempt
 from pipeline.resume import begin
+from pipeline.windows import commit_window, window_run
 from tests.conftest import make_article, make_fetch
 from tests.golden import ROOT, command, environment, onrecord, stable_rows
 from tests.site.server import Site
 from transforms.failures import failure_of
 from transforms.files import write_rows
 from transforms.members import members
-from transforms.records import Fetch, Reason, Run
+from transforms.records import Fetch, Reason, Run, StagedFile
 from transforms.store import FolderStore, Store
 
 DAY = datetime(2026, 3, 4, tzinfo=timezone.utc)
@@ -248,3 +249,24 @@ def test_a_job_that_may_still_be_at_it_keeps_its_files(store: Store) -> None:
     with exclusive(store, first.run_id):
         begin(store, attempt(store), CONFIG)
     assert store.files(first.staging) == []
+
+
+def stream_at(store: Store, moment: datetime) -> Run:
+    return replace(new_attempt("live-stream", moment.date(), store.root), logical_time=moment)
+
+
+def test_a_stream_takes_over_what_no_window_holds_on_whichever_day(store: Store) -> None:
+    dead = begin(store, stream_at(store, DAY), CONFIG)
+    for n in (1, 2, 3):
+        stage(store, dead, "articles", make_article(n), name=f"{n}")
+        stage(store, dead, "fetches", fetch_of(n), name=f"{n}")
+    # One window was committed, whose files it could not remove any more; what came late of the same window was not.
+    window = window_run(dead, DAY, 0)
+    commit_window(window, [f for f in files_of(dead) if f.path.endswith("/1.parquet")])
+    again = begin(store, stream_at(store, DAY + timedelta(days=1)), CONFIG)
+    assert adopted(store, again) == {"articles": ids(2, 3), "fetches": ids(2, 3)}
+
+
+def files_of(run: Run) -> list[StagedFile]:
+    paths = FolderStore(run.lake).files(f"{run.staging}/rows")
+    return [StagedFile(table=p.split("/")[-2], partition=run.partition, path=p, rows=1, bytes=1) for p in paths]

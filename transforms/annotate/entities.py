@@ -148,9 +148,9 @@ def _place_key(name: Name) -> tuple[str, ...]:
 
 def _persons_in_full(names: list[Name]) -> dict[tuple[str, ...], tuple[str, ...]]:
     """Key of each full name -> key of the fullest form of the same person, with or without middle names."""
-    keys = sorted(
-        {_key(name) for name in names if name.type == "PERSON" and len(name.words) > 1}, key=len, reverse=True
-    )
+    # Of equal length the one named first comes first: a set's order is another one in each process.
+    persons = dict.fromkeys(_key(name) for name in names if name.type == "PERSON" and len(name.words) > 1)
+    keys = sorted(persons, key=len, reverse=True)
     fullest: dict[tuple[str, str], tuple[str, ...]] = {}
     full: dict[tuple[str, ...], tuple[str, ...]] = {}
     for key in keys:

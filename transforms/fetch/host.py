@@ -29,6 +29,9 @@ class Host:
     reservations_read_at: float = 0.0
     crawl_delay: float = 0.0
     ready_at: float = 0.0
+    asked_at: float = 0.0
+    took: float = 0.0
+    """Seconds that its last request took."""
     renewed_at: float = field(default_factory=time.monotonic)
     began: float | None = None
     requests: int = 0
@@ -68,8 +71,9 @@ class Host:
     def asked(self) -> None:
         """A request begins."""
         self.requests += 1
+        self.asked_at = time.monotonic()
         if self.began is None:
-            self.began = time.monotonic()
+            self.began = self.asked_at
 
     def answered(self, status: int, retry_after: float) -> None:
         """An answer came.
@@ -91,9 +95,11 @@ class Host:
 
     def rest(self) -> None:
         """A request ended: its delay begins."""
+        now = time.monotonic()
+        self.took = now - self.asked_at
         jitter = random.uniform(0, self.config.jitter)  # noqa: S311 - no secret
         delay = max(self.config.delay_seconds * (1 + jitter) * self.slowness, self.crawl_delay)
-        self.ready_at = max(self.ready_at, time.monotonic() + delay)
+        self.ready_at = max(self.ready_at, now + delay)
 
 
 def _over(message: str) -> Rejected:

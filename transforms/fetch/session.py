@@ -74,11 +74,11 @@ class Session:
         return host
 
     def pace(self, name: str) -> float:
-        """Seconds between two requests to a host of this name, as far as it is known."""
+        """Seconds from one request to a host of this name to the next, as far as it is known."""
         host = self._hosts.get(name)
         if host is None:
             return self.config.delay_seconds
-        return max(self.config.delay_seconds * host.slowness, host.crawl_delay)
+        return max(self.config.delay_seconds * host.slowness, host.crawl_delay) + host.took
 
     def _forget(self) -> None:
         """Forgets the hosts that nobody asks and whose delay is over for long."""

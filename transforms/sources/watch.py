@@ -138,7 +138,9 @@ class Watcher:
         if not isinstance(result, Page):
             if result.fetch.outcome == "not_modified":
                 return below
-            turn.is_failed = turn.is_failed or result.fetch.reason != Reason.CANCELLED.value
+            # A drain says nothing of the document.
+            is_cancelled = result.fetch.reason == Reason.CANCELLED.value
+            turn.is_failed = turn.is_failed or (turn.watched.is_failing if is_cancelled else True)
             seen.fetches.append(result.fetch)
             seen.failures.extend([result.failure] if result.failure is not None else [])
             return below

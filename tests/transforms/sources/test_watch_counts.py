@@ -55,3 +55,7 @@ def test_watched_and_failing_feeds_are_counted() -> None:
         assert list(figures([]))[-1] == (2, 0)
         sites.reason = "cancelled"
         assert list(figures(FEEDS))[-1] == (2, 0), "a drain is no failure"
+        sites.reason = "http_5xx"
+        assert list(figures(FEEDS))[-1] == (2, 2)
+        sites.reason = "cancelled"
+        assert list(figures(FEEDS))[-1] == (2, 2), "nor the end of one"
