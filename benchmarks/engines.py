@@ -14,12 +14,17 @@ from benchmarks.pipeline import Bench, onrecord
 from tests.engines.flink_cluster import cluster
 from tests.engines.setup_flink import set_up
 
-WORKERS = (1, 2)
+WORKERS = {"fnapi": (1, 2), "prism": (1,), "flink": (1, 2)}
 
 
 def fnapi(bench: Bench, pages: int, workers: int, _folder: Path) -> float:
     """Articles a second of Beam's own runner."""
     return _rate(bench, pages, ["--workers", str(workers)])
+
+
+def prism(bench: Bench, pages: int, _workers: int, _folder: Path) -> float:
+    """Articles a second of Prism, whose workers are threads of the command."""
+    return _rate(bench, pages, ["--runner", "prism"])
 
 
 def flink(bench: Bench, pages: int, workers: int, folder: Path) -> float:
@@ -29,7 +34,7 @@ def flink(bench: Bench, pages: int, workers: int, folder: Path) -> float:
         return _rate(bench, pages, ["--runner", "flink", "--set", "mounted=true", "--", *running.options(workers)])
 
 
-ENGINES: dict[str, Callable[[Bench, int, int, Path], float]] = {"fnapi": fnapi, "flink": flink}
+ENGINES: dict[str, Callable[[Bench, int, int, Path], float]] = {"fnapi": fnapi, "prism": prism, "flink": flink}
 
 
 def _rate(bench: Bench, pages: int, options: list[str]) -> float:
@@ -46,7 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {options.pages:,} pages of {options.hosts} hosts")
     for name in options.only:
-        for workers in WORKERS:
+        for workers in WORKERS[name]:
             with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as work:
                 bench = Bench(Path(folder), options.hosts, annotated=True)
                 rate = ENGINES[name](bench, options.pages, workers, Path(work))

@@ -1,4 +1,4 @@
-"""How soon a stream on Prism has what feeds name, and what a run on Prism costs: python -m benchmarks.stream [--quick]
+"""How soon a stream on Prism has what feeds name: python -m benchmarks.stream [--quick]
 
 Twenty feeds on loopback change for two minutes, two items a second; an item's lag is the time from its appearance in a
 feed to the commit of its article. A run has a thousand invented pages (benchmarks/corpus.py), on Prism and on Beam's
@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.pipeline import HEAD, Bench, onrecord
 from tests.engines.newsroom import open_newsroom
 from tests.engines.streams import Stream
 
@@ -55,11 +54,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120, help="how long feeds change")
     parser.add_argument("--windows", type=int, nargs="*", default=[10, 60], help="lengths of windows, in seconds")
-    parser.add_argument("--pages", type=int, default=1_000)
-    parser.add_argument("--hosts", type=int, default=100)
-    parser.add_argument("--quick", action="store_true", help="20 s and 40 pages: a rough picture")
+    parser.add_argument("--quick", action="store_true", help="20 s and windows of 5 s: a rough picture")
     options = parser.parse_args()
-    seconds, windows, pages = (20, [5], 40) if options.quick else (options.seconds, options.windows, options.pages)
+    seconds, windows = (20, [5]) if options.quick else (options.seconds, options.windows)
     print(f"{os.cpu_count()} cores, load {', '.join(f'{part:.1f}' for part in os.getloadavg())}")
     print(f"{'lag in seconds':30} {'items':>7} {'median':>8} {'99 %':>8} {'most':>8}")
     with tempfile.TemporaryDirectory() as root:
@@ -72,10 +69,6 @@ def main() -> None:
                 f"{f'windows of {window} s':30} {len(found):7,} " + " ".join(f"{cell:8.1f}" for cell in cells),
                 flush=True,
             )
-        bench = Bench(Path(root), options.hosts, annotated=True)
-        print(f"\n{HEAD}")
-        for name, more in (("onrecord run", ()), ("onrecord run, Prism", ("--runner", "prism"))):
-            print(bench.fetched(name, pages, onrecord(*more)), flush=True)
 
 
 if __name__ == "__main__":
