@@ -1,8 +1,7 @@
 """How soon a stream on Prism has what feeds name: python -m benchmarks.stream [--quick]
 
 Twenty feeds on loopback change for two minutes, two items a second; an item's lag is the time from its appearance in a
-feed to the commit of its article. A run has a thousand invented pages (benchmarks/corpus.py), on Prism and on Beam's
-runner in memory. The exit code is 1 when an item was lost or committed twice.
+feed to the commit of its article. The exit code is 1 when an item was lost or committed twice.
 """
 
 import argparse

@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     WorkerOptions,
 )
+from apache_beam.runners.portability.flink_runner import FlinkRunner
 from apache_beam.runners.runner import PipelineResult
 
 from pipeline.config import ConfigError, RunConfig
@@ -34,6 +36,7 @@ PRISM = "PrismRunner"
 """Beam's engine of this machine for streams: a program of its own, whose workers are threads of this process."""
 
 _ANSWERS_SECONDS = 10.0
+_ENDS_SECONDS, _LOOKS_SECONDS = 60.0, 0.5
 _LOG = logging.getLogger(__name__)
 
 
@@ -60,22 +63,32 @@ def remote_options(beam_options: Sequence[str]) -> PipelineOptions:
 
 
 def cancel(pipeline: Pipeline, result: PipelineResult) -> None:
-    """Ends the job of a pipeline. Beam's job server leaves one on Flink as it is, so the cluster is asked too."""
+    """Ends the job of a pipeline. Beam's job server leaves one on Flink as it is, so the cluster is asked too, and what
+    still runs there after a minute is logged.
+    """
     try:
         result.cancel()
     finally:
-        if _is_flink(pipeline.options):
+        if isinstance(pipeline.runner, FlinkRunner):  # Beam has taken the runner out of the options
             _cancel_on_flink(pipeline.options)
 
 
 def _cancel_on_flink(options: PipelineOptions) -> None:
     master, name = options.view_as(FlinkRunnerOptions).flink_master, options.view_as(GoogleCloudOptions).job_name
+    end, error = time.monotonic() + _ENDS_SECONDS, None
     try:
-        for job in _ask_flink(master, "jobs/overview")["jobs"]:
-            if job["name"] == name and job["state"] not in ("FINISHED", "FAILED", "CANCELED"):
-                _ask_flink(master, f"jobs/{job['jid']}?mode=cancel", "PATCH")
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        _LOG.warning("job %s may still run on Flink at %s, cancel it there: %s", name, master, error)
+        # The job server submits some seconds after it was given the job, and also when that was cancelled since.
+        while time.monotonic() < end:
+            states = {j["jid"]: j["state"] for j in _ask_flink(master, "jobs/overview")["jobs"] if j["name"] == name}
+            if states and all(state in ("FINISHED", "FAILED", "CANCELED") for state in states.values()):
+                return
+            for job, state in states.items():
+                if state in ("INITIALIZING", "CREATED", "RUNNING", "RESTARTING"):
+                    _ask_flink(master, f"jobs/{job}?mode=cancel", "PATCH")
+            time.sleep(_LOOKS_SECONDS)
+    except (OSError, ValueError, TypeError, KeyError) as caught:
+        error = caught
+    _LOG.warning("job %s may still run on Flink at %s, cancel it there: %s", name, master, error or "no answer in time")
 
 
 def find_prism() -> str:

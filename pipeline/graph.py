@@ -36,8 +36,8 @@ from apache_beam.transforms.window import FixedWindows
 
 from pipeline.commit import commit, is_committed
 from pipeline.config import RunConfig, StreamConfig
-from pipeline.ledger import AcknowledgeKnown, Recall, TakeUp
 from pipeline.quality import QualityConfig, check_quality
+from pipeline.recall import AcknowledgeKnown, Recall, TakeUp
 from pipeline.resume import Resume
 from pipeline.stories import write_stories
 from pipeline.windows import CommitWindows

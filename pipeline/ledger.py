@@ -1,50 +1,38 @@
 """The ledger: what earlier runs know of a URL, read from the committed rows of ``fetches``.
 
-`Recall` decides, for each URL that a run meets, whether it is asked for: a new one is, a known one when an age of
+`recall` decides, for each URL that a run meets, whether it is asked for: a new one is, a known one when an age of
 ``revisit.after`` has passed since its first answer and no answer lies after it. Ages are counted in the runs' logical
 time (``run_time``): on a schedule that is the clock, and for a run of another day (``--date``) it is that day. What is
 asked for again carries the validators of its last answer (a conditional request, RFC 9110, section 13), so that an
 unchanged page costs a few bytes.
 
-`TakeUp` gives a run the URLs that earlier runs of its configuration left behind.
+`left_behind` are the URLs that earlier runs of a configuration did not come to. The transforms: `pipeline.recall`.
 
 A run's own rows never count as known to it. One that is made anew (``--replace``) knows only the runs before it.
 """
 
 import dataclasses
 import re
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
-import apache_beam as beam
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from apache_beam.pvalue import TaggedOutput
-from apache_beam.transforms.window import BoundedWindow
-from apache_beam.utils.timestamp import Timestamp
-from apache_beam.utils.windowed_value import WindowedValue
 
-from pipeline.config import RevisitConfig, RunConfig
-from pipeline.lake import OF_TIME, manifests, read_manifest
+from pipeline.config import RevisitConfig
+from pipeline.lake import OF_TIME, manifests
 from pipeline.query import open_manifests
-from pipeline.tombstones import Forgotten, forgotten
-from transforms.counters import count
+from pipeline.tombstones import Forgotten
 from transforms.records import Fetch, Reason, Run, UrlRequest
-from transforms.store import Store, open_store
-from transforms.unbounded import Poll, Polled
+from transforms.store import Store
 from transforms.urls import domain_of, request_of
 
 GONE = (Reason.HTTP_GONE, Reason.ROBOTS, Reason.OPTED_OUT)
 """Reasons for which a URL is left alone for ``gone_days``."""
 
-_BATCH = 10_000
-_OPEN_SECONDS = 60.0
 
 # Answers that are refused before their end; their rows have no status.
 _UNREAD = f"'{Reason.UNSUPPORTED_TYPE.value}', '{Reason.TOO_LARGE.value}'"
@@ -188,12 +176,6 @@ def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
     )
 
 
-def _now(run: Run) -> Run:
-    """A stream, whose logical time is the clock's."""
-    now = datetime.now(timezone.utc)
-    return dataclasses.replace(run, run_date=now.date(), logical_time=now)
-
-
 def _asking(run: Run, is_remade: bool) -> dict[str, Any]:
     return {"run_id": run.run_id, "now": run.time, "is_remade": is_remade}
 
@@ -233,191 +215,3 @@ def left_behind(
         },
     ).fetchall()
     return [dataclasses.replace(request_of(url, source), failed_at=at) for url, source, at in rows]
-
-
-class TakeUp(beam.PTransform):
-    """Gives what earlier runs left behind: PBegin -> PCollection[UrlRequest]. A stream takes it up over and over.
-
-    Args:
-        config: the run's configuration.
-        run: names the lake, and the time from which the days count.
-    """
-
-    def __init__(self, config: RunConfig, run: Run) -> None:
-        super().__init__()
-        self._config, self._run = config, run
-
-    def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
-        config, run = self._config, self._run
-        if run.is_stream:
-            return begin | Poll([run.run_id], _LeftBehind(config, run))
-        return (
-            begin
-            | beam.Create([run] if config.revisit.take_up_days else [])
-            | "Read" >> beam.FlatMap(lambda run: _left_behind(config, run)).with_output_types(UrlRequest)
-            # A ledger that grows meanwhile must not give another answer to whoever asks for it twice.
-            | beam.Reshuffle()
-            # Beam's Java fuser refuses a Flatten of what a shuffle gives and of what a stage gives.
-            | "Same" >> beam.Map(lambda request: request).with_output_types(UrlRequest)
-        )
-
-
-class _LeftBehind:
-    """Polls the ledger."""
-
-    def __init__(self, config: RunConfig, run: Run) -> None:
-        self._config, self._run = config, run
-
-    def __call__(self, _element: object, memory: bytes) -> Polled:
-        every, now = self._config.stream.seconds("take_up_every"), time.time()
-        since = float(memory or 0)
-        if now - since < every:
-            return Polled([], memory, since + every - now)
-        delay, patience = self._config.fetch.delay_seconds, self._config.stream.seconds("patience")
-        # Half of what a site's pace lets through, or its news would find no place any more.
-        of_domain = max(1, int(patience / delay / 2)) if delay else None
-        return Polled(_left_behind(self._config, _now(self._run), of_domain), str(now).encode(), every)
-
-
-def _left_behind(config: RunConfig, run: Run, of_domain: int | None = None) -> list[UrlRequest]:
-    since = run.run_date - timedelta(days=2 * config.revisit.take_up_days + 1)
-    store = open_store(run.lake)
-    is_remade = read_manifest(store, run.run_id) is not None
-    with open_ledger(store, since) as database:
-        return left_behind(database, config.name, config.revisit, run, is_remade=is_remade, of_domain=of_domain)
-
-
-class Recalled(NamedTuple):
-    """Every request that came in is in one of the two, save those whose rows the run has taken over (`Run.adopted`)."""
-
-    requests: "beam.PCollection[UrlRequest]"
-    fetches: "beam.PCollection[Fetch]"
-
-
-class Recall(beam.PTransform):
-    """Looks requests up in the ledger, a batch at a time: PCollection[UrlRequest] -> `Recalled`.
-
-    In a stream the ledger is opened anew now and then, since the stream's own windows go into it.
-
-    Args:
-        config: the policy.
-        run: names the lake, and the run whose own rows do not count.
-    """
-
-    def __init__(self, config: RevisitConfig, run: Run) -> None:
-        super().__init__()
-        self._config, self._run = config, run
-
-    def expand(self, requests: "beam.PCollection[UrlRequest]") -> Recalled:
-        recalled = requests | "LookUp" >> beam.ParDo(_Recall(self._config, self._run)).with_outputs(
-            "fetches", main="requests"
-        )
-        recalled.requests.element_type = UrlRequest
-        recalled.fetches.element_type = Fetch
-        return Recalled(recalled.requests, recalled.fetches)
-
-
-class _Recall(beam.DoFn):
-    def __init__(self, config: RevisitConfig, run: Run) -> None:
-        self._config, self._run = config, run
-
-    def setup(self) -> None:
-        self._stack = ExitStack()
-        self._open()
-
-    def teardown(self) -> None:
-        self._stack.close()
-
-    def _open(self) -> None:
-        self._stack.close()
-        self._opened_at = time.monotonic()
-        store = open_store(self._run.lake)
-        self._adopted = adopted_ids(store, self._run)
-        self._database = self._stack.enter_context(open_ledger(store))
-        self._banned = forgotten(store)
-        self._is_remade = read_manifest(store, self._run.run_id) is not None
-
-    def start_bundle(self) -> None:
-        self._waiting: list[tuple[UrlRequest, Timestamp, BoundedWindow]] = []
-
-    def process(
-        self,
-        request: UrlRequest,
-        timestamp: Timestamp = beam.DoFn.TimestampParam,
-        window: BoundedWindow = beam.DoFn.WindowParam,
-    ) -> Iterator[WindowedValue | TaggedOutput]:
-        self._waiting.append((request, timestamp, window))
-        if len(self._waiting) == _BATCH:
-            yield from self._look_up()
-
-    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
-        if self._waiting:
-            yield from self._look_up()
-
-    def _look_up(self) -> Iterator[WindowedValue | TaggedOutput]:
-        run = self._run
-        if run.is_stream:
-            run = _now(run)
-            if time.monotonic() - self._opened_at > _OPEN_SECONDS:
-                self._open()
-        waiting, self._waiting = self._waiting, []
-        requests = [request for request, _, _ in waiting]
-        ids = pa.array([request.article_id for request in requests], pa.string())
-        taken = set(self._adopted.filter(pc.is_in(self._adopted, value_set=ids)).to_pylist())
-        asked = [entry for entry in waiting if entry[0].article_id not in taken]
-        known = look_up(self._database, [request for request, _, _ in asked], run, is_remade=self._is_remade)
-        met = Counter({"taken_over": len(requests) - len(asked)})
-        for request, timestamp, window in asked:
-            result = recall(request, known.get(request.article_id), self._config, run, self._banned)
-            if isinstance(result, Fetch):
-                met[result.reason or ""] += 1
-                yield TaggedOutput("fetches", WindowedValue(result, timestamp, (window,)))
-            else:
-                met["asked"] += 1
-                yield WindowedValue(result, timestamp, (window,))
-        for what, number in met.items():
-            count("ledger", what, number)
-
-
-Acknowledge = Callable[[Iterable[str]], None]
-"""Tells queues that the rows of their messages stand, by the receipts (`UrlRequest.receipt`)."""
-
-
-class AcknowledgeKnown(beam.PTransform):
-    """Ends the messages of twins, the requests for a page that was asked for before, once that page's row stands.
-
-    Takes a PCollection[UrlRequest]; gives nothing. Until then a message stays with its queue and comes again: it may be
-    the very message whose page is under way, which only a commit may end.
-
-    Args:
-        run: the stream's attempt.
-        acknowledge: is called with the receipts.
-    """
-
-    def __init__(self, run: Run, acknowledge: Acknowledge) -> None:
-        super().__init__()
-        self._run, self._acknowledge = run, acknowledge
-
-    def expand(self, requests: "beam.PCollection[UrlRequest]") -> "beam.PCollection[None]":
-        return (
-            requests
-            | beam.Filter(lambda request: request.receipt is not None)
-            | beam.ParDo(_AcknowledgeKnown(self._run, self._acknowledge)).with_output_types(None)
-        )
-
-
-class _AcknowledgeKnown(beam.DoFn):
-    def __init__(self, run: Run, acknowledge: Acknowledge) -> None:
-        self._run, self._acknowledge = run, acknowledge
-
-    def start_bundle(self) -> None:
-        self._twins: list[UrlRequest] = []
-
-    def process(self, request: UrlRequest) -> None:
-        self._twins.append(request)
-
-    def finish_bundle(self) -> None:
-        if self._twins:
-            with open_ledger(open_store(self._run.lake)) as database:
-                known = look_up(database, self._twins, self._run)
-            self._acknowledge(twin.receipt for twin in self._twins if twin.article_id in known and twin.receipt)

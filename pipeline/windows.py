@@ -18,7 +18,7 @@ from apache_beam.utils.windowed_value import PaneInfo
 
 from pipeline.commit import alone, commit, is_committed
 from pipeline.lake import CommitError, Manifest, read_manifest
-from pipeline.ledger import Acknowledge
+from pipeline.recall import Acknowledge
 from pipeline.stories import write_stories
 from transforms.counters import count
 from transforms.files import publish_files

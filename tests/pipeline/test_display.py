@@ -157,8 +157,8 @@ def test_silent_says_nothing_but_errors(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_without_a_terminal_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    def shown(**options: bool) -> type[Silent]:
-        return type(display_for(STOPPING, **{"as_json": False, "is_quiet": False, "is_verbose": False, **options}))
+    def shown(*, as_json: bool = False, is_quiet: bool = False, is_verbose: bool = False) -> type[Silent]:
+        return type(display_for(STOPPING, as_json=as_json, is_quiet=is_quiet, is_verbose=is_verbose))
 
     assert (shown(), shown(is_quiet=True), shown(as_json=True)) == (Lines, Silent, Json)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)

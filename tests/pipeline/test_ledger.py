@@ -15,7 +15,8 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipeline.commit import commit
 from pipeline.config import RevisitConfig, RunConfig
 from pipeline.lake import new_attempt
-from pipeline.ledger import Known, _LeftBehind, _Recall, left_behind, look_up, open_ledger, recall
+from pipeline.ledger import Known, left_behind, look_up, open_ledger, recall
+from pipeline.recall import _LeftBehind, _Recall
 from pipeline.tombstones import Forgotten, remember
 from tests.conftest import make_fetch
 from transforms.files import publish_files, write_rows
@@ -345,7 +346,7 @@ def test_a_stream_takes_up_what_is_left_now_and_then(store: Store, monkeypatch: 
     assert (soon.outputs, soon.memory) == ([], nothing.memory)
     assert 800 < soon.seconds <= 900
     ahead = time.time() + 901
-    monkeypatch.setattr("pipeline.ledger.time.time", lambda: ahead)
+    monkeypatch.setattr("pipeline.recall.time.time", lambda: ahead)
     assert urls(poller(None, soon.memory).outputs) == [REQUEST.url]
 
 
@@ -372,7 +373,7 @@ def test_a_stream_learns_of_its_own_windows_and_rows_keep_their_times(
     look = Look(stream)
     committed(store, stream.of_window(now - timedelta(minutes=5)), fetched(REQUEST, now))
     assert [name for name, _ in look(REQUEST)] == ["requests"]  # opened before
-    monkeypatch.setattr("pipeline.ledger._OPEN_SECONDS", 0.0)
+    monkeypatch.setattr("pipeline.recall._OPEN_SECONDS", 0.0)
     new = request_of("http://site1.example/2", "feed")
     found = look(new, replace(REQUEST, receipt="r1"))
     assert [(name, v.value.url, int(v.timestamp)) for name, v in found] == [
