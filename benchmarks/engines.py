@@ -10,36 +10,37 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.pipeline import Bench, onrecord
+from benchmarks.pipeline import Bench, Line, onrecord
+from benchmarks.processes import spent
 from tests.engines.flink_cluster import cluster
 from tests.engines.setup_flink import set_up
 
 WORKERS = {"fnapi": (1, 2), "prism": (1,), "flink": (1, 2)}
+Measured = tuple[Line, float]
+"""What the command took, and the CPU seconds of what ran beside it."""
 
 
-def fnapi(bench: Bench, pages: int, workers: int, _folder: Path) -> float:
-    """Articles a second of Beam's own runner."""
-    return _rate(bench, pages, ["--workers", str(workers)])
+def fnapi(bench: Bench, pages: int, workers: int, _folder: Path) -> Measured:
+    """Beam's own runner."""
+    return bench.fetched("fnapi", pages, onrecord("--workers", str(workers))), 0.0
 
 
-def prism(bench: Bench, pages: int, _workers: int, _folder: Path) -> float:
-    """Articles a second of Prism, whose workers are threads of the command."""
-    return _rate(bench, pages, ["--runner", "prism"])
+def prism(bench: Bench, pages: int, _workers: int, _folder: Path) -> Measured:
+    """Prism, whose workers are threads of the command."""
+    return bench.fetched("prism", pages, onrecord("--runner", "prism")), 0.0
 
 
-def flink(bench: Bench, pages: int, workers: int, folder: Path) -> float:
-    """Articles a second of a cluster with so many task managers of one slot."""
+def flink(bench: Bench, pages: int, workers: int, folder: Path) -> Measured:
+    """A cluster with so many task managers of one slot."""
     set_up()
     with cluster(folder, workers) as running:
-        return _rate(bench, pages, ["--runner", "flink", "--set", "mounted=true", "--", *running.options(workers)])
+        options = ["--runner", "flink", "--set", "mounted=true", "--", *running.options(workers)]
+        before = spent(running.pids)
+        line = bench.fetched("flink", pages, onrecord(*options))
+        return line, spent(running.pids) - before
 
 
-ENGINES: dict[str, Callable[[Bench, int, int, Path], float]] = {"fnapi": fnapi, "prism": prism, "flink": flink}
-
-
-def _rate(bench: Bench, pages: int, options: list[str]) -> float:
-    line = bench.fetched("run", pages, onrecord(*options))
-    return line.articles / line.cost.seconds
+ENGINES: dict[str, Callable[[Bench, int, int, Path], Measured]] = {"fnapi": fnapi, "prism": prism, "flink": flink}
 
 
 def main() -> None:
@@ -54,8 +55,10 @@ def main() -> None:
         for workers in WORKERS[name]:
             with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as work:
                 bench = Bench(Path(folder), options.hosts, annotated=True)
-                rate = ENGINES[name](bench, options.pages, workers, Path(work))
-            print(f"{name:8} {workers} worker{'s' if workers > 1 else ' '} {rate:8.1f} articles/s", flush=True)
+                line, beside = ENGINES[name](bench, options.pages, workers, Path(work))
+            rate, cpu = line.articles / line.cost.seconds, 1_000 * (line.cost.cpu + beside) / line.articles
+            what = f"{name:8} {workers} worker{'s' if workers > 1 else ' '}"
+            print(f"{what} {rate:8.1f} articles/s {cpu:8.1f} CPU ms/article, load {os.getloadavg()[0]:.1f}", flush=True)
 
 
 if __name__ == "__main__":

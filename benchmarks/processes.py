@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,11 @@ def cost_of(command: Sequence[str]) -> Cost:
     return Cost(began, seconds, cpu, peak, output, cpu - sum(below) + max(below, default=0.0))
 
 
+def spent(pids: Iterable[int]) -> float:
+    """The CPU seconds that running processes have used, with all below them that run or that were waited for."""
+    return sum(_cpu(pid, waited_for=True) for top in pids for pid in _tree(top))
+
+
 def _tree(pid: int) -> Iterator[int]:
     """A process and all below it."""
     yield pid
@@ -76,10 +81,10 @@ def _memory(pid: int) -> float:
     return 0.0
 
 
-def _cpu(pid: int) -> float:
-    """The CPU seconds that a process has used, 0 where it has ended."""
+def _cpu(pid: int, *, waited_for: bool = False) -> float:
+    """The CPU seconds that a process has used, and those that it has waited for; 0 where it has ended."""
     fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+    return sum(map(int, fields[11 : 15 if waited_for else 13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _read(path: Path) -> str:

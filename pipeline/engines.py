@@ -36,6 +36,8 @@ PRISM = "PrismRunner"
 """Beam's engine of this machine for streams: a program of its own, whose workers are threads of this process."""
 
 _ANSWERS_SECONDS = 10.0
+_JOB_SECONDS = 10 * 365 * 86_400
+"""How long Beam's client listens to a job of Prism or Flink, after which it takes it for lost: else five minutes."""
 _ENDS_SECONDS, _LOOKS_SECONDS = 60.0, 0.5
 _LOG = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ def remote_options(beam_options: Sequence[str]) -> PipelineOptions:
     Raises:
         ConfigError: they name Prism, which is not here.
     """
-    options = PipelineOptions(list(beam_options))
+    options = PipelineOptions([f"--job_server_timeout={_JOB_SECONDS}", *beam_options])
     options.view_as(SetupOptions).save_main_session = False
     if runner_of(options).lower() in ("prism", PRISM.lower()):
         options.view_as(StandardOptions).runner = PRISM

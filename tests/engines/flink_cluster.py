@@ -104,6 +104,11 @@ class Flink:
             time.sleep(0.2)
         raise TimeoutError(f"Flink is not where it should be after {seconds:.0f} seconds")
 
+    @property
+    def pids(self) -> list[int]:
+        """Its processes; workers are below them."""
+        return [process.pid for process in self._processes.values()]
+
     def log(self, name: str) -> str:
         """What a process has said."""
         return (self._folder / name / "log").read_text(encoding="utf-8", errors="replace")

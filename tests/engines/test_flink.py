@@ -1,6 +1,7 @@
 """A run on a real Flink cluster of two task managers, one of which is killed in the middle."""
 
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -96,10 +97,23 @@ def test_a_run_that_loses_a_task_manager_gives_the_tables_of_a_run_in_memory(
     assert process.returncode == 0, said
     assert stable_rows("gs://press/flink") == expected
     assert open_store("gs://press/flink").files("_staging") == []
-    (job,) = flink.ask("jobs/overview")["jobs"]
-    assert job["state"] == "FINISHED"
     assert sum(r.at > killed for r in site.log[asked:]) > 0
     check_politeness(site, asked)
+
+
+def test_a_run_that_is_stopped_leaves_no_job_on_the_cluster(flink: Flink, config: Path, site: Site) -> None:
+    known, asked = len(flink.ask("jobs/overview")["jobs"]), len(site.log)
+    with begun(config, "gs://press/stopped", "--quiet", "--runner", "flink", "--", *flink.options(2)) as process:
+        try:
+            flink.wait_for(lambda: len(site.log) > asked or process.poll() is not None, 600)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=100)
+        finally:
+            process.kill()
+    assert process.returncode == 130, said
+    states = [job["state"] for job in flink.ask("jobs/overview")["jobs"]]
+    assert len(states) == known + 1
+    assert set(states) <= {"FINISHED", "CANCELED"}
 
 
 def check_politeness(site: Site, since: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import GoogleCloudOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PortableOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 from typer.testing import CliRunner
 
@@ -97,22 +97,34 @@ def test_options_that_cannot_work(options: tuple[str, ...], said: str, master: s
     assert "\n" not in str(error.value)
 
 
-def test_a_job_is_cancelled_on_the_cluster_too() -> None:
+def test_a_job_is_cancelled_on_the_cluster_when_it_has_come_there() -> None:
     asked: list[str] = []
 
     def flink(method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
         asked.append(f"{method} {target}")
-        jobs = [{"jid": "a1", "name": "other", "state": "RUNNING"}, {"jid": "b2", "name": name, "state": "RUNNING"}]
-        jobs.append({"jid": "c3", "name": name, "state": "FINISHED"})
+        jobs = [{"jid": "a1", "name": "other", "state": "RUNNING"}]
+        if len(asked) > 1:
+            state = "CANCELED" if len(asked) > 3 else "RUNNING"
+            jobs.append({"jid": "b2", "name": name, "state": state})
         return 200, {}, json.dumps({"jobs": jobs}).encode()
 
     with serve(flink) as address:
         options = remote_options(["--runner=FlinkRunner", f"--flink_master={address}"])
         name = options.view_as(GoogleCloudOptions).job_name
         assert re.fullmatch(r"onrecord-[0-9a-f]{12}", name)
+        pipeline = beam.Pipeline(options=options)
+        options.view_as(StandardOptions).runner = None  # as Beam does when it submits
         with pytest.raises(RuntimeError, match="no answer"):
-            cancel(beam.Pipeline(options=options), Unreachable())
-    assert asked == ["GET /jobs/overview", "PATCH /jobs/b2?mode=cancel"]
+            cancel(pipeline, Unreachable())
+    look = "GET /jobs/overview"
+    assert asked == [look, look, "PATCH /jobs/b2?mode=cancel", look]
+
+
+def test_a_job_that_cannot_be_cancelled_is_said_to_run(caplog: pytest.LogCaptureFixture) -> None:
+    pipeline = beam.Pipeline(options=remote_options(["--runner=FlinkRunner", f"--flink_master={NOWHERE}"]))
+    with pytest.raises(RuntimeError, match="no answer"):
+        cancel(pipeline, Unreachable())
+    assert f"may still run on Flink at {NOWHERE}, cancel it there" in caplog.text
 
 
 class Unreachable(PipelineResult):
@@ -130,3 +142,10 @@ def test_a_runner_is_named_once() -> None:
     said = CliRunner().invoke(app, given)
     assert said.exit_code == 2
     assert "--runner flink with --runner=DataflowRunner after --: allowed is one of the two" in said.output
+
+
+def test_beams_client_listens_to_a_job_for_as_long_as_it_lasts() -> None:
+    options = remote_options(["--runner=FlinkRunner"])
+    assert options.view_as(PortableOptions).job_server_timeout > 86_400 * 365
+    shorter = remote_options(["--runner=FlinkRunner", "--job_server_timeout=9"])
+    assert shorter.view_as(PortableOptions).job_server_timeout == 9

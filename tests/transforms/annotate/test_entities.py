@@ -1,5 +1,10 @@
 """Names found, and clustered over a document."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from transforms.annotate import find_entities
@@ -75,6 +80,27 @@ def test_two_people_of_one_surname_stay_two() -> None:
     found = _by_name("Ruth Oake and Peter Oake own it. Mr Oake paid. Mrs Oake signed.")
     assert [m.start for m in found["Peter Oake"].mentions] == [14, 36]
     assert [m.start for m in found["Ruth Oake"].mentions] == [0, 51]
+
+
+def test_a_surname_goes_to_the_person_named_first_in_every_process() -> None:
+    families = ("Lindt", "Oake", "Marsh", "Novak", "Quill", "Tarn", "Vance", "Wold", "Yarrow", "Pell")
+    text = " ".join(f"{name} paid. Clara {name} and Hugo {name} own it." for name in families)
+    program = (
+        f"from transforms.annotate import find_entities; print([(e.name, e.aliases) for e in find_entities({text!r})])"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            cwd=Path(__file__).parents[3],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    each = [[(f"Clara {name}", (name,)), (f"Hugo {name}", ())] for name in families]
+    assert found == {f"{[entity for two in each for entity in two]}\n"}
 
 
 def test_a_middle_initial_makes_no_second_person() -> None:
