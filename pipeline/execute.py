@@ -269,6 +269,7 @@ def stop_signals(stopped: threading.Event, drains: Callable[[], None] | None) ->
 
 
 def cause_of(error: Exception) -> str:
-    """Beam's errors repeat the traceback in their message: their last line says what happened."""
+    """Beam's errors repeat the traceback in their message: their last line says what happened, or gRPC's details do."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    details = [line.removeprefix("details = ").strip('"') for line in lines if line.startswith("details = ")]
+    return (details or lines or [type(error).__name__])[-1]
