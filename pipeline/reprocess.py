@@ -32,7 +32,7 @@ from transforms.sources.config import WarcSource
 from transforms.sources.transform import ReadArchives
 from transforms.sources.warc import read_warc
 from transforms.store import Store, open_store
-from transforms.tables import ARCHIVES
+from transforms.tables import ARCHIVES, TABLES
 
 _LARGEST = 2**30
 _OUTDATED = """
@@ -153,6 +153,9 @@ def _build(pipeline: beam.Pipeline, config: RunConfig, run: Run, archives: list[
     write(run, rows, [resumed.rows], [resumed.pages], requests, config.quality)
 
 
+_FETCHED = [field.name for field in dataclasses.fields(Fetch) if field.name in TABLES["fetches"].schema.names]
+
+
 class _Restore(beam.DoFn):
     """Archived pages with the ledger row of their fetch, and with the text that earlier runs know."""
 
@@ -161,7 +164,7 @@ class _Restore(beam.DoFn):
 
     def setup(self) -> None:
         store, run = open_store(self._run.lake), self._run
-        names = ", ".join(field.name for field in dataclasses.fields(Fetch))
+        names = ", ".join(_FETCHED)
         with ExitStack() as stack:
             where = f" WHERE {_where(run.run_id)} AND body_hash IS NOT NULL"
             holding = holding_of(store, run.run_id)
@@ -183,4 +186,4 @@ class _Restore(beam.DoFn):
 
 
 def _fetch(row: tuple[Any, ...]) -> Fetch:
-    return Fetch(**dict(zip((field.name for field in dataclasses.fields(Fetch)), row, strict=True)))
+    return Fetch(**dict(zip(_FETCHED, row, strict=True)))

@@ -30,7 +30,8 @@ CASES = load_cases("tables")
 
 @pytest.mark.parametrize("name", TABLES)
 def test_columns_are_the_fields_of_the_record(name: str) -> None:
-    fields = {f.name for f in dataclasses.fields(RECORDS[name])}
+    # A queue's receipt goes its way with the row, and ends at the commit.
+    fields = {f.name for f in dataclasses.fields(RECORDS[name])} - {"receipt"}
     assert {c.name for c in TABLES[name].columns} - {"run_time"} == fields | {"run_id", "run_date"}
 
 
