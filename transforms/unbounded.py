@@ -111,8 +111,8 @@ class _Tracker(RestrictionTracker):
         return True
 
     def current_progress(self) -> RestrictionProgress:
-        done = float(self._rest is None)
-        return RestrictionProgress(completed=done, remaining=1 - done)
+        # A fraction alone: where there is none, Beam divides by the bytes that were given so far, which may be none.
+        return RestrictionProgress(fraction=1.0 if self._rest is None else 0.5)
 
     def is_bounded(self) -> bool:
         return self._memory is None
