@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple
 
-from pipeline.config import ConfigError, RunConfig, check_reachable, load_config
+from pipeline.config import ConfigError, RunConfig, check_for_run, check_reachable, load_config
 from transforms.sources.config import SitemapsSource, Source
 
 FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(2999, 12, 31)
@@ -41,6 +41,7 @@ def planned_runs(path: str, overrides: Sequence[str], lake: str | None, when: st
     if when is None or ".." not in when:
         moment = logical_time(when)
         config = load_config(path, overrides, lake, moment.date())
+        check_for_run(config)
         check_reachable(config)
         yield Planned(config, moment, [])
         return
@@ -50,6 +51,7 @@ def planned_runs(path: str, overrides: Sequence[str], lake: str | None, when: st
         # Of the same month: what changes with the month alone would come once for each of its days.
         other = day.replace(day=1 if day.day > 1 else 2)
         config = load_config(path, overrides, lake, day)
+        check_for_run(config)
         pairs = list(zip(config.sources, load_config(path, overrides, lake, other).sources, strict=True))
         dated = tuple(s for mine, others in pairs if (s := _of_day(mine, others, day)) is not None)
         if not dated:

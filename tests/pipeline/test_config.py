@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import ConfigError, check_for_run, check_for_stream, check_reachable, load_config
+from pipeline.plan import planned_runs
 from transforms.fetch import FetchConfig
 
 GOOD = """
@@ -163,3 +164,10 @@ def test_a_run_reads_no_queue_and_a_stream_no_archive(path: Path) -> None:
         check_for_stream(archives)
     with pytest.raises(ConfigError, match="archive: true is not allowed in a stream"):
         check_for_stream(load_config(str(path), ["archive=true"]))
+
+
+@pytest.mark.parametrize("when", [None, "2026-01-01..2026-01-02"])
+def test_no_run_is_planned_that_would_leave_a_queue_unread(path: Path, when: str | None) -> None:
+    queue = "sources=[{type: pubsub, subscription: projects/news-site/subscriptions/urls}]"
+    with pytest.raises(ConfigError, match="pubsub never ends, so no run reads it"):
+        next(planned_runs(str(path), [queue], None, when))
