@@ -50,7 +50,7 @@ def remote_options(beam_options: Sequence[str]) -> PipelineOptions:
     """
     options = PipelineOptions([f"--job_server_timeout={_JOB_SECONDS}", *beam_options])
     options.view_as(SetupOptions).save_main_session = False
-    if runner_of(options).lower() in ("prism", PRISM.lower()):
+    if is_prism(options):
         options.view_as(StandardOptions).runner = PRISM
         prism = options.view_as(PrismRunnerOptions)
         if not options.view_as(PortableOptions).job_endpoint:
@@ -117,6 +117,11 @@ def runner_of(options: PipelineOptions) -> str:
 def _short(options: PipelineOptions) -> str:
     # Beam takes its runners' names in any case, and without their last word.
     return runner_of(options).lower().removesuffix("runner")
+
+
+def is_prism(options: PipelineOptions) -> bool:
+    """Whether options name Prism, in any spelling that Beam takes."""
+    return _short(options) == "prism"
 
 
 def _is_flink(options: PipelineOptions) -> bool:

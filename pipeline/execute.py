@@ -23,7 +23,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from pipeline.commit import accept as accept_held
 from pipeline.commit import exclusive, held_error
 from pipeline.config import RunConfig
-from pipeline.engines import PRISM, cancel, check_job, remote_options, runner_of
+from pipeline.engines import PRISM, cancel, check_job, is_prism, remote_options, runner_of
 from pipeline.graph import build
 from pipeline.lake import CommitError, Manifest, NothingHeldError, check_run_id, new_attempt, read_manifest
 from pipeline.progress import UNWATCHED, Watcher, watched
@@ -84,7 +84,7 @@ def engine_of(beam_options: Sequence[str]) -> Engine:
         direct = options.view_as(DirectOptions)
         workers = direct.direct_num_workers if direct.direct_num_workers is not None else 1
         return Engine(LOCAL_RUNNER, direct.direct_running_mode, workers or multiprocessing.cpu_count())
-    if runner.lower() in ("prism", PRISM.lower()):
+    if is_prism(options):
         return Engine(PRISM)
     return Engine(runner, workers=options.view_as(WorkerOptions).num_workers)
 

@@ -21,7 +21,8 @@ _TICK_SECONDS = 0.25
 _REMOTE_TICK_SECONDS = 10.0
 _RATE_SECONDS = 30.0
 
-_NO_REASON = {"ok", "not_modified", "unchanged", "quotes", "asked", "taken_over", "twin"}
+NO_REASON = {"ok", "not_modified", "unchanged", "quotes", "asked", "taken_over", "twin"}
+"""What is counted and is no reason for having no article."""
 
 
 Phase = Literal["reading", "fetching", "writing tables", "ended"]
@@ -104,7 +105,7 @@ def figures_of(counts: Counts, seconds: float, per_second: float = 0.0) -> Figur
     asked, fetched, archived = ledger.get("asked", 0) - twins, sum(fetch.values()), sum(archives.values())
     reasons: dict[str, int] = {}
     for (_, what), number in counts.items():
-        if what not in _NO_REASON and not what.startswith("over_"):
+        if what not in NO_REASON and not what.startswith("over_"):
             reasons[what] = reasons.get(what, 0) + number
     is_in = 0 < asked <= fetched and sum(extract.values()) >= fetch.get("ok", 0) and not archived
     is_known = 0 < fetched <= asked and per_second > 0 and not archived

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.lake import Manifest, read_manifest
-from pipeline.progress import Counted
+from pipeline.progress import NO_REASON, Counted
 from transforms.counters import Counts
 from transforms.fetch.drain import is_draining
 from transforms.records import STREAM, Run
@@ -27,8 +27,6 @@ _TICK_SECONDS = 1.0
 _RATE_SECONDS = 300.0
 _LOOK_SECONDS = 60.0
 """The lake is looked at when a commit was counted, and so often where the runner tells of none."""
-
-_NO_REASON = {"ok", "not_modified", "unchanged", "quotes", "asked", "taken_over"}
 
 Phase = Literal["flowing", "draining", "ended"]
 
@@ -223,6 +221,6 @@ def _reasons(counts: Counts) -> dict[str, int]:
     reasons: dict[str, int] = {}
     for stage in ("ledger", "fetch", "extract", "annotate"):
         for what, number in _of_stage(counts, stage).items():
-            if what not in _NO_REASON:
+            if what not in NO_REASON:
                 reasons[what] = reasons.get(what, 0) + number
     return dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])))

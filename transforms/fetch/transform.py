@@ -7,7 +7,6 @@ from contextlib import closing
 from typing import NamedTuple
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import BoundedWindow
 from apache_beam.utils.timestamp import Timestamp
@@ -17,7 +16,7 @@ import transforms.coders  # noqa: F401 - it registers how records are written be
 from transforms.counters import count
 from transforms.fetch.config import ARTICLE_TYPES, FetchConfig
 from transforms.fetch.pages import fetch_pages
-from transforms.fetch.turns import FetchInTurns
+from transforms.fetch.turns import FetchInTurns, outputs_of
 from transforms.records import Failure, Fetch, Page, UrlRequest
 from transforms.urls import site_of
 
@@ -127,7 +126,6 @@ def shard_of(request: UrlRequest, shards: int, dealt: Mapping[str, int]) -> int:
 class _Fetch(beam.DoFn):
     def __init__(self, config: FetchConfig, accept: frozenset[str]) -> None:
         self._config, self._accept = config, accept
-        self._milliseconds = Metrics.distribution("fetch", "elapsed_ms")
 
     def start_bundle(self) -> None:
         self._windows: dict[BoundedWindow, tuple[Timestamp, list[UrlRequest]]] = {}
@@ -148,13 +146,4 @@ class _Fetch(beam.DoFn):
                 count("fetch", "twin", twins)
             with closing(fetch_pages(requests, self._config, self._accept)) as results:
                 for result in results:
-                    stage = "listing" if result.fetch.source == "listing" else "fetch"
-                    count(stage, result.fetch.reason or result.fetch.outcome)
-                    if result.fetch.elapsed_ms is not None:
-                        self._milliseconds.update(result.fetch.elapsed_ms)
-                    if isinstance(result, Page):
-                        yield WindowedValue(result, timestamp, (window,))
-                        continue
-                    yield TaggedOutput("fetches", WindowedValue(result.fetch, timestamp, (window,)))
-                    if result.failure is not None:
-                        yield TaggedOutput("failures", WindowedValue(result.failure, timestamp, (window,)))
+                    yield from outputs_of(result, timestamp, window)

@@ -21,7 +21,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, TimerSpec, on_timer
-from apache_beam.transforms.window import GlobalWindows
+from apache_beam.transforms.window import BoundedWindow, GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -39,6 +39,7 @@ ANSWER_SECONDS = 30.0
 """How long a request may last once its turn began, which is how long it may hold up a window."""
 
 _MOST_AT_ONCE = 100
+_MILLISECONDS = Metrics.distribution("fetch", "elapsed_ms")
 
 _Waiting = tuple[float, UrlRequest]
 """A request and when it came, in seconds since 1970."""
@@ -59,7 +60,6 @@ class FetchInTurns(beam.DoFn):
 
     def __init__(self, config: FetchConfig, accept: frozenset[str], patience: float) -> None:
         self._config, self._accept, self._patience = config, accept, patience
-        self._milliseconds = Metrics.distribution("fetch", "elapsed_ms")
 
     def start_bundle(self) -> None:
         self._asked: list[UrlRequest] = []
@@ -107,23 +107,36 @@ class FetchInTurns(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
         message = f"The site's pace did not let us ask within {self._patience:,.0f} s (stream.patience)."
         for request in self._overdue:
-            yield from self._given(missed(request, Rejected(Reason.HOST_BUDGET, message), Progress()))
+            yield from _given(missed(request, Rejected(Reason.HOST_BUDGET, message), Progress()))
         asked = fetch_pages(self._asked, self._config, self._accept, lasting=True, patience=ANSWER_SECONDS)
         with closing(asked) as results:
             for result in results:
-                yield from self._given(result)
+                yield from _given(result)
 
-    def _given(self, result: Page | Missed) -> Iterator[WindowedValue | TaggedOutput]:
-        count("fetch", result.fetch.reason or result.fetch.outcome)
-        if result.fetch.elapsed_ms is not None:
-            self._milliseconds.update(result.fetch.elapsed_ms)
-        at = Timestamp.of(result.fetch.fetched_at.timestamp())
-        if isinstance(result, Page):
-            yield GlobalWindows.windowed_value(result, at)
-            return
-        yield TaggedOutput("fetches", GlobalWindows.windowed_value(result.fetch, at))
-        if result.failure is not None:
-            yield TaggedOutput("failures", GlobalWindows.windowed_value(result.failure, at))
+
+def _given(result: Page | Missed) -> Iterator[WindowedValue | TaggedOutput]:
+    return outputs_of(result, Timestamp.of(result.fetch.fetched_at.timestamp()), GlobalWindow())
+
+
+def outputs_of(
+    result: Page | Missed, timestamp: Timestamp, window: BoundedWindow
+) -> Iterator[WindowedValue | TaggedOutput]:
+    """What a result of a fetch is among a DoFn's outputs, ``pages`` the main one; it is counted.
+
+    Args:
+        result: a page, or why there is none.
+        timestamp: of what is given.
+        window: of what is given.
+    """
+    count("listing" if result.fetch.source == "listing" else "fetch", result.fetch.reason or result.fetch.outcome)
+    if result.fetch.elapsed_ms is not None:
+        _MILLISECONDS.update(result.fetch.elapsed_ms)
+    if isinstance(result, Page):
+        yield WindowedValue(result, timestamp, (window,))
+        return
+    yield TaggedOutput("fetches", WindowedValue(result.fetch, timestamp, (window,)))
+    if result.failure is not None:
+        yield TaggedOutput("failures", WindowedValue(result.failure, timestamp, (window,)))
 
 
 def _hold_from(turn: Any, now: float) -> None:

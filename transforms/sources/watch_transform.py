@@ -86,13 +86,15 @@ class _Poller:
             if watched.setdefault(listing.url, Watched()).due <= now:
                 _begin((self._token, listing.url), self._watcher, listing, watched[listing.url])
         outputs: list[Any] = []
-        for url, (seen, read) in _ended(self._token, [listing.url for listing in listings]):
+        ended = dict(_ended(self._token, [listing.url for listing in listings]))
+        for url, (seen, read) in ended.items():
             watched[url] = read
             outputs += self._told(seen)
         count("feeds", "watched", len(watched) - known)
         count("feeds", "failing", _failing(watched) - failing)
         until = min((w.due for w in watched.values()), default=now) - time.time()
-        return Polled(outputs, to_memory(watched), max(0.0, until))
+        is_as_it_was = not ended and len(watched) == known
+        return Polled(outputs, memory if is_as_it_was else to_memory(watched), max(0.0, until))
 
     def _told(self, seen: Seen) -> Iterator[Any]:
         count("sources", "named", len(seen.requests))
