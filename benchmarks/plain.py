@@ -11,24 +11,25 @@ import multiprocessing
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import groupby
+from typing import Any
 
 from pipeline.commit import commit, exclusive
 from pipeline.config import RunConfig, load_config
 from pipeline.lake import new_attempt
 from pipeline.quality import check_quality
 from pipeline.stories import write_stories
-from transforms.annotate import annotate
+from transforms.annotate.document import BATCH, Text, annotator
 from transforms.extract import extract_page
 from transforms.failures import failed
 from transforms.fetch import fetch_pages
 from transforms.fetch.rows import Missed
 from transforms.files import RowWriter, publish_files
-from transforms.records import Page, Rejected, Run, StagedFile
+from transforms.records import Article, Page, Rejected, Run, StagedFile
 from transforms.sources.urls import read_urls
 from transforms.sources.warc import Unread, read_warc
 from transforms.store import list_files, open_input, open_store
@@ -67,17 +68,26 @@ def stage(run: Run, config: RunConfig, share: int, shares: int) -> tuple[list[St
             for row in rows:
                 writers[table].add(row)
 
+    waiting: list[Article] = []
     for result in results_of(config, share, shares):
         urls += 1
         for table, rows in rows_of(result, config, spent):
             write(table, rows)
+            if table == "articles" and config.annotate.enabled:
+                waiting += rows
+        if len(waiting) == BATCH:
+            for table, rows in annotated(waiting, config, spent):
+                write(table, rows)
+            waiting = []
+    for table, rows in annotated(waiting, config, spent):
+        write(table, rows)
     with spends(spent, "write"):
         files = [writer.close() for writer in writers.values()]
     spent["read"] = time.process_time() - began - sum(spent.values())
     return files, urls, spent
 
 
-def rows_of(result: Page | Missed | Unread, config: RunConfig, spent: Seconds) -> Iterator[tuple[str, Iterable[Row]]]:
+def rows_of(result: Page | Missed | Unread, config: RunConfig, spent: Seconds) -> Iterator[tuple[str, list[Any]]]:
     """One page's rows, each list with its table."""
     if isinstance(result, Missed):
         yield "fetches", [result.fetch]
@@ -94,20 +104,17 @@ def rows_of(result: Page | Missed | Unread, config: RunConfig, spent: Seconds) -
         return
     yield "articles", [article]
     yield "fetches", [replace(result.fetch, outcome="ok", text_hash=article.text_hash)]
-    if config.annotate.enabled:
-        with spends(spent, "annotate"):
-            found = annotate(
-                article.text,
-                language=article.language,
-                title=article.title,
-                version_id=article.version_id,
-                config=config.annotate,
-            )
-            of_article = {name: getattr(article, name) for name in ("article_id", "published_at", "domain")}
-            entities = [replace(entity, **of_article) for entity in found.entities]
-            quotes = [replace(quote, version_id=article.version_id, **of_article) for quote in found.quotes]
-        yield "entities", entities
-        yield "quotes", quotes
+
+
+def annotated(articles: Sequence[Article], config: RunConfig, spent: Seconds) -> Iterator[tuple[str, list[Any]]]:
+    """The rows of what articles say, read together, each list with its table."""
+    with spends(spent, "annotate"):
+        texts = [Text(article.text, article.language, article.title, article.version_id) for article in articles]
+        found = annotator(config.annotate).annotate(texts) if texts else []
+    for article, annotation in zip(articles, found, strict=True):
+        of_article = {name: getattr(article, name) for name in ("article_id", "version_id", "published_at", "domain")}
+        yield "entities", [replace(entity, **of_article) for entity in annotation.entities]
+        yield "quotes", [replace(quote, **of_article) for quote in annotation.quotes]
 
 
 @contextmanager

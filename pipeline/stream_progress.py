@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pipeline.lake import Manifest, read_manifest
 from pipeline.progress import NO_REASON, Counted
 from transforms.counters import Counts
-from transforms.fetch.drain import is_draining
+from transforms.drain import is_draining
 from transforms.records import STREAM, Run
 from transforms.store import Store, StoreError
 

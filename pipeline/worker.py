@@ -1,7 +1,7 @@
 """A worker process of a run on this machine: Beam's own, as silent as the command, and deaf to its signals.
 
 A terminal's Ctrl-C, and a service manager's SIGTERM, reach every process of a command. The first process has the others
-finish what is under way (`transforms.fetch.drain`), so these must not end by themselves; they end with their connection
+finish what is under way (`transforms.drain`), so these must not end by themselves; they end with their connection
 to it.
 """
 

@@ -2,7 +2,7 @@
 
 Beam's own ``Watch`` (``apache_beam.io.watch``) asks each element at one fixed interval, keeps every output's hash for
 ever and cannot be told to stop; here the poller says what it wants to remember and when its next turn is, and a drain
-(`transforms.fetch.drain`) ends the source, so that the watermark goes to its end and every window is closed.
+(`transforms.drain`) ends the source, so that the watermark goes to its end and every window is closed.
 """
 
 import time
@@ -19,7 +19,7 @@ from apache_beam.transforms.core import RestrictionProvider
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
-from transforms.fetch.drain import is_draining
+from transforms.drain import is_draining
 
 TICK_SECONDS = 2.0
 """A poller has its turn at least so often: a source that sleeps for longer would hold up the watermark, and with it

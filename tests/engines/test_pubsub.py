@@ -15,7 +15,7 @@ from apache_beam.utils.timestamp import Timestamp
 from pipeline.config import ConfigError
 from pipeline.stream import stream_options
 from tests.pubsub import SUBSCRIPTION, PubSub, serve_pubsub
-from transforms.fetch.drain import drain, resume, shared_drain
+from transforms.drain import drain, resume, shared_drain
 from transforms.records import UrlRequest
 from transforms.sources import PubSubSource
 from transforms.sources.pubsub import SubscriptionError, acknowledge, open_subscriber, pull, receipt_of

@@ -14,7 +14,7 @@ from pipeline.lake import Manifest, new_attempt
 from pipeline.stream_progress import StreamWatch
 from tests.conftest import make_fetch
 from transforms.counters import Counts
-from transforms.fetch.drain import drain, resume
+from transforms.drain import drain, resume
 from transforms.files import publish_files, write_rows
 from transforms.records import Run, Story
 from transforms.store import FolderStore, StoreError

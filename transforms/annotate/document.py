@@ -14,6 +14,9 @@ from transforms.annotate.tagger import Tagged, tagger
 from transforms.language import detect_language
 from transforms.records import Annotation
 
+BATCH = 16
+"""Texts that are well read together: the search for the likeliest tags is shared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:

@@ -10,12 +10,10 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.annotate.config import AnnotateConfig
-from transforms.annotate.document import Text, annotator
+from transforms.annotate.document import BATCH, Text, annotator
 from transforms.counters import count
 from transforms.records import Annotation, Article, Entity, Failure, Quote, Rejected, stable_id
 
-BATCH = 16
-"""Articles that are read together: the search for the likeliest tags is shared."""
 LETTERS = 200_000
 """Code points of text from which fewer are: what the model sees in all of them is held at once."""
 

@@ -7,8 +7,8 @@
 failed invalid_url
 """
 
+from transforms.drain import drain, resume, shared_drain
 from transforms.fetch.config import ARTICLE_TYPES, FEED_TYPES, FetchConfig
-from transforms.fetch.drain import drain, resume, shared_drain
 from transforms.fetch.guard import is_public
 from transforms.fetch.pages import fetch_pages
 from transforms.fetch.robots import RobotsRules

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
 
+from transforms.drain import is_draining
 from transforms.fetch.client import Answer, Client
 from transforms.fetch.config import FetchConfig
-from transforms.fetch.drain import is_draining
 from transforms.fetch.host import Host
 from transforms.records import Reason, Rejected
 from transforms.urls import host_of

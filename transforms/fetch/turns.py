@@ -27,8 +27,8 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.coders import RecordCoder
 from transforms.counters import count
+from transforms.drain import is_draining
 from transforms.fetch.config import FetchConfig
-from transforms.fetch.drain import is_draining
 from transforms.fetch.pages import fetch_pages, pace_of
 from transforms.fetch.rows import Missed, Progress, missed
 from transforms.records import Page, Reason, Rejected, UrlRequest

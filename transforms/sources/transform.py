@@ -13,9 +13,9 @@ from transforms.failures import failed, failure_of
 from transforms.records import Failure, Fetch, Page, Rejected, UrlRequest
 from transforms.sources.config import Format, ListingSource, SitemapsSource, UrlsSource, WarcSource
 from transforms.sources.listings import listing_request, max_depth, next_listings, origin_of, read_listing
-from transforms.sources.urls import ListError, read_urls
+from transforms.sources.urls import files_of, read_urls
 from transforms.sources.warc import read_warc
-from transforms.store import list_files, open_input
+from transforms.store import open_input
 from transforms.urls import request_of
 
 _LOG = logging.getLogger(__name__)
@@ -127,10 +127,7 @@ class _ReadLists(beam.PTransform):
 
 
 def _files(wanted: _List) -> list[_List]:
-    files = list_files(wanted.pattern)
-    if not files:
-        raise ListError(f"there is no file {wanted.pattern}; allowed are a path, a glob and gs://bucket/name")
-    return [wanted._replace(pattern=file) for file in files]
+    return [wanted._replace(pattern=file) for file in files_of(wanted.pattern)]
 
 
 def _requests(wanted: _List) -> Iterator[UrlRequest]:

@@ -79,7 +79,7 @@ class Seen(NamedTuple):
 
 
 class Watcher:
-    """Reads documents when they are due.
+    """Reads documents, and says when they are due again.
 
     Args:
         sources: the feeds and sitemaps.
@@ -90,44 +90,31 @@ class Watcher:
     def __init__(self, sources: Sequence[ListingSource], ask: Ask, pace: Pace) -> None:
         self._sources, self._ask, self._pace = tuple(sources), ask, pace
 
-    def turn(self, listings: Sequence[ListingRequest], watched: dict[str, Watched]) -> tuple[Seen, float]:
-        """Reads those that are due.
+    def read(self, listing: ListingRequest, watched: Watched) -> Seen:
+        """Reads a document and those below it, round after round: an index, then what it names.
 
         Args:
-            listings: addresses of the configuration.
-            watched: what is remembered of them by address; it is brought up to date.
+            listing: an address of the configuration.
+            watched: what is remembered of it; it is brought up to date.
 
         Returns:
-            What is new, and the seconds until the next is due.
+            What is new.
         """
-        seen, now = Seen([], [], []), time.time()
-        due = [listing for listing in listings if watched.setdefault(listing.url, Watched()).due <= now]
-        if due:
-            self._read(due, watched, seen)
-        return seen, max(0.0, min((w.due for w in watched.values()), default=now) - time.time())
-
-    def _read(self, due: Sequence[ListingRequest], watched: dict[str, Watched], seen: Seen) -> None:
-        """Round after round, all documents that are due at once: an index, then what it names."""
-        turns = {listing.url: _Turn(listing, watched[listing.url]) for listing in due}
-        asked = {listing.url: [listing] for listing in due}
-        depth = 0
-        while any(asked.values()):
-            depth += 1
+        seen, turn, source = Seen([], [], []), _Turn(listing, watched), self._sources[listing.origin]
+        most = source.max_sitemaps if isinstance(source, SitemapsSource) else 0
+        asked = [listing]
+        for _ in range(max_depth(source)):
             # Not by the result's own address, in which a key is hidden.
-            asked_as = {r.article_id: (url, r.url) for url, requests in asked.items() for r in requests}
-            named: dict[str, list[ListingRequest]] = {url: [] for url in turns}
-            requests = [turns[url].conditional(r) for url, several in asked.items() for r in several]
-            for result in self._ask(requests):
-                url, address = asked_as[result.fetch.article_id]
-                named[url] += self._settle(result, address, turns[url], seen)
-            for url, turn in turns.items():
-                source = self._sources[turn.listing.origin]
-                most = source.max_sitemaps if isinstance(source, SitemapsSource) else 0
-                turn.asked += asked[url]
-                chosen = next_listings(turn.asked, named[url], most)[0] if depth < max_depth(source) else []
-                asked[url] = [r for r in chosen if isinstance(r, ListingRequest)]
-        for turn in turns.values():
-            turn.end(self._pace)
+            asked_as = {request.article_id: request.url for request in asked}
+            named: list[ListingRequest] = []
+            for result in self._ask([turn.conditional(request) for request in asked]):
+                named += self._settle(result, asked_as[result.fetch.article_id], turn, seen)
+            turn.asked += asked
+            asked = [r for r in next_listings(turn.asked, named, most)[0] if isinstance(r, ListingRequest)]
+            if not asked:
+                break
+        turn.end(self._pace)
+        return seen
 
     def _settle(self, result: Any, url: str, turn: "_Turn", seen: Seen) -> list[ListingRequest]:
         """One answer: what it brings goes to `seen`; gives the documents below it."""

@@ -1,5 +1,6 @@
 """The `WatchListings` transform."""
 
+import copy
 import threading
 import time
 import uuid
@@ -14,9 +15,9 @@ from transforms.counters import count
 from transforms.records import Failure, Fetch, UrlRequest
 from transforms.sources.config import ListingSource
 from transforms.sources.listings import ListingRequest, listing_request
-from transforms.sources.urls import read_urls
+from transforms.sources.urls import files_of, read_urls
 from transforms.sources.watch import Ask, Pace, Seen, Watched, Watcher, from_memory, shared_out, to_memory
-from transforms.store import list_files, open_input
+from transforms.store import open_input
 from transforms.unbounded import Poll, Polled
 from transforms.urls import site_of
 
@@ -64,7 +65,7 @@ def _addresses(sources: Sequence[ListingSource]) -> Iterator[ListingRequest]:
         for url in source.listings:
             yield listing_request(url, origin)
         for pattern in source.patterns:
-            for path in list_files(pattern):
+            for path in files_of(pattern):
                 with open_input(path) as file:
                     for url in read_urls(file, path, "text", ""):
                         yield listing_request(url, origin)
@@ -123,9 +124,9 @@ def _begin(key: _Key, watcher: Watcher, listing: ListingRequest, known: Watched)
     """Has a document read, unless it is being read."""
 
     def read() -> tuple[Seen, Watched]:
-        watched = {listing.url: known}
-        seen, _ = watcher.turn([listing], watched)
-        return seen, watched[listing.url]
+        # What is remembered goes with what it brought: until both are given, the memory stays as it is.
+        watched = copy.deepcopy(known)
+        return watcher.read(listing, watched), watched
 
     with _LOCK:
         if key not in _READING:

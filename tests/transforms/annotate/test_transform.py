@@ -16,6 +16,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 import transforms.annotate.transform
 from tests.conftest import make_article
 from transforms.annotate import AnnotateConfig, Annotator, Text, annotate
+from transforms.annotate.document import BATCH
 from transforms.annotate.entities import RULES_VERSION
 from transforms.annotate.transform import Annotate, Annotated
 from transforms.records import Annotation, Article, Entity, Quote, Reason, Rejected
@@ -97,7 +98,7 @@ def test_one_bad_article_is_a_failure_and_costs_no_other(monkeypatch: pytest.Mon
 def test_each_article_keeps_its_window_and_time(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Articles are read together, more of them than are read at once, and of several windows."""
     monkeypatch.setattr(transforms.annotate.transform, "LETTERS", most)
-    count = transforms.annotate.transform.BATCH + 3
+    count = BATCH + 3
     articles = [make_article(n, TEXT, language="en") for n in range(count)]
     times = {article.article_id: 60 * n + 7 for n, article in enumerate(articles)}
 
@@ -126,10 +127,10 @@ def test_several_articles_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> N
         return annotated_as_before(self, texts)
 
     monkeypatch.setattr(Annotator, "annotate", seen)
-    count = 2 * transforms.annotate.transform.BATCH + 1
+    count = 2 * BATCH + 1
     with TestPipeline(runner=FnApiRunner()) as pipeline:
         # One element that becomes many: they are of one bundle.
         articles = pipeline | beam.Create([count]) | beam.FlatMap(lambda n: [make_article(i, TEXT) for i in range(n)])
         articles.element_type = Article
         assert_that((articles | Annotate(AnnotateConfig())).failures, is_empty())
-    assert sorted(sizes) == [1, transforms.annotate.transform.BATCH, transforms.annotate.transform.BATCH]
+    assert sorted(sizes) == [1, BATCH, BATCH]

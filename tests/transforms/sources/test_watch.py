@@ -105,10 +105,16 @@ class Watch:
         self.watcher, self.memory = Watcher([self.source], ask, pace), b""
 
     def turn(self) -> Seen:
-        watched = from_memory(self.memory)
-        seen, self.seconds = self.watcher.turn(self.listings, watched)
+        watched, now = from_memory(self.memory), module.time.time()  # type: ignore[attr-defined]
+        known = [(listing, watched.setdefault(listing.url, Watched())) for listing in self.listings]
+        turns = [self.watcher.read(listing, one) for listing, one in known if one.due <= now]
         self.memory = to_memory(watched)
-        return seen
+        self.seconds = max(0.0, min(one.due for one in watched.values()) - now)
+        return Seen(
+            [request for seen in turns for request in seen.requests],
+            [fetch for seen in turns for fetch in seen.fetches],
+            [failure for seen in turns for failure in seen.failures],
+        )
 
     @property
     def watched(self) -> dict[str, Watched]:

@@ -1,16 +1,20 @@
-"""How many feeds are watched and how many fail, as counted: each change once."""
+"""The watching of documents within a stream: its memory, its counts, its lists of addresses."""
 
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+
+import pytest
 
 from tests.conftest import make_fetch
 from transforms.counters import watched_counts
 from transforms.fetch.rows import Missed
-from transforms.records import Page, UrlRequest
-from transforms.sources.config import FeedsSource
+from transforms.records import Page, UrlRequest, content_hash
+from transforms.sources.config import FeedsSource, SitemapsSource
 from transforms.sources.listings import listing_request
-from transforms.sources.watch import Pace
-from transforms.sources.watch_transform import _Poller
+from transforms.sources.urls import ListError
+from transforms.sources.watch import Pace, from_memory
+from transforms.sources.watch_transform import WatchListings, _Poller
 
 FEEDS = ("http://a.example/feed.xml", "http://b.example/feed.xml")
 RSS = b"""<rss version="2.0"><channel><title>A</title><item><link>http://a.example/1</link></item></channel></rss>"""
@@ -59,3 +63,38 @@ def test_watched_and_failing_feeds_are_counted() -> None:
         assert list(figures(FEEDS))[-1] == (2, 2)
         sites.reason = "cancelled"
         assert list(figures(FEEDS))[-1] == (2, 2), "nor the end of one"
+
+
+def test_what_a_document_named_is_remembered_when_it_is_told_and_no_sooner() -> None:
+    root, below, other = "http://a.example/index.xml", "http://a.example/s1.xml", "http://b.example/index.xml"
+    names = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    bodies = {
+        root: f'<sitemapindex xmlns="{names}"><sitemap><loc>{below}</loc></sitemap></sitemapindex>',
+        below: f'<urlset xmlns="{names}"><url><loc>http://a.example/1</loc></url></urlset>',
+        other: f'<urlset xmlns="{names}"><url><loc>http://b.example/1</loc></url></urlset>',
+    }
+    answers = threading.Event()
+
+    def ask(requests: Sequence[UrlRequest]) -> Iterable[object]:
+        for request in requests:
+            if request.url == below:
+                answers.wait(30)
+            body = bodies[request.url].encode()
+            found = {"url": request.url, "article_id": request.article_id, "body_hash": content_hash(body)}
+            yield Page(request=request, fetch=make_fetch(0, source="listing", **found), body=body, content_type="")
+
+    poller = _Poller((SitemapsSource(urls=(root, other)),), ask, Pace(60, 60))
+    listings = [listing_request(url, 0) for url in (root, other)]
+    first = poller(listings, b"")
+    seen = from_memory(first.memory)
+    assert len(seen[other].documents) == 1
+    assert not seen[root].documents, "its pages were not given yet: after a fall they would be lost"
+    answers.set()
+    second = poller(listings, first.memory)
+    assert "http://a.example/1" in [o.url for o in second.outputs if isinstance(o, UrlRequest)]
+    assert set(from_memory(second.memory)[root].documents) == {root, below}
+
+
+def test_a_list_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ListError, match=r"there is no file .*none\.txt"):
+        WatchListings([FeedsSource(path="none.txt")], _Sites(), Pace(1, 2))
