@@ -85,7 +85,7 @@ TRAIN := .venv-training/bin/python
 	$(TRAIN) -m pip install --quiet --disable-pip-version-check --group training
 	@touch $@
 
-model: .venv-training/.ready  ## Train the model anew, from the sets in DATA to the file in the package (3 to 4 hours)
+model: .venv-training/.ready  ## Train the model anew, from the sets in DATA to the file in the package (4 to 5 hours)
 	$(TRAIN) -m training.train --data $(DATA) --out out/base --tasks entities --no-augment --minutes 9 --resume
 	$(TRAIN) -m training.export out/base/weights.pt out/base/model.onnx --version base-1
 	$(TRAIN) -m training.silver out/base/model.onnx out/silver.json --data $(DATA)
@@ -94,8 +94,17 @@ model: .venv-training/.ready  ## Train the model anew, from the sets in DATA to 
 	$(TRAIN) -m training.train --data $(DATA) --out out/joint2 --init out/joint/weights.pt --silver out/silver.json \
 	  --silver-weight 0.1 --dropout 0.1 --word-dropout 0.05 --lr 1.5e-4 --head-lr 5e-4 --decay 0.999 --seed 2 \
 	  --minutes 78 --resume
-	$(TRAIN) -m training.export out/joint2/weights.pt transforms/annotate/model/onrecord.onnx \
-	  --with out/joint/weights.pt --share 0.4 --version minilm-2.1
+	$(TRAIN) -m training.average out/joint/weights.pt out/joint2/weights.pt out/teacher.pt --share 0.4
+	$(TRAIN) -m training.export out/teacher.pt out/teacher.onnx --version teacher
+	$(TRAIN) -m training.silver out/teacher.onnx out/silver2.json --data $(DATA)
+	$(TRAIN) -m training.prune out/teacher.pt out/half.pt --data $(DATA) --share 0.5
+	$(TRAIN) -m training.train --data $(DATA) --out out/pupil --init out/half.pt --teacher out/teacher.pt \
+	  --silver out/silver2.json --silver-weight 0.2 --word-dropout 0.03 --head-lr 3e-4 --no-bf16 --minutes 48 --resume
+	$(TRAIN) -m training.train --data $(DATA) --out out/pupil2 --init out/pupil/weights.pt --teacher out/teacher.pt \
+	  --silver out/silver2.json --silver-weight 0.2 --word-dropout 0.03 --lr 1.5e-4 --head-lr 3e-4 --no-bf16 --seed 2 \
+	  --minutes 22 --resume
+	$(TRAIN) -m training.average out/pupil/weights.pt out/pupil2/weights.pt out/mean.pt --share 0.5
+	$(TRAIN) -m training.export out/mean.pt transforms/annotate/model/onrecord.onnx --version minilm-3
 	$(TRAIN) -m training.measure transforms/annotate/model/onrecord.onnx --data $(DATA)
 	$(TRAIN) -m training.calibrate --data $(DATA)
 

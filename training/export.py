@@ -1,4 +1,4 @@
-"""Weights to the model file: python -m training.export WEIGHTS OUT --version NAME [--with EARLIER]
+"""Weights to the model file: python -m training.export WEIGHTS OUT --version NAME
 
 The graph is written node by node, so little hangs on what an exporter and an optimiser recognise: onnxruntime joins a
 matrix with its bias when it loads the file, no more. Layer norms stand apart from the sums before them, whose fused
@@ -21,7 +21,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from training.data import LABELS
 from training.losses import forbidden
-from training.network import BUCKETS, EDGES, HEADS, LAYERS, LINK, Network, minilm_folder
+from training.network import BUCKETS, EDGES, LINK, Network, loaded, minilm_folder
 
 FUSED = "com.microsoft"
 
@@ -71,11 +71,11 @@ def build(network: Network) -> onnx.ModelProto:
     placed = graph.node("Add", [summed, graph.node("Slice", [table, zero, shape, axis], "places")], "sum3")
     scale = [graph.constant(f"norm.{part}", graph.array(f"norm.{part}")) for part in ("weight", "bias")]
     x = graph.node("LayerNormalization", [placed, *scale], "x0", epsilon=1e-12, axis=-1)
-    for n in range(LAYERS):
+    for n, block in enumerate(network.blocks):
         name = f"blocks.{n}"
         weight = graph.constant(f"{name}.qkv.weight", graph.array(f"{name}.qkv.weight").T)
         bias = graph.constant(f"{name}.qkv.bias", graph.array(f"{name}.qkv.bias"))
-        attended = graph.node("Attention", [x, weight, bias], f"{name}.attended", FUSED, num_heads=HEADS)
+        attended = graph.node("Attention", [x, weight, bias], f"{name}.attended", FUSED, num_heads=block.heads)
         projected = graph.linear(attended, f"{name}.out", f"{name}.projected")
         x = graph.normed(projected, x, f"{name}.norm1", f"{name}.middle")
         active = graph.node("Gelu", [graph.linear(x, f"{name}.up", f"{name}.raised")], f"{name}.active", FUSED)
@@ -131,16 +131,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--minilm", type=Path, help="the folder with vocab.txt, else the package's")
     parser.add_argument("--version", required=True, help="goes to the tables as model_version")
-    parser.add_argument("--with", dest="other", type=Path, help="weights of an earlier run to average with")
-    parser.add_argument("--share", type=float, default=0.5, help="of the earlier run in the average")
     parser.add_argument("--fp32", action="store_true", help="leave it as it is, to see what int8 costs")
     args = parser.parse_args()
-    network = Network()
-    weights = torch.load(args.weights)
-    if args.other:
-        earlier = torch.load(args.other)
-        weights = {name: torch.lerp(value, earlier[name], args.share) for name, value in weights.items()}
-    network.load_state_dict(weights)
+    network = loaded(torch.load(args.weights))
     model = build(network)
     if not args.fp32:
         plain = args.out.with_suffix(".fp32.onnx")

@@ -30,6 +30,24 @@ def entity_loss(network: Network, words: Tensor, batch: Batch) -> Tensor:
     return (lost * batch.word_mask).sum() / batch.word_mask.sum()
 
 
+def soft_loss(network: Network, words: Tensor, teacher: Network, taught: Tensor, batch: Batch) -> Tensor:
+    """How far a pupil's tags and hidden states are from its teacher's, a word (Hinton et al. 2015, Jiao et al. 2020).
+
+    Args:
+        network: the pupil.
+        words: its hidden states, [windows, words, HIDDEN].
+        teacher: it has heads of the same form.
+        taught: its hidden states, likewise.
+        batch: where words stand.
+    """
+    mask = batch.word_mask
+    lost = (words - taught).square().mean(-1) / taught[mask].var()
+    for mine, its in ((network.entity, teacher.entity), (network.quote, teacher.quote)):
+        given = its(taught).log_softmax(-1)
+        lost = lost + (given.exp() * (given - mine(words).log_softmax(-1))).sum(-1)
+    return (lost * mask).sum() / mask.sum()
+
+
 def crf_loss(network: Network, scores: Tensor, batch: Batch) -> Tensor:
     """Negative log likelihood of the tags, a word (Lafferty et al. 2001)."""
     tags, mask = batch.tags, batch.word_mask

