@@ -23,14 +23,14 @@ from pipeline.config import RunConfig, load_config
 from pipeline.lake import new_attempt
 from pipeline.quality import check_quality
 from pipeline.stories import write_stories
-from transforms.annotate.document import BATCH, Text, annotator
+from transforms.annotate.document import BATCH, annotate_articles
 from transforms.extract import extract_page
 from transforms.failures import failed
 from transforms.fetch import fetch_pages
 from transforms.fetch.rows import Missed
 from transforms.files import RowWriter, publish_files
 from transforms.records import Article, Page, Rejected, Run, StagedFile
-from transforms.sources.urls import read_urls
+from transforms.sources.urls import urls_of
 from transforms.sources.warc import Unread, read_warc
 from transforms.store import list_files, open_input, open_store
 from transforms.tables import TABLES, Row
@@ -44,8 +44,7 @@ def results_of(config: RunConfig, share: int, shares: int) -> Iterator[Page | Mi
     requests = []
     for source in config.urls:
         for name in (name for pattern in source.patterns for name in list_files(pattern)):
-            with open_input(name) as file:
-                requests += [request_of(url, "urls") for url in read_urls(file, name, source.format, source.column)]
+            requests += [request_of(url, "urls") for url in urls_of(name, source.format, source.column)]
     hosts = sorted({site_of(request.url) for request in requests})[share::shares]
     yield from fetch_pages([r for r in requests if site_of(r.url) in frozenset(hosts)], config.fetch)
     archives = [name for source in config.archives for pattern in source.patterns for name in list_files(pattern)]
@@ -109,12 +108,10 @@ def rows_of(result: Page | Missed | Unread, config: RunConfig, spent: Seconds) -
 def annotated(articles: Sequence[Article], config: RunConfig, spent: Seconds) -> Iterator[tuple[str, list[Any]]]:
     """The rows of what articles say, read together, each list with its table."""
     with spends(spent, "annotate"):
-        texts = [Text(article.text, article.language, article.title, article.version_id) for article in articles]
-        found = annotator(config.annotate).annotate(texts) if texts else []
-    for article, annotation in zip(articles, found, strict=True):
-        of_article = {name: getattr(article, name) for name in ("article_id", "version_id", "published_at", "domain")}
-        yield "entities", [replace(entity, **of_article) for entity in annotation.entities]
-        yield "quotes", [replace(quote, **of_article) for quote in annotation.quotes]
+        found = annotate_articles(articles, config.annotate)
+    for annotation in found:
+        yield "entities", list(annotation.entities)
+        yield "quotes", list(annotation.quotes)
 
 
 @contextmanager

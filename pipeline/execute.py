@@ -14,7 +14,6 @@ from datetime import datetime
 from types import FrameType
 
 import apache_beam as beam
-import pyarrow as pa
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, PipelineOptionsT, WorkerOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
@@ -28,7 +27,8 @@ from pipeline.graph import build
 from pipeline.lake import CommitError, Manifest, NothingHeldError, check_run_id, new_attempt, read_manifest
 from pipeline.progress import UNWATCHED, Watcher, watched
 from pipeline.resume import begin
-from transforms.fetch import drain, shared_drain
+from transforms.drain import drain, shared_drain
+from transforms.memory import give_back_memory
 from transforms.records import Run
 from transforms.store import open_store
 
@@ -166,8 +166,7 @@ def make(
         KeyboardInterrupt: a second SIGINT or SIGTERM came before the commit; the lake is as it was.
     """
     stopped = threading.Event()
-    # Arrow's own allocator keeps what it had for later, which is more than a run needs at a time.
-    pa.set_memory_pool(pa.system_memory_pool())
+    give_back_memory()
     watcher.begins(run.run_id)
     engine = engine_of(beam_options)
     drains = watcher.drains if engine.drains else None

@@ -19,7 +19,7 @@ from pipeline.lake import new_attempt
 from pipeline.progress import UNWATCHED, Watcher, watched
 from pipeline.resume import begin
 from pipeline.stream_progress import StreamWatch
-from transforms.fetch import shared_drain
+from transforms.drain import shared_drain
 from transforms.fetch.pages import end_lasting
 from transforms.records import STREAM
 from transforms.store import open_store

@@ -20,7 +20,6 @@ def main(level: int) -> None:
     """
     # There is a worker for each processor: pools of threads, numpy's and Arrow's, would only take turns on them.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as `pipeline.execute.make` has it
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     # Beam sets levels anew; this holds whatever it sets.
@@ -30,6 +29,10 @@ def main(level: int) -> None:
     if level > logging.INFO:
         warnings.simplefilter("ignore")
 
+    # Only now, as libraries read their numbers of threads when they are imported.
     from apache_beam.runners.worker import sdk_worker_main
 
+    from transforms.memory import give_back_memory
+
+    give_back_memory()
     sdk_worker_main.main(sys.argv)

@@ -5,6 +5,7 @@ flows between stages is fused and is never written.
 """
 
 import dataclasses
+import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -15,6 +16,7 @@ from transforms.records import StagedFile, UrlRequest
 RECORDS = (UrlRequest, StagedFile)
 """The records that are grouped."""
 
+_SHORT = 16
 _VALUES = FastPrimitivesCoder().get_impl()
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
@@ -71,7 +73,9 @@ def _plain(value: Any) -> Any:
 
 def _full(value: Any) -> Any:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogatepass")
+        text = value.decode("utf-8", "surrogatepass")
+        # What names a source or a table is the same in all records.
+        return sys.intern(text) if len(text) < _SHORT else text
     if isinstance(value, list):
         return _EPOCH + value[0] * _MICROSECOND
     return tuple(map(_full, value)) if isinstance(value, tuple) else value

@@ -15,7 +15,7 @@ from apache_beam.runners.sdf_utils import RestrictionTrackerView, ThreadsafeRest
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
-from transforms.fetch import drain, resume
+from transforms.drain import drain, resume
 from transforms.unbounded import (
     _UNDER_WAY,
     TICK_SECONDS,

@@ -1,7 +1,7 @@
 """A whole text, from words to entities and attributed quotations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from transforms.annotate.quotes import find_quotes
 from transforms.annotate.reading import Reading, read
 from transforms.annotate.tagger import Tagged, tagger
 from transforms.language import detect_language
-from transforms.records import Annotation
+from transforms.records import Annotation, Article
 
 BATCH = 16
 """Texts that are well read together: the search for the likeliest tags is shared."""
@@ -67,6 +67,31 @@ class Annotator:
 def annotator(config: AnnotateConfig) -> Annotator:
     """The annotator of a configuration, one a process."""
     return Annotator(config)
+
+
+def annotate_articles(articles: Sequence[Article], config: AnnotateConfig) -> list[Annotation]:
+    """One annotation an article, read together, with what its rows say of their article.
+
+    Args:
+        articles: at best `BATCH` of them.
+        config: the stage's settings.
+    """
+    texts = [Text(article.text, article.language, article.title, article.version_id) for article in articles]
+    found = annotator(config).annotate(texts) if texts else []
+    return [_of_article(article, annotation) for article, annotation in zip(articles, found, strict=True)]
+
+
+def _of_article(article: Article, found: Annotation) -> Annotation:
+    of_article: dict[str, Any] = {
+        "article_id": article.article_id,
+        "version_id": article.version_id,
+        "published_at": article.published_at,
+        "domain": article.domain,
+    }
+    return Annotation(
+        tuple(replace(entity, **of_article) for entity in found.entities),
+        tuple(replace(quote, **of_article) for quote in found.quotes),
+    )
 
 
 def annotate(

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -18,7 +18,7 @@ from transforms.annotate.viterbi import Tagging, best_path, inside_only, spans_o
 
 MODEL_VERSION = "minilm-3"
 """The shipped model's, as its file says; the `model_version` of the tables."""
-DECODED = 64
+DECODED = 128
 """Windows whose paths are looked for at once."""
 BEGINS_CUE = 3
 """The tag of a cue's first word, of O and B and I of content, cue and source."""
@@ -174,7 +174,7 @@ class _Heads:
         total = np.add.reduce(tagging.marginals[row, part.start - span[0] : part.stop - span[0]])
         mean = total / (part.stop - part.start)
         shares = dict(zip(self._labels, (mean[1::2] + mean[2::2]).tolist(), strict=True))
-        return replace(part, shares=shares)
+        return Part(part.start, part.stop, part.label, part.probability, shares)
 
     def _linked(
         self, words: Words, span: tuple[int, int], cues: list[tuple[Part, bool]], table: Floats, bias: Floats

@@ -1,16 +1,15 @@
 """The `Annotate` transform."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.annotate.config import AnnotateConfig
-from transforms.annotate.document import BATCH, Text, annotator
+from transforms.annotate.document import BATCH, annotate_articles
 from transforms.counters import count
 from transforms.records import Annotation, Article, Entity, Failure, Quote, Rejected, stable_id
 
@@ -89,26 +88,11 @@ class _Annotate(beam.DoFn):
 def _outcomes(articles: Sequence[Article], config: AnnotateConfig) -> list[Annotation | Failure]:
     """What comes of each article, read together; where one of several fails, each is read by itself."""
     try:
-        texts = [Text(article.text, article.language, article.title, article.version_id) for article in articles]
-        found = annotator(config).annotate(texts) if texts else []
+        return list(annotate_articles(articles, config))
     except Exception as error:  # noqa: BLE001 - one article must never end the run
         if len(articles) > 1:
             return [outcome for article in articles for outcome in _outcomes([article], config)]
         return [_failure(articles[0], error if isinstance(error, Rejected) else Rejected.of_fault(error))]
-    return [_of_article(article, annotation) for article, annotation in zip(articles, found, strict=True)]
-
-
-def _of_article(article: Article, found: Annotation) -> Annotation:
-    of_article: dict[str, Any] = {
-        "article_id": article.article_id,
-        "version_id": article.version_id,
-        "published_at": article.published_at,
-        "domain": article.domain,
-    }
-    return Annotation(
-        tuple(replace(entity, **of_article) for entity in found.entities),
-        tuple(replace(quote, **of_article) for quote in found.quotes),
-    )
 
 
 def _failure(article: Article, refused: Rejected) -> Failure:

@@ -37,41 +37,44 @@ def best_path(scores: Floats, moves: Floats, counts: NDArray[np.int64]) -> Taggi
     Returns:
         The tagging; behind a row's words it means nothing.
     """
+    # [words, tags, rows]: each step is a few operations over all rows, and these lie side by side in memory.
     rows, length, tags = scores.shape
-    inside = np.arange(length)[None] < counts[:, None]
-    scores = np.where(inside[..., None], scores, 0.0).astype(np.float32)
-    weights = np.exp(moves)
-    best = np.empty((length, rows, tags), np.float32)
+    inside = np.arange(length)[:, None] < counts
+    scores = np.where(inside[:, None], np.ascontiguousarray(scores.transpose(1, 2, 0)), 0.0).astype(np.float32)
+    weights, moves = np.exp(moves)[..., None], moves[..., None]
+    best = np.empty((length, tags, rows), np.float32)
     forward = np.empty_like(best)
-    best[0] = scores[:, 0]
-    best[0, :, 2::2] -= 1e4
+    best[0] = scores[0]
+    best[0, 2::2] -= 1e4
     forward[0] = best[0]
     for at in range(1, length):
-        on, own = inside[:, at, None], scores[:, at]
-        best[at] = np.where(on, (best[at - 1][:, :, None] + moves).max(1) + own, best[at - 1])
+        on, own = inside[at], scores[at]
+        best[at] = np.where(on, (best[at - 1][:, None] + moves).max(0) + own, best[at - 1])
         forward[at] = np.where(on, _log_shares(forward[at - 1], weights) + own, forward[at - 1])
-    return Tagging(*_backward(scores, moves, inside, best, forward))
+    return Tagging(*_backward(scores, np.ascontiguousarray(moves[..., 0].T), inside, best, forward))
 
 
 def _backward(
-    scores: Floats, moves: Floats, inside: NDArray[np.bool_], best: Floats, forward: Floats
+    scores: Floats, into: Floats, inside: NDArray[np.bool_], best: Floats, forward: Floats
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    rows, length, tags = scores.shape
-    into, weights = moves.T, np.exp(moves.T)
-    tag = best[-1].argmax(1)
-    path = np.zeros((rows, length), np.int64)
-    marginals = np.empty((rows, length, tags), np.float32)
-    behind: Floats = np.zeros((rows, tags), np.float32)
+    length, tags, rows = scores.shape
+    weights = np.exp(into)[..., None]
+    tag = best[-1].argmax(0)
+    path = np.zeros((length, rows), np.int64)
+    marginals = np.empty((length, tags, rows), np.float32)
+    behind: Floats = np.zeros((tags, rows), np.float32)
     for at in range(length - 1, -1, -1):
-        path[:, at] = tag
-        marginals[:, at] = forward[at] + behind
+        path[at] = tag
+        marginals[at] = forward[at] + behind
         if at:
-            on = inside[:, at]
-            tag = np.where(on, (best[at - 1] + into[tag]).argmax(1), tag)
-            behind = np.where(on[:, None], _log_shares(scores[:, at] + behind, weights), behind)
+            on = inside[at]
+            tag = np.where(on, (best[at - 1] + into[tag].T).argmax(0), tag)
+            behind = np.where(on, _log_shares(scores[at] + behind, weights), behind)
+    marginals = np.ascontiguousarray(marginals.transpose(2, 0, 1))
     np.exp(marginals - marginals.max(2, keepdims=True), out=marginals)
     marginals /= marginals.sum(2, keepdims=True)
-    return path, np.take_along_axis(marginals, path[..., None], 2)[..., 0], marginals
+    tagged = np.ascontiguousarray(path.T)
+    return tagged, np.take_along_axis(marginals, tagged[..., None], 2)[..., 0], marginals
 
 
 def _log_shares(values: Floats, weights: Floats) -> Floats:
@@ -79,8 +82,12 @@ def _log_shares(values: Floats, weights: Floats) -> Floats:
 
     So numbers stay small however long the text. No matrix product: that rounds a row by how many others there are, and
     a text's tags hang on that text alone.
+
+    Args:
+        values: [from, rows].
+        weights: [from, to, 1].
     """
-    shares = (np.exp(values - values.max(1, keepdims=True))[:, :, None] * weights).sum(1)
+    shares = (np.exp(values - values.max(0))[:, None] * weights).sum(0)
     logs: Floats = np.log(np.maximum(shares, _LEAST))
     return logs
 

@@ -7,7 +7,6 @@
 failed invalid_url
 """
 
-from transforms.drain import drain, resume, shared_drain
 from transforms.fetch.config import ARTICLE_TYPES, FEED_TYPES, FetchConfig
 from transforms.fetch.guard import is_public
 from transforms.fetch.pages import fetch_pages
@@ -20,9 +19,6 @@ __all__ = [
     "FetchConfig",
     "Missed",
     "RobotsRules",
-    "drain",
     "fetch_pages",
     "is_public",
-    "resume",
-    "shared_drain",
 ]

@@ -13,7 +13,7 @@ from transforms.failures import failed, failure_of
 from transforms.records import Failure, Fetch, Page, Rejected, UrlRequest
 from transforms.sources.config import Format, ListingSource, SitemapsSource, UrlsSource, WarcSource
 from transforms.sources.listings import listing_request, max_depth, next_listings, origin_of, read_listing
-from transforms.sources.urls import files_of, read_urls
+from transforms.sources.urls import files_of, urls_of
 from transforms.sources.warc import read_warc
 from transforms.store import open_input
 from transforms.urls import request_of
@@ -131,9 +131,8 @@ def _files(wanted: _List) -> list[_List]:
 
 
 def _requests(wanted: _List) -> Iterator[UrlRequest]:
-    with open_input(wanted.pattern) as file:
-        for url in read_urls(file, wanted.pattern, wanted.format, wanted.column):
-            yield request_of(url, "urls") if wanted.origin is None else listing_request(url, wanted.origin)
+    for url in urls_of(wanted.pattern, wanted.format, wanted.column):
+        yield request_of(url, "urls") if wanted.origin is None else listing_request(url, wanted.origin)
 
 
 class Listed(NamedTuple):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.sources.config import Format
-from transforms.store import list_files
+from transforms.store import list_files, open_input
 
 _BY_SUFFIX: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _MAX_LINE = 1 << 20
@@ -33,6 +33,12 @@ def files_of(pattern: str) -> list[str]:
     if not files:
         raise ListError(f"there is no file {pattern}; allowed are a path, a glob and gs://bucket/name")
     return files
+
+
+def urls_of(file: str, form: Format | None = None, column: str = "url") -> Iterator[str]:
+    """The URLs of one list by its name; else as `read_urls`."""
+    with open_input(file) as opened:
+        yield from read_urls(opened, file, form, column)
 
 
 def format_of(name: str) -> Format:

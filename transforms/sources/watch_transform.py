@@ -15,9 +15,8 @@ from transforms.counters import count
 from transforms.records import Failure, Fetch, UrlRequest
 from transforms.sources.config import ListingSource
 from transforms.sources.listings import ListingRequest, listing_request
-from transforms.sources.urls import files_of, read_urls
+from transforms.sources.urls import files_of, urls_of
 from transforms.sources.watch import Ask, Pace, Seen, Watched, Watcher, from_memory, shared_out, to_memory
-from transforms.store import open_input
 from transforms.unbounded import Poll, Polled
 from transforms.urls import site_of
 
@@ -65,10 +64,9 @@ def _addresses(sources: Sequence[ListingSource]) -> Iterator[ListingRequest]:
         for url in source.listings:
             yield listing_request(url, origin)
         for pattern in source.patterns:
-            for path in files_of(pattern):
-                with open_input(path) as file:
-                    for url in read_urls(file, path, "text", ""):
-                        yield listing_request(url, origin)
+            for file in files_of(pattern):
+                for url in urls_of(file, "text"):
+                    yield listing_request(url, origin)
 
 
 class _Poller:

@@ -10,8 +10,8 @@ from transforms.annotate.viterbi import best_path, inside_only
 MOVES = inside_only(5)
 
 
-def _scores(rows: int, words: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return np.random.default_rng(words).normal(scale=6, size=(rows, words, 5)).astype(np.float32)
+def _scores(rows: int, words: int, tags: int = 5) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.random.default_rng(words).normal(scale=6, size=(rows, words, tags)).astype(np.float32)
 
 
 def test_shares_are_those_of_all_paths_however_long_the_row() -> None:
@@ -39,10 +39,12 @@ def test_the_path_is_the_best_of_all() -> None:
     assert tuple(found.tags[0].tolist()) == paths[int(np.argmax(totals))]
 
 
-def test_a_row_is_the_same_whatever_stands_beside_it() -> None:
-    scores, counts = _scores(40, 60), np.arange(21, 61)
-    together = best_path(scores, MOVES, counts)
+@pytest.mark.parametrize("tags", [7, 11])
+def test_a_row_is_the_same_whatever_stands_beside_it(tags: int) -> None:
+    scores, counts, moves = _scores(40, 60, tags), np.arange(21, 61), inside_only(tags)
+    scores[:, 21:][np.arange(21, 60)[None] >= counts[:, None]] = np.nan  # behind a row's end
+    together = best_path(scores, moves, counts)
     for row, count in enumerate(counts):
-        alone = best_path(scores[row : row + 1, :count], MOVES, counts[row : row + 1])
+        alone = best_path(scores[row : row + 1, :count], moves, counts[row : row + 1])
         assert (alone.tags[0] == together.tags[row, :count]).all()
         assert (alone.marginals[0] == together.marginals[row, :count]).all()

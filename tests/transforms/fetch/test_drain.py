@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.transforms.fetch.server import Behaviour, Server, answer, slow
-from transforms.fetch import FetchConfig, drain, fetch_pages, resume
+from transforms.drain import drain, resume
+from transforms.fetch import FetchConfig, fetch_pages
 from transforms.records import Page, UrlRequest
 from transforms.urls import request_of
 

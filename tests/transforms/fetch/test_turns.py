@@ -12,7 +12,8 @@ import pytest
 from apache_beam.pvalue import TaggedOutput
 
 from tests.transforms.fetch.server import Server, answer, slow
-from transforms.fetch import ARTICLE_TYPES, FetchConfig, drain, resume
+from transforms.drain import drain, resume
+from transforms.fetch import ARTICLE_TYPES, FetchConfig
 from transforms.fetch import turns as module
 from transforms.fetch.pages import end_lasting
 from transforms.fetch.turns import FetchInTurns
