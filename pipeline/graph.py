@@ -10,7 +10,7 @@
                                     file names -> Publish -> Commit
 
 ReadListings reads feeds and sitemaps; TakeUp what earlier runs left behind, Resume what a dead attempt at this run
-staged.
+staged. Listings, archives and Resume are left out where there are none: the fewer the steps, the sooner a run begins.
 
 A stream has the same stages between other ends:
 
@@ -68,26 +68,26 @@ def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
         run: the attempt, which names files and rows.
     """
     documents = FetchPages(config.fetch, accept=FEED_TYPES | SITEMAP_TYPES)
-    listed = pipeline | ReadListings(config.listings, documents)
+    listed = [pipeline | ReadListings(config.listings, documents)] if config.listings else []
+    archived = [pipeline | ReadArchives(config.archives)] if config.archives else []
+    resumed = [pipeline | Resume(run)] if run.adopted else []
 
     left_behind = pipeline | TakeUp(config, run)
-    resumed = pipeline | Resume(run)
-
-    urls = (pipeline | ListUrls(config.urls), listed.requests, left_behind) | "AllUrls" >> beam.Flatten()
+    named = [pipeline | ListUrls(config.urls), *(part.requests for part in listed), left_behind]
+    urls = named | "AllUrls" >> beam.Flatten()
     recalled = urls | Recall(config.revisit, run)
     fetched = recalled.requests | FetchPages(config.fetch)
-    archived = pipeline | ReadArchives(config.archives)
 
     rows = [
-        *(("fetches", part.fetches) for part in (listed, recalled, fetched, archived)),
-        *(("failures", part.failures) for part in (listed, fetched, archived)),
+        *(("fetches", part.fetches) for part in (*listed, recalled, fetched, *archived)),
+        *(("failures", part.failures) for part in (*listed, fetched, *archived)),
         *articles_of(fetched.pages, config, "Fetched"),
-        *articles_of(archived.pages, config, "Archived"),
-        *voices_in(resumed.articles, config, "Resumed"),
+        *(row for part in archived for row in articles_of(part.pages, config, "Archived")),
+        *(row for part in resumed for row in voices_in(part.articles, config, "Resumed")),
     ]
-    pages = [resumed.pages, *([fetched.pages | ArchivePages(run)] if config.archive else [])]
-    requests = [listed.listings, urls, archived.requests, resumed.requests]
-    write(run, rows, [resumed.rows], pages, requests, config.quality)
+    pages = [*(part.pages for part in resumed), *([fetched.pages | ArchivePages(run)] if config.archive else [])]
+    requests = [urls, *(part.listings for part in listed), *(part.requests for part in (*archived, *resumed))]
+    write(run, rows, [part.rows for part in resumed], pages, requests, config.quality)
 
 
 def build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
@@ -101,25 +101,26 @@ def build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
     stream = config.stream
     ask = partial(fetch_pages, config=config.fetch, accept=FEED_TYPES | SITEMAP_TYPES, lasting=True)
     pace = Pace(stream.seconds("poll_least"), stream.seconds("poll_most"))
-    listed = pipeline | WatchListings(config.listings, ask, pace)
+    listed = [pipeline | WatchListings(config.listings, ask, pace)] if config.listings else []
     queued = [pipeline | f"ReadPubSub{n}" >> ReadPubSub(q) for n, q in enumerate(config.queues)]
-    resumed = pipeline | Resume(run)
+    resumed = [pipeline | Resume(run)] if run.adopted else []
 
     left_behind = pipeline | TakeUp(config, run)
-    urls = (pipeline | ListUrls(config.urls), listed.requests, *queued, left_behind) | "AllUrls" >> beam.Flatten()
+    named = [pipeline | ListUrls(config.urls), *(part.requests for part in listed), *queued, left_behind]
+    urls = named | "AllUrls" >> beam.Flatten()
     unseen = urls | DropSeen(stream.seconds("remember"))
     recalled = unseen.requests | Recall(config.revisit, run)
     fetched = recalled.requests | FetchPages(config.fetch, patience=stream.seconds("patience"))
 
     rows = [
-        *(("fetches", part.fetches) for part in (listed, recalled, fetched)),
-        *(("failures", part.failures) for part in (listed, fetched)),
+        *(("fetches", part.fetches) for part in (*listed, recalled, fetched)),
+        *(("failures", part.failures) for part in (*listed, fetched)),
         *articles_of(fetched.pages, config, "Fetched"),
-        *voices_in(resumed.articles, config, "Resumed"),
+        *(row for part in resumed for row in voices_in(part.articles, config, "Resumed")),
     ]
     files = stage([(table, records | f"Window{n}" >> _windows(stream)) for n, (table, records) in enumerate(rows)], run)
     (
-        [*files, resumed.rows | "WindowResumed" >> _windows(stream)]
+        [*files, *(part.rows | "WindowResumed" >> _windows(stream) for part in resumed)]
         | "StagedFiles" >> beam.Flatten()
         | CommitWindows(run, acknowledge)
     )

@@ -90,7 +90,8 @@ def test_no_run_can_have_a_streams_id() -> None:
 
 
 def test_a_streams_graph_is_unbounded_and_has_its_parts(tmp_path: Path) -> None:
-    graph = graph_of(config_of(tmp_path, sources=[{"type": "pubsub", "subscription": QUEUE}]))
+    feeds = {"type": "feeds", "urls": ["http://a.example/feed"]}
+    graph = graph_of(config_of(tmp_path, sources=[{"type": "pubsub", "subscription": QUEUE}, feeds]))
     found = stages(graph)
     assert {"WatchListings", "ReadPubSub0", "TakeUp", "DropSeen", "Recall", "FetchPages", "CommitWindows"} <= found
     windows = {

@@ -25,6 +25,7 @@ _BEHIND = {
     "PERSON": re.compile(r",?[^\S\n](?:(?:Jr|Sr)\b\.?|(?:II|III|IV)\b)"),
     "ORG": re.compile(rf",?[^\S\n](?:{_FORM})(?![\w-])\.?"),
 }
+_JOINT = re.compile(r"[^\S\n]and the[^\S\n]([A-Z]\w+)")
 _FAMILY_NAME = re.compile(r"[-‐‑][^\W\d_][^\W\d_]*")
 _BODY = re.compile(r"['’][^\S\n]([A-Z]\w+)")
 _ACRONYM = re.compile(r"[^\S\n]?\(([A-Z][A-Za-z&]{1,7})\)")
@@ -37,7 +38,7 @@ def with_edges(reading: Reading, names: Iterable[Name]) -> list[Name]:
     """Names in order with their edges set right; one that is a whole headline is none."""
     found: list[Name] = []
     families: set[str] = set()
-    for name in names:
+    for name in (part for whole in names for part in _parted(reading.text, whole)):
         sentence = reading.sentences[name.sentence]
         if found and name.start < found[-1].end:
             continue
@@ -58,6 +59,18 @@ def with_edges(reading: Reading, names: Iterable[Name]) -> list[Name]:
             families.add(name.words[-1])
         found.append(name)
     return found
+
+
+def _parted(text: str, name: Name) -> list[Name]:
+    """The two bodies that stand in one name: the University of Porto and the Bank of Ghana."""
+    joint = _JOINT.search(text, name.start, name.end) if name.type == "ORG" else None
+    heads = lexicon().org_heads
+    if joint is None or joint.group(1).lower() not in heads:
+        return [name]
+    before, behind = _over(text, name, joint.start()), _over(text, replace(name, start=joint.start(1)), name.end)
+    if heads.isdisjoint(map(str.lower, before.words)) or len(behind.words) == 1:
+        return [name]
+    return [before, behind]
 
 
 def _is_line(reading: Reading, name: Name) -> bool:

@@ -20,7 +20,6 @@ FAILING = {
     "quote-008",  # speaker: a person known only by a nickname in marks at the sentence's end
     "entity-015",  # type: an invented place with nothing in the text that says so
     "entity-028",  # type: a band is seen as a work or event
-    "entity-031",  # edges: two organisations joined by "and the" are seen as one
     "own-entity-009",  # type: an invented firm whose name reads like a place's
     "own-entity-024",  # a family name that is also a common word (park), after a preposition
     "own-entity-033",  # a place that is seen in "Lima-Quito" and not alone
