@@ -24,6 +24,7 @@ from pipeline.console import (
 )
 from pipeline.publish.commands import app as publish
 from pipeline.report.commands import report
+from transforms.memory import give_back_memory
 
 if TYPE_CHECKING:
     import duckdb
@@ -212,6 +213,7 @@ def _print_rows(result: "duckdb.DuckDBPyConnection", format_: RowFormat) -> None
 
 def main() -> None:
     """The console script."""
+    give_back_memory()
     app()
 
 

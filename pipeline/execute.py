@@ -28,7 +28,6 @@ from pipeline.lake import CommitError, Manifest, NothingHeldError, check_run_id,
 from pipeline.progress import UNWATCHED, Watcher, watched
 from pipeline.resume import begin
 from transforms.drain import drain, shared_drain
-from transforms.memory import give_back_memory
 from transforms.records import Run
 from transforms.store import open_store
 
@@ -166,7 +165,6 @@ def make(
         KeyboardInterrupt: a second SIGINT or SIGTERM came before the commit; the lake is as it was.
     """
     stopped = threading.Event()
-    give_back_memory()
     watcher.begins(run.run_id)
     engine = engine_of(beam_options)
     drains = watcher.drains if engine.drains else None

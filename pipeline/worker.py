@@ -11,6 +11,8 @@ import signal
 import sys
 import warnings
 
+from transforms.memory import give_back_memory
+
 
 def main(level: int) -> None:
     """Works until the first process is gone or has no more work.
@@ -20,6 +22,7 @@ def main(level: int) -> None:
     """
     # There is a worker for each processor: pools of threads, numpy's and Arrow's, would only take turns on them.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    give_back_memory()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     # Beam sets levels anew; this holds whatever it sets.
@@ -29,10 +32,7 @@ def main(level: int) -> None:
     if level > logging.INFO:
         warnings.simplefilter("ignore")
 
-    # Only now, as libraries read their numbers of threads when they are imported.
+    # Only now, as libraries read their settings when they are imported.
     from apache_beam.runners.worker import sdk_worker_main
 
-    from transforms.memory import give_back_memory
-
-    give_back_memory()
     sdk_worker_main.main(sys.argv)

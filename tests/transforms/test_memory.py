@@ -9,12 +9,12 @@ import pytest
 from tests.golden import ROOT
 
 CODE = """
-import pyarrow
 from transforms.memory import give_back_memory
 def held():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
 give_back_memory()
+import pyarrow
 bytearray(20_000_000)
 blocks = [bytearray(b"x") * 200_000 for _ in range(200)]
 before = held()
