@@ -209,7 +209,7 @@ class Commit(beam.PTransform):
 class CountDistinct(beam.PTransform):
     """How many different ids there are: PCollection[bytes] -> PCollection[int], of one.
 
-    Ids, which are hashes, are grouped by their first byte: a group for each id takes five times the memory.
+    Ids, which are hashes, are grouped by their first byte: a group for each id takes several times the memory.
     """
 
     def expand(self, ids: "beam.PCollection[bytes]") -> "beam.PCollection[int]":
