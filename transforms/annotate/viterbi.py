@@ -41,7 +41,7 @@ def best_path(scores: Floats, moves: Floats, counts: NDArray[np.int64]) -> Taggi
     rows, length, tags = scores.shape
     inside = np.arange(length)[:, None] < counts
     scores = np.where(inside[:, None], np.ascontiguousarray(scores.transpose(1, 2, 0)), 0.0).astype(np.float32)
-    weights, moves = np.exp(moves)[..., None], moves[..., None]
+    steps, weights = moves[..., None], np.exp(moves)[..., None]
     best = np.empty((length, tags, rows), np.float32)
     forward = np.empty_like(best)
     best[0] = scores[0]
@@ -49,15 +49,16 @@ def best_path(scores: Floats, moves: Floats, counts: NDArray[np.int64]) -> Taggi
     forward[0] = best[0]
     for at in range(1, length):
         on, own = inside[at], scores[at]
-        best[at] = np.where(on, (best[at - 1][:, None] + moves).max(0) + own, best[at - 1])
+        best[at] = np.where(on, (best[at - 1][:, None] + steps).max(0) + own, best[at - 1])
         forward[at] = np.where(on, _log_shares(forward[at - 1], weights) + own, forward[at - 1])
-    return Tagging(*_backward(scores, np.ascontiguousarray(moves[..., 0].T), inside, best, forward))
+    return Tagging(*_backward(scores, moves, inside, best, forward))
 
 
 def _backward(
-    scores: Floats, into: Floats, inside: NDArray[np.bool_], best: Floats, forward: Floats
+    scores: Floats, moves: Floats, inside: NDArray[np.bool_], best: Floats, forward: Floats
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
     length, tags, rows = scores.shape
+    into = np.ascontiguousarray(moves.T)
     weights = np.exp(into)[..., None]
     tag = best[-1].argmax(0)
     path = np.zeros((length, rows), np.int64)
