@@ -118,11 +118,11 @@ lock: dev        ## Pin the newest versions that pyproject.toml allows, with has
 	$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url --quiet pyproject.toml --extra dataflow --group build -c requirements.txt -o requirements-dataflow.txt
 
 docs: dev        ## Write the reference pages from the code, and build the documentation into site/
-	$(BIN)/python -m tests.reference
+	$(BIN)/python -m tests.support.reference_pages
 	$(BIN)/zensical build --strict
 
 golden: dev      ## Write the golden tables of the demo anew
-	$(BIN)/python -m tests.golden
+	$(BIN)/python -m tests.support.golden_tables
 
 clean:           ## Remove the environment, the demo's lake and the built documentation
 	rm -rf .venv .engines lake site .cache

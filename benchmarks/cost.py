@@ -19,12 +19,12 @@ from typing import Any
 
 from benchmarks.extract import DEFAULT, documents
 from benchmarks.processes import Cost, cost_of
-from pipeline.lake import manifests
+from pipeline.lake.manifest import manifests
 from tests.site.render import load_documents
 from tests.site.server import Site
 from transforms.extract import extract_line
-from transforms.store import FolderStore
-from transforms.tables import ARCHIVES
+from transforms.schema.tables import ARCHIVES
+from transforms.storage.folder import FolderStore
 
 FEW, MANY = 20, 170
 DELAY = 1.0

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.pipeline import Bench, Line, onrecord
 from benchmarks.processes import spent
-from tests.engines.flink_cluster import cluster
 from tests.engines.setup_flink import set_up
+from tests.support.flink_cluster import cluster
 
 WORKERS = {"fnapi": (1, 2), "prism": (1,), "flink": (1, 2)}
 Measured = tuple[Line, float]

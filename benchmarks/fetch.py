@@ -20,13 +20,14 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from tests.transforms.fetch.server import Behaviour, Request, Server, answer, endless, raw, slow
-from tests.transforms.fetch.test_guard import CLOSED
+from tests.support.addresses import CLOSED
+from tests.support.http_server import Behaviour, Request, Server, answer, endless, raw, slow
 from transforms.fetch import FetchConfig, fetch_pages
-from transforms.fetch.guard import Guard
+from transforms.fetch.http.address_guard import Guard
 from transforms.fetch.transform import FetchPages
-from transforms.records import Rejected, UrlRequest
-from transforms.urls import canonical_url, request_of
+from transforms.schema.failures import Rejected
+from transforms.schema.records import UrlRequest
+from transforms.schema.urls import canonical_url, request_of
 
 HOSTS = 200
 LATENCY = 0.3

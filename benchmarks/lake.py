@@ -20,13 +20,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.commit import commit, exclusive
-from pipeline.lake import manifests, new_attempt
-from transforms.files import publish_files
-from transforms.records import StagedFile, content_hash
-from transforms.store import Store, open_store
-from transforms.tables import TABLES
-from transforms.urls import request_of
+from pipeline.lake.commit import commit, exclusive
+from pipeline.lake.manifest import manifests, new_attempt
+from transforms.schema.records import content_hash
+from transforms.schema.run import StagedFile
+from transforms.schema.tables import TABLES
+from transforms.schema.urls import request_of
+from transforms.storage.base import Store
+from transforms.storage.open import open_store
+from transforms.write.parquet import publish_files
 
 DAYS, SITES, SPEAKERS = 50, 400, 20_000
 QUOTES = ENTITIES = 3
@@ -50,7 +52,7 @@ with open_ledger(open_store(lake)) as ledger:
     known = look_up(ledger, list(asked(articles)), run)
     print(f"{len(known):,} known; {time.monotonic() - begun:.2f} s without the start")
 """
-QUERY = "from pipeline.cli import main; main()"
+QUERY = "from pipeline.cli.app import main; main()"
 SPEAKER = "SELECT count(*) AS quotes, count(DISTINCT domain) AS sites FROM {} WHERE speaker_name = 'Speaker 7'"
 MEMORY = """
 import atexit, sys

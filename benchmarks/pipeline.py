@@ -25,13 +25,13 @@ import yaml
 from benchmarks.corpus import make_page, url_of
 from benchmarks.corpus_site import served, write_warc
 from benchmarks.processes import Cost, cost_of
-from pipeline.lake import manifests
-from transforms.store import open_store
+from pipeline.lake.manifest import manifests
+from transforms.storage.open import open_store
 
 PEERS = Path(".venv-peers/bin/python")
 PARTS = ("run", "plain", "workers", "warc", "peer")
 STAGES = ("read", "extract", "annotate", "write", "publish")
-ONRECORD = [sys.executable, "-W", "ignore", "-c", "from pipeline.cli import main; main()", "run"]
+ONRECORD = [sys.executable, "-W", "ignore", "-c", "from pipeline.cli.app import main; main()", "run"]
 
 
 @dataclass(frozen=True)

@@ -18,23 +18,25 @@ from datetime import datetime, timezone
 from itertools import groupby
 from typing import Any
 
-from pipeline.commit import commit, exclusive
-from pipeline.config import RunConfig, load_config
-from pipeline.lake import new_attempt
-from pipeline.quality import check_quality
-from pipeline.stories import write_stories
-from transforms.annotate.document import BATCH, annotate_articles
+from pipeline.config.load import load_config
+from pipeline.config.models import RunConfig
+from pipeline.lake.commit import commit, exclusive
+from pipeline.lake.manifest import new_attempt
+from pipeline.lake.quality_gate import check_quality
+from pipeline.stories.assign import write_stories
+from transforms.annotate.annotator import BATCH, annotate_articles
 from transforms.extract import extract_page
-from transforms.failures import failed
 from transforms.fetch import fetch_pages
-from transforms.fetch.rows import Missed
-from transforms.files import RowWriter, publish_files
-from transforms.records import Article, Page, Rejected, Run, StagedFile
-from transforms.sources.urls import urls_of
-from transforms.sources.warc import Unread, read_warc
-from transforms.store import list_files, open_input, open_store
-from transforms.tables import TABLES, Row
-from transforms.urls import request_of, site_of
+from transforms.fetch.results import Missed
+from transforms.schema.failures import Rejected, failed
+from transforms.schema.records import Article, Page
+from transforms.schema.run import Run, StagedFile
+from transforms.schema.tables import TABLES, Row
+from transforms.schema.urls import request_of, site_of
+from transforms.sources.url_lists import urls_of
+from transforms.storage.open import list_files, open_input, open_store
+from transforms.warc.reader import Unread, read_warc
+from transforms.write.parquet import RowWriter, publish_files
 
 Seconds = defaultdict[str, float]
 

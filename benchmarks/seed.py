@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from transforms.annotate import annotate
-from transforms.records import Annotation, Quote
+from transforms.schema.records import Annotation, Quote
 
 DEFAULT = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "seed"
 

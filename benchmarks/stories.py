@@ -5,8 +5,8 @@ usage: python -m benchmarks.stories
 Each article of ``tests/site/pages``, and a brief of its first two paragraphs, is edited as sites edit agency texts:
 cut, paragraphs in another order, a headline or an agency's line in front, a site's standing lines behind, words
 replaced or left out, and several of these at once. A pair is two texts; it is a duplicate when both come from one
-article. Printed are precision and recall of the pairs that `pipeline.stories` puts into one story, and, for comparison,
-of those whose SimHash alone differs in few bits.
+article. Printed are precision and recall of the pairs that `pipeline.stories.assign` puts into one story, and, for
+comparison, of those whose SimHash alone differs in few bits.
 """
 
 import random
@@ -16,9 +16,9 @@ from functools import partial
 from itertools import combinations
 from pathlib import Path
 
-from pipeline.stories import Stories
-from transforms.extract.shingles import simhash, sketch
-from transforms.records import content_hash
+from pipeline.stories.assign import Stories
+from transforms.schema.records import content_hash
+from transforms.text.near_duplicates import simhash, sketch
 
 PAGES = Path(__file__).resolve().parents[1] / "tests" / "site" / "pages"
 BITS = (6, 12, 18)

@@ -11,8 +11,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.engines.newsroom import open_newsroom
-from tests.engines.streams import Stream
+from tests.support.newsroom import open_newsroom
+from tests.support.streams import Stream
 
 FEEDS = 20
 A_SECOND = 2.0

@@ -19,22 +19,12 @@ if TYPE_CHECKING:
     from transforms.extract.transform import ExtractArticles
     from transforms.fetch import FetchConfig, fetch_pages
     from transforms.fetch.transform import FetchPages
-    from transforms.inputs import own_article, own_page
-    from transforms.records import (
-        Annotation,
-        Article,
-        Entity,
-        Failure,
-        Fetch,
-        Page,
-        Quote,
-        Reason,
-        Rejected,
-        UrlRequest,
-    )
+    from transforms.schema.builders import own_article, own_page
+    from transforms.schema.failures import Reason, Rejected
+    from transforms.schema.records import Annotation, Article, Entity, Failure, Fetch, Page, Quote, UrlRequest
+    from transforms.schema.urls import request_of
     from transforms.sources import FeedsSource, SitemapsSource, UrlsSource, WarcSource, parse_feed, parse_sitemap
     from transforms.sources.transform import ListUrls, ReadListings
-    from transforms.urls import request_of
 
 __version__ = version("onrecord")
 
@@ -45,8 +35,8 @@ _HOMES = {
     "transforms.extract.transform": ("ExtractArticles",),
     "transforms.fetch": ("FetchConfig", "fetch_pages"),
     "transforms.fetch.transform": ("FetchPages",),
-    "transforms.inputs": ("own_article", "own_page"),
-    "transforms.records": (
+    "transforms.schema.builders": ("own_article", "own_page"),
+    "transforms.schema.records": (
         "Annotation",
         "Article",
         "Entity",
@@ -60,7 +50,7 @@ _HOMES = {
     ),
     "transforms.sources": ("FeedsSource", "SitemapsSource", "UrlsSource", "WarcSource", "parse_feed", "parse_sitemap"),
     "transforms.sources.transform": ("ListUrls", "ReadListings"),
-    "transforms.urls": ("request_of",),
+    "transforms.schema.urls": ("request_of",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -23,16 +23,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from transforms.annotate.config import AnnotateConfig
 from transforms.annotate.transform import Annotate as AnnotateRecords
 from transforms.extract.config import ExtractConfig
-from transforms.extract.dates import parse_moment
 from transforms.extract.transform import ExtractArticles as ExtractRecords
 from transforms.fetch import FEED_TYPES, FetchConfig
 from transforms.fetch.transform import FetchPages as FetchRecords
-from transforms.inputs import own_article, own_page
-from transforms.records import Article, Mention, Page, UrlRequest
+from transforms.schema.builders import own_article, own_page
+from transforms.schema.records import Article, Mention, Page, UrlRequest
+from transforms.schema.tables import TABLES, clean_text
+from transforms.schema.urls import request_of
 from transforms.sources import SITEMAP_TYPES, ListingSource
 from transforms.sources.transform import ReadListings as ReadRecords
-from transforms.tables import TABLES, clean_text
-from transforms.urls import request_of
+from transforms.text.dates import parse_moment
 
 PROVIDERS = Path(__file__).with_name("beam-providers.yaml")
 """The provider file, for the ``include`` of a pipeline's ``providers``."""

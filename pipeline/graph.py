@@ -34,29 +34,28 @@ import apache_beam as beam
 from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
 from apache_beam.transforms.window import FixedWindows
 
-from pipeline.commit import commit, is_committed
-from pipeline.config import RunConfig, StreamConfig
-from pipeline.quality import QualityConfig, check_quality
-from pipeline.recall import AcknowledgeKnown, Recall, TakeUp
-from pipeline.resume import Resume
-from pipeline.stories import write_stories
-from pipeline.windows import CommitWindows
+from pipeline.config.models import RunConfig, StreamConfig
+from pipeline.config.quality import QualityConfig
+from pipeline.steps.commit import Commit
+from pipeline.steps.known_urls import AcknowledgeKnown, Recall, TakeUp
+from pipeline.steps.recovered import Resume
+from pipeline.steps.window_commit import CommitWindows
 from transforms.annotate.transform import Annotate
-from transforms.archive import ArchivePages
 from transforms.extract.transform import ExtractArticles
 from transforms.fetch import FEED_TYPES, fetch_pages
 from transforms.fetch.transform import FetchPages
-from transforms.records import Article, Page, Run, StagedFile, UrlRequest
-from transforms.seen import DropSeen
+from transforms.schema.records import Article, Page, UrlRequest
+from transforms.schema.run import Run, StagedFile
+from transforms.schema.tables import Row
 from transforms.sources import SITEMAP_TYPES
-from transforms.sources.pubsub import acknowledge
-from transforms.sources.pubsub_transform import ReadPubSub
-from transforms.sources.transform import ListUrls, ReadArchives, ReadListings
-from transforms.sources.watch import Pace
-from transforms.sources.watch_transform import WatchListings
-from transforms.store import open_store
-from transforms.tables import Row
-from transforms.write import Publish, StageRows
+from transforms.sources.streaming.deduplicate import DropSeen
+from transforms.sources.streaming.feed_watcher import Pace
+from transforms.sources.streaming.pubsub import acknowledge
+from transforms.sources.streaming.pubsub_transform import ReadPubSub
+from transforms.sources.streaming.watch_transform import WatchListings
+from transforms.sources.transform import ListUrls, ReadListings
+from transforms.warc.transform import ArchivePages, ReadArchives
+from transforms.write.transform import Publish, StageRows
 
 
 def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
@@ -173,59 +172,3 @@ def voices_in(articles: "beam.PCollection[Article]", config: RunConfig, name: st
     """The rows that come of articles' texts, each with its table."""
     annotated = articles | f"Annotate{name}" >> Annotate(config.annotate)
     return [("entities", annotated.entities), ("quotes", annotated.quotes), ("failures", annotated.failures)]
-
-
-class Commit(beam.PTransform):
-    """Writes the stories of a run's articles, checks its books and its quality, and makes the run visible.
-
-    Takes a PCollection[StagedFile] of published files and gives the run's id, once. `requests` is every URL that came
-    in, however often: distinct ones are counted, apart from what the stages made of them, and must equal the rows of
-    ``fetches``.
-    """
-
-    def __init__(self, run: Run, requests: "list[beam.PCollection[UrlRequest]]", quality: QualityConfig) -> None:
-        super().__init__()
-        self._run, self._requests, self._quality = run, requests, quality
-
-    def expand(self, files: "beam.PCollection[StagedFile]") -> "beam.PCollection[str]":
-        urls = (
-            # Not behind a Flatten of all: Beam's Java fuser refuses one of another whose output goes elsewhere too.
-            [
-                requests
-                | f"Ids{n}" >> beam.Map(lambda request: bytes.fromhex(request.article_id)).with_output_types(bytes)
-                for n, requests in enumerate(self._requests)
-            ]
-            | "AllIds" >> beam.Flatten()
-            | CountDistinct()
-        )
-        return (
-            files.pipeline
-            | "Once" >> beam.Create([self._run])
-            | "WriteManifest"
-            >> beam.Map(_commit, beam.pvalue.AsList(files), beam.pvalue.AsSingleton(urls), self._quality)
-        )
-
-
-class CountDistinct(beam.PTransform):
-    """How many different ids there are: PCollection[bytes] -> PCollection[int], of one.
-
-    Ids, which are hashes, are grouped by their first byte: a group for each id takes several times the memory.
-    """
-
-    def expand(self, ids: "beam.PCollection[bytes]") -> "beam.PCollection[int]":
-        return (
-            ids
-            | "Keyed" >> beam.Map(lambda one: (one[:1], one)).with_output_types(tuple[bytes, bytes])
-            | beam.GroupByKey()
-            | "Count" >> beam.Map(lambda group: len(set(group[1]))).with_output_types(int)
-            | "Sum" >> beam.CombineGlobally(sum)
-        )
-
-
-def _commit(run: Run, files: list[StagedFile], urls: int, quality: QualityConfig) -> str:
-    store = open_store(run.lake)
-    if is_committed(store, run):
-        # A runner does a step again whose worker it lost; the files are in their places by now.
-        return run.run_id
-    all_files = [*files, *write_stories(run, [f for f in files if f.table == "articles"])]
-    return commit(store, run, all_files, urls, check_quality(store, run, all_files, quality)).run_id

@@ -1,7 +1,7 @@
 """What the web does to a text, done to the training texts: marks, capitals, spaces, unknown names.
 
 Styles of quote marks and apostrophes, accents, no-break spaces, soft hyphens and zero width change nothing that the
-model reads (`transforms.annotate.pieces`), so only what is left has to be learnt here.
+model reads (`transforms.annotate.model.wordpiece`), so only what is left has to be learnt here.
 """
 
 import random
@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from training.data import Document, Quotation, Span
-from transforms.annotate.marks import find_runs, split_paragraphs
+from transforms.annotate.nlp.quotation_marks import find_runs, split_paragraphs
 
 Edit = tuple[int, int, str]
 

@@ -1,4 +1,4 @@
-"""The weights of transforms/annotate/confidence.py: python -m training.calibrate --data DATA [--rules]
+"""The weights of transforms/annotate/quotes/confidence.py: python -m training.calibrate --data DATA [--rules]
 
 Logistic regression, from what the model and the rules know of each quotation of PolNeAR's development set to whether
 its content matches a gold one and its source too (../shared/eval/score_quotes.py, one to one). Prints the table, and by
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from benchmarks.quotes import judged, load
 from training.data import Document, Span, quote_documents
-from transforms.annotate.confidence import MODEL, evidence
-from transforms.annotate.drafts import Draft
-from transforms.annotate.entities import find_entities
-from transforms.annotate.frames import frames_of
-from transforms.annotate.modelled import ModelAssembler
-from transforms.annotate.reading import read
-from transforms.annotate.ruled import RuleAssembler
-from transforms.annotate.tagger import tagger
+from transforms.annotate.entities.clustering import find_entities
+from transforms.annotate.model.tagger import tagger
+from transforms.annotate.nlp.parsed_text import read
+from transforms.annotate.quotes.assembler import Draft
+from transforms.annotate.quotes.confidence import MODEL, evidence
+from transforms.annotate.quotes.model_assembler import ModelAssembler
+from transforms.annotate.quotes.rule_assembler import RuleAssembler
+from transforms.annotate.quotes.sentence_view import frames_of
 
 NAMES = tuple(MODEL)
 FOLDS = 5

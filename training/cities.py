@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from transforms.annotate.places import fold, places
+from transforms.annotate.entities.places import fold, places
 
 LEAST_INHABITANTS = 100_000
 LEAST_RATIO = 10

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from training.data import LABELS, Document, Span
 from training.network import BUCKETS, EDGES, ENTITY_TAGS
-from transforms.annotate.pieces import Ints, Vocabulary, Words, encode, inputs, windows
-from transforms.annotate.reading import read
+from transforms.annotate.model.wordpiece import Ints, Vocabulary, Words, encode, inputs, windows
+from transforms.annotate.nlp.parsed_text import read
 
 ENTITY_NUMBER = {label: number for number, label in enumerate(LABELS)}
 

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from training.examples import Batch, Cue, buckets
 from training.network import QUOTE_TAGS, Network
-from transforms.annotate.viterbi import inside_only
+from transforms.annotate.model.viterbi import inside_only
 
 FORBIDDEN = -1e4
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from benchmarks.quotes import load
 from training.data import DEV_SETS, Document, entity_documents, quote_documents, spans_of
-from transforms.annotate.links import assemble
-from transforms.annotate.reading import read
-from transforms.annotate.tagger import Tagged, Tagger
+from transforms.annotate.model.attribution import assemble
+from transforms.annotate.model.tagger import Tagged, Tagger
+from transforms.annotate.nlp.parsed_text import read
 
 THREE = ("PERSON", "ORG", "LOC")
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.data import LABELS
-from transforms.annotate.pieces import CASES, STATES
+from transforms.annotate.model.wordpiece import CASES, STATES
 
 HIDDEN, HEAD, VOCABULARY, POSITIONS = 384, 32, 30522, 512
 MINILM = ((12, 1536),) * 6

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from training.examples import Batch, batches, collate, examples
 from training.network import HEAD, Block, Network, loaded, minilm_folder
 from training.train import entity_sets, loss_of, quote_set
-from transforms.annotate.pieces import Vocabulary
+from transforms.annotate.model.wordpiece import Vocabulary
 
 HEAD_TIME = 90
 """What a head costs, in inner units, as onnxruntime's int8 operators take time on a CPU without VNNI."""

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 
 from training.data import quote_documents
-from transforms.annotate.reading import read
-from transforms.annotate.tagger import Tagger
+from transforms.annotate.model.tagger import Tagger
+from transforms.annotate.nlp.parsed_text import read
 
 
 def main() -> None:

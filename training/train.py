@@ -21,7 +21,7 @@ from training.data import SETS, Document, entity_documents, quote_documents
 from training.examples import Batch, Example, batches, collate, examples
 from training.losses import crf_loss, entity_loss, gathered, link_loss, soft_loss
 from training.network import Network, loaded, minilm, minilm_folder
-from transforms.annotate.pieces import Vocabulary
+from transforms.annotate.model.wordpiece import Vocabulary
 
 
 class Average:

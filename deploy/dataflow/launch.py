@@ -2,7 +2,7 @@
 
 import sys
 
-from pipeline.launch import main
+from pipeline.cli.launch import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

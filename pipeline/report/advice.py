@@ -1,6 +1,6 @@
 """What to do about each reason for which a URL has no article: shown in the run report, and in the documentation."""
 
-from transforms.records import Reason
+from transforms.schema.failures import Reason
 
 ADVICE: dict[Reason, str] = {
     Reason.INVALID_URL: "Correct the address in the list or feed that named it.",

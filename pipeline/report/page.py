@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import duckdb
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pipeline.lake import report_path
+from pipeline.lake.manifest import report_path
 from pipeline.report.advice import ADVICE
-from pipeline.report.numbers import Numbers, Speed, numbers_of
+from pipeline.report.queries import Numbers, Speed, numbers_of
 from pipeline.report.sample import samples_of
-from transforms.store import Store
+from transforms.storage.base import Store
 
 CHARTED = 12
 """Most bars of a chart; the table beneath may have more rows."""
@@ -73,7 +73,7 @@ def write_report(store: Store, database: duckdb.DuckDBPyConnection, run_id: str 
 
     Args:
         store: the lake.
-        database: the run, or the lake (`pipeline.query.open_lake`).
+        database: the run, or the lake (`pipeline.lake.query.catalog.open_lake`).
         run_id: the run's id; None for the whole lake.
 
     Returns:
@@ -90,7 +90,7 @@ def render(database: duckdb.DuckDBPyConnection, run_id: str | None = None) -> by
     """The report as a page in UTF-8.
 
     Args:
-        database: the run, or the lake (`pipeline.query.open_lake`).
+        database: the run, or the lake (`pipeline.lake.query.catalog.open_lake`).
         run_id: the run's id, for the heading; None for the whole lake.
     """
     numbers, samples = numbers_of(database), samples_of(database)

@@ -106,7 +106,7 @@ def samples_of(database: duckdb.DuckDBPyConnection) -> list[Sample]:
     """Articles of many sites, those with most voices first; the beginnings of their texts.
 
     Args:
-        database: the run, or the lake (`pipeline.query.open_lake`).
+        database: the run, or the lake (`pipeline.lake.query.catalog.open_lake`).
     """
     rows = database.execute(_ARTICLES, {"limit": ARTICLES, "each": ARTICLES_A_SITE, "chars": TEXT_CHARS}).fetchall()
     bounds = {"versions": [row[0] for row in rows], "chars": TEXT_CHARS, "marks": MARKS}

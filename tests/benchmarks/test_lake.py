@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from benchmarks.lake import DAYS
-from tests.golden import ROOT
+from tests.support.golden_tables import ROOT
 
 
 def test_it_measures_the_look_up_and_the_questions() -> None:

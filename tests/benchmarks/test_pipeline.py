@@ -15,11 +15,11 @@ from benchmarks.hotspots import shares
 from benchmarks.plain import run_plainly
 from benchmarks.processes import cost_of
 from onrecord import extract_article
-from pipeline.config import load_config
-from pipeline.lake import manifests
-from tests.golden import ROOT
-from transforms.extract.helper import stop_helper
-from transforms.store import open_store
+from pipeline.config.load import load_config
+from pipeline.lake.manifest import manifests
+from tests.support.golden_tables import ROOT
+from transforms.extract.sandbox import stop_helper
+from transforms.storage.open import open_store
 
 HOSTS = 9
 

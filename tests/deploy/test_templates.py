@@ -16,8 +16,8 @@ from google.cloud.dataflow_v1beta3.types import ContainerSpec, ParameterType, Te
 from google.protobuf import json_format
 
 from onrecord import __version__
-from pipeline.console import EXIT_REFUSED
-from tests.test_docs import check_call
+from pipeline.cli.console import EXIT_REFUSED
+from tests.support.command_line import check_call
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BIN = Path(sys.executable).parent
@@ -59,7 +59,7 @@ def test_every_parameter_says_what_it_is_and_takes_its_own_example() -> None:
 
 
 def test_every_parameter_is_an_option_of_the_launcher(capsys: pytest.CaptureFixture[str]) -> None:
-    from pipeline.launch import main
+    from pipeline.cli.launch import main
 
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])

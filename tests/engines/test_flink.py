@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.corpus import make_page
-from tests.engines.flink_cluster import Flink, cluster
 from tests.engines.setup_flink import SetupError, set_up
-from tests.gcs import gcs_of_another_process
-from tests.golden import ONRECORD, ROOT, stable_rows
 from tests.site.server import Site
-from transforms.store import open_store
+from tests.support.flink_cluster import Flink, cluster
+from tests.support.gcs import gcs_of_another_process
+from tests.support.golden_tables import ONRECORD, ROOT, stable_rows
+from transforms.storage.open import open_store
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1_500)]
 HOSTS, PAGES = 12, 120

@@ -12,14 +12,14 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.window import FixedWindows
 from apache_beam.utils.timestamp import Timestamp
 
-from pipeline.config import ConfigError
-from pipeline.stream import stream_options
-from tests.pubsub import SUBSCRIPTION, PubSub, serve_pubsub
-from transforms.drain import drain, resume, shared_drain
-from transforms.records import UrlRequest
+from pipeline.config.errors import ConfigError
+from pipeline.stream.runner import stream_options
+from tests.support.pubsub import SUBSCRIPTION, PubSub, serve_pubsub
+from transforms.runtime.drain import drain, resume, shared_drain
+from transforms.schema.records import UrlRequest
 from transforms.sources import PubSubSource
-from transforms.sources.pubsub import SubscriptionError, acknowledge, open_subscriber, pull, receipt_of
-from transforms.sources.pubsub_transform import ReadPubSub
+from transforms.sources.streaming.pubsub import SubscriptionError, acknowledge, open_subscriber, pull, receipt_of
+from transforms.sources.streaming.pubsub_transform import ReadPubSub
 
 pytestmark = pytest.mark.engine
 URLS = [f"https://site{n % 7}.example/{n}" for n in range(25)]
@@ -76,7 +76,7 @@ def test_no_receipt_is_an_error(pubsub: PubSub, caplog: pytest.LogCaptureFixture
 
 def test_requests_keep_within_the_services_limit(pubsub: PubSub, monkeypatch: pytest.MonkeyPatch) -> None:
     # The fake's receipts are short, so it is the limit that is made small.
-    monkeypatch.setattr("transforms.sources.pubsub._MAX_REQUEST", 50)
+    monkeypatch.setattr("transforms.sources.streaming.pubsub._MAX_REQUEST", 50)
     pubsub.publish(url.encode() for url in URLS)
     acknowledge(pulled().values())
     assert {(m.acks, m.leases) for m in pubsub.messages()} == {(1, (600,))}

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests import golden
-from tests.engines.newsroom import PER_SITEMAP, Newsroom, open_newsroom
-from tests.engines.streams import Stream, needs_prism
 from tests.site.server import Site
+from tests.support import golden_tables as golden
+from tests.support.newsroom import PER_SITEMAP, Newsroom, open_newsroom
+from tests.support.streams import Stream, needs_prism
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.lake import manifests
-from tests.engines.newsroom import Newsroom, open_newsroom
-from tests.engines.streams import ROOT, needs_prism
-from transforms.store import FolderStore
+from pipeline.lake.manifest import manifests
+from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.streams import ROOT, needs_prism
+from transforms.storage.folder import FolderStore
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 HOSTS = ("paper0.example", "paper1.example", "dead.example")
@@ -47,7 +47,7 @@ def stopped_stream(newsroom: Newsroom, folder: Path, *options: str) -> tuple[int
         "stream": {"window": "5s", "poll_least": "2s", "poll_most": "5s"},
     }
     (folder / "live.yaml").write_text(json.dumps(made))
-    command = [sys.executable, "-W", "ignore", "-m", "pipeline.cli", "stream", str(folder / "live.yaml"), *options]
+    command = [sys.executable, "-W", "ignore", "-m", "onrecord", "stream", str(folder / "live.yaml"), *options]
     with (
         (folder / "out").open("wb") as out,
         (folder / "err").open("wb") as err,

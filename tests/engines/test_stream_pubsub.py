@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.query import open_lake
-from tests.engines.newsroom import Newsroom, open_newsroom
-from tests.pubsub import ROOT, SUBSCRIPTION, PubSub, serve_pubsub
-from transforms.store import FolderStore
+from pipeline.lake.query.catalog import open_lake
+from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.pubsub import ROOT, SUBSCRIPTION, PubSub, serve_pubsub
+from transforms.storage.folder import FolderStore
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1_200)]
 URLS, POISON, TWINS = 9_300, 200, 500
@@ -45,7 +45,7 @@ def messages(newsroom: Newsroom) -> tuple[list[str], list[bytes], list[bytes]]:
 @contextmanager
 def stream(config: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """`onrecord stream`, in a process group of its own, which is gone when the block has ended."""
-    command = [sys.executable, "-m", "pipeline.cli", "stream", str(config)]
+    command = [sys.executable, "-m", "onrecord", "stream", str(config)]
     with (
         log.open("ab") as said,
         subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said, start_new_session=True) as process,

@@ -7,9 +7,10 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline.config import RunConfig
-from pipeline.graph import CountDistinct, build
-from transforms.records import Run, StagedFile
+from pipeline.config.models import RunConfig
+from pipeline.graph import build
+from pipeline.steps.commit import CountDistinct
+from transforms.schema.run import Run, StagedFile
 
 LISTS = {"type": "urls", "path": "urls.txt"}
 FEEDS = {"type": "feeds", "urls": ["http://a.example/feed"]}

@@ -17,7 +17,8 @@ from types import TracebackType
 from aiohttp import web
 
 from tests.site.render import LAST_CHANGE, PAGES, Document, load_documents
-from transforms.records import Outcome, Reason
+from transforms.schema.failures import Reason
+from transforms.schema.records import Outcome
 
 _GAZETTE = "http://www.harbour-gazette.example"
 _POST = "http://brindle-post.example"

@@ -21,7 +21,8 @@ from protego import Protego
 
 from tests.site.render import PAGES
 from tests.site.server import BEHAVIOURS, Site
-from transforms.records import Reason, stable_id
+from transforms.schema.failures import Reason
+from transforms.schema.records import stable_id
 
 ROOT = Path(__file__).parents[2]
 QUOTES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("quotes.json").read_text(encoding="utf-8"))

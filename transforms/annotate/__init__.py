@@ -1,11 +1,12 @@
 """From a text to its entities and attributed quotations. No Beam in here: `transforms.annotate.transform` has it."""
 
+from transforms.annotate.annotator import Annotator, Text, annotate
 from transforms.annotate.config import AnnotateConfig
-from transforms.annotate.document import Annotator, Text, annotate, annotate_line
-from transforms.annotate.entities import find_entities
-from transforms.annotate.pronouns import resolve_pronouns
-from transforms.annotate.quotes import find_quotes
-from transforms.annotate.tagger import MODEL_VERSION
+from transforms.annotate.coreference.pronouns import resolve_pronouns
+from transforms.annotate.entities.clustering import find_entities
+from transforms.annotate.jsonl import annotate_line
+from transforms.annotate.model.tagger import MODEL_VERSION
+from transforms.annotate.quotes.finder import find_quotes
 
 __all__ = [
     "MODEL_VERSION",

@@ -8,10 +8,11 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms.annotate.annotator import BATCH, annotate_articles
 from transforms.annotate.config import AnnotateConfig
-from transforms.annotate.document import BATCH, annotate_articles
-from transforms.counters import count
-from transforms.records import Annotation, Article, Entity, Failure, Quote, Rejected, stable_id
+from transforms.runtime.metrics import count
+from transforms.schema.failures import Rejected
+from transforms.schema.records import Annotation, Article, Entity, Failure, Quote, stable_id
 
 LETTERS = 200_000
 """Code points of text from which fewer are: what the model sees in all of them is held at once."""

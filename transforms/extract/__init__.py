@@ -2,6 +2,6 @@
 
 from transforms.extract.article import EXTRACTOR_VERSION, extract_article, extract_page
 from transforms.extract.config import ExtractConfig
-from transforms.extract.lines import extract_line
+from transforms.extract.jsonl import extract_line
 
 __all__ = ["EXTRACTOR_VERSION", "ExtractConfig", "extract_article", "extract_line", "extract_page"]

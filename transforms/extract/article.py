@@ -7,21 +7,22 @@ from importlib.metadata import version
 
 from lxml.html import HtmlElement
 
-from transforms.extract.cleaning import clean_blocks
+from transforms.extract.body.boilerplate import clean_blocks
+from transforms.extract.body.main_text import count_words, join_blocks, main_text, script_texts
 from transforms.extract.config import DEFAULTS, ExtractConfig
-from transforms.extract.dates import Moment
-from transforms.extract.decode import clean_characters, decode_html
-from transforms.extract.guard import check_page
-from transforms.extract.helper import in_helper
-from transforms.extract.metadata import Metadata, read_metadata
-from transforms.extract.page_facts import headline_of
-from transforms.extract.prepare import parse_html, prepare
-from transforms.extract.shingles import simhash, sketch, to_column
-from transforms.extract.text import count_words, join_blocks, main_text, script_texts
-from transforms.extract.walls import count_teasers, kind_of, wall_of
-from transforms.language import detect_language
-from transforms.records import Article, Fetch, Page, Reason, Rejected, UrlRequest, content_hash, stable_id
-from transforms.urls import canonical_url, domain_of, url_id
+from transforms.extract.html.decoding import clean_characters, decode_html
+from transforms.extract.html.limits import check_page
+from transforms.extract.html.normalize import parse_html, prepare
+from transforms.extract.metadata.html_metadata import headline_of
+from transforms.extract.metadata.reader import Metadata, read_metadata
+from transforms.extract.non_articles import count_teasers, kind_of, wall_of
+from transforms.extract.sandbox import in_helper
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.records import Article, Fetch, Page, UrlRequest, content_hash, stable_id
+from transforms.schema.urls import canonical_url, domain_of, url_id
+from transforms.text.dates import Moment
+from transforms.text.language import detect_language
+from transforms.text.near_duplicates import simhash, sketch, to_column
 
 RULES_VERSION = "2"
 """Goes up with each change that gives another text for the same page."""

@@ -8,11 +8,11 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
-from transforms.counters import count
 from transforms.extract.article import extract_page
 from transforms.extract.config import ExtractConfig
-from transforms.failures import failed
-from transforms.records import Article, Failure, Fetch, Outcome, Page, Rejected
+from transforms.runtime.metrics import count
+from transforms.schema.failures import Rejected, failed
+from transforms.schema.records import Article, Failure, Fetch, Outcome, Page
 
 
 class Extracted(NamedTuple):

@@ -1,17 +1,17 @@
 """Asks for pages: politely, within limits, and never losing a URL.
 
 >>> from transforms.fetch import FetchConfig, fetch_pages
->>> from transforms.urls import request_of
+>>> from transforms.schema.urls import request_of
 >>> for result in fetch_pages([request_of("no address", "urls")], FetchConfig()):
 ...     print(result.fetch.outcome, result.fetch.reason)
 failed invalid_url
 """
 
 from transforms.fetch.config import ARTICLE_TYPES, FEED_TYPES, FetchConfig
-from transforms.fetch.guard import is_public
-from transforms.fetch.pages import fetch_pages
-from transforms.fetch.robots import RobotsRules
-from transforms.fetch.rows import Missed
+from transforms.fetch.generator import fetch_pages
+from transforms.fetch.http.address_guard import is_public
+from transforms.fetch.politeness.robots import RobotsRules
+from transforms.fetch.results import Missed
 
 __all__ = [
     "ARTICLE_TYPES",

@@ -12,16 +12,17 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 from urllib.parse import urljoin
 
-from transforms.fetch.client import WITH_BODY, Answer
-from transforms.fetch.host import Host, retry_after
-from transforms.fetch.optout import MAX_BYTES as MAX_TDMREP_BYTES
-from transforms.fetch.optout import WELL_KNOWN, Head, Reservations, read_head, reserved_by_headers
+from transforms.fetch.http.client import WITH_BODY, Answer
+from transforms.fetch.politeness.host import Host, retry_after
+from transforms.fetch.politeness.robots import MAX_AGE_SECONDS, MAX_BYTES, MAX_REDIRECTS, RobotsRules
+from transforms.fetch.politeness.tdm_reservation import MAX_BYTES as MAX_TDMREP_BYTES
+from transforms.fetch.politeness.tdm_reservation import WELL_KNOWN, Head, Reservations, read_head, reserved_by_headers
 from transforms.fetch.redirects import REDIRECTS, next_url, refresh_url
-from transforms.fetch.robots import MAX_AGE_SECONDS, MAX_BYTES, MAX_REDIRECTS, RobotsRules
-from transforms.fetch.rows import Missed, Progress, distinct, is_twin, missed, not_modified, page
+from transforms.fetch.results import Missed, Progress, distinct, is_twin, missed, not_modified, page
 from transforms.fetch.session import Session
-from transforms.records import Page, Reason, Rejected, UrlRequest
-from transforms.urls import host_of, normal_url
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.records import Page, UrlRequest
+from transforms.schema.urls import host_of, normal_url
 
 _TRIED_AGAIN = frozenset(
     {

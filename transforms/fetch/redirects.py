@@ -1,9 +1,9 @@
 """Where an answer leads: its Location, or the refresh in its page's head."""
 
-from transforms.fetch.client import Answer
-from transforms.fetch.optout import Head
-from transforms.records import Reason, Rejected
-from transforms.urls import normal_url, resolve
+from transforms.fetch.http.client import Answer
+from transforms.fetch.politeness.tdm_reservation import Head
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.urls import normal_url, resolve
 
 REDIRECTS = (301, 302, 303, 307, 308)
 """Statuses that lead elsewhere."""

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
 
-from transforms.drain import is_draining
-from transforms.fetch.client import Answer, Client
 from transforms.fetch.config import FetchConfig
-from transforms.fetch.host import Host
-from transforms.records import Reason, Rejected
-from transforms.urls import host_of
+from transforms.fetch.http.client import Answer, Client
+from transforms.fetch.politeness.host import Host
+from transforms.runtime.drain import is_draining
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.urls import host_of
 
 RENEWED_SECONDS = 900.0
 """After so long the budget of a host begins anew (``fetch.host_max_...``), in a session that has no end, and it is

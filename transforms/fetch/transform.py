@@ -13,12 +13,12 @@ from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 import transforms.coders  # noqa: F401 - it registers how records are written between workers
-from transforms.counters import count
 from transforms.fetch.config import ARTICLE_TYPES, FetchConfig
-from transforms.fetch.pages import fetch_pages
-from transforms.fetch.turns import FetchInTurns, outputs_of
-from transforms.records import Failure, Fetch, Page, UrlRequest
-from transforms.urls import site_of
+from transforms.fetch.generator import fetch_pages
+from transforms.fetch.streaming import FetchInTurns, outputs_of
+from transforms.runtime.metrics import count
+from transforms.schema.records import Failure, Fetch, Page, UrlRequest
+from transforms.schema.urls import site_of
 
 PATIENCE_SECONDS = 600.0
 DEALT = 10_000
@@ -34,7 +34,7 @@ class Fetched(NamedTuple):
 
 
 class FetchPages(beam.PTransform):
-    """Asks for pages: PCollection[UrlRequest] -> `Fetched`. Of a stream see `transforms.fetch.turns`; of a run:
+    """Asks for pages: PCollection[UrlRequest] -> `Fetched`. Of a stream see `transforms.fetch.streaming`; of a run:
 
     Requests are dealt by site, so that one worker at a time talks to a host and politeness needs no coordination. What
     a bundle holds is fetched on one event loop when the bundle ends, and each page goes on at once to what is fused

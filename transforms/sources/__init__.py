@@ -11,7 +11,7 @@ from transforms.sources.config import (
 )
 from transforms.sources.feeds import FeedEntry, parse_feed
 from transforms.sources.sitemaps import SITEMAP_TYPES, Sitemap, SitemapEntry, parse_sitemap
-from transforms.sources.urls import ListError, read_urls
+from transforms.sources.url_lists import ListError, read_urls
 
 __all__ = [
     "SITEMAP_TYPES",

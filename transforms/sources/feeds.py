@@ -11,9 +11,9 @@ from typing import Any
 
 import feedparser
 
-from transforms.records import Reason, Rejected
-from transforms.sources.dates import parse_date
-from transforms.urls import canonical_url, resolve
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.urls import canonical_url, resolve
+from transforms.text.feed_dates import parse_date
 
 MAX_ENTRIES = 10_000
 """How many entries of one feed are read."""

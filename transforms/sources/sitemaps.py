@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from transforms.records import Reason, Rejected
-from transforms.sources.dates import parse_date
-from transforms.urls import canonical_url, resolve
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.urls import canonical_url, resolve
+from transforms.text.feed_dates import parse_date
 
 MAX_ENTRIES = 50_000
 """How many addresses of one document are read: the protocol's own limit."""

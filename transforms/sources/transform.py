@@ -2,21 +2,18 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
-from transforms.counters import count
-from transforms.failures import failed, failure_of
-from transforms.records import Failure, Fetch, Page, Rejected, UrlRequest
-from transforms.sources.config import Format, ListingSource, SitemapsSource, UrlsSource, WarcSource
-from transforms.sources.listings import listing_request, max_depth, next_listings, origin_of, read_listing
-from transforms.sources.urls import files_of, urls_of
-from transforms.sources.warc import read_warc
-from transforms.store import open_input
-from transforms.urls import request_of
+from transforms.runtime.metrics import count
+from transforms.schema.failures import Rejected, failed
+from transforms.schema.records import Failure, Fetch, Page, UrlRequest
+from transforms.schema.urls import request_of
+from transforms.sources.config import Format, ListingSource, SitemapsSource, UrlsSource
+from transforms.sources.documents import listing_request, max_depth, next_listings, origin_of, read_listing
+from transforms.sources.url_lists import files_of, urls_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -196,58 +193,6 @@ class _ParseListing(beam.DoFn):
         fetch, failure = failed(page.fetch, "sources", refused)
         yield TaggedOutput("fetches", fetch)
         yield TaggedOutput("failures", failure)
-
-
-class Archived(NamedTuple):
-    """The pages of web archives, and the rows of those that cannot be had from them."""
-
-    pages: "beam.PCollection[Page]"
-    requests: "beam.PCollection[UrlRequest]"
-    """One for every page, and for every row in `fetches`: what a run's books count."""
-    fetches: "beam.PCollection[Fetch]"
-    failures: "beam.PCollection[Failure]"
-
-
-class ReadArchives(beam.PTransform):
-    """Reads WARC files: PBegin -> `Archived`. A file is a work item, read record by record.
-
-    Args:
-        sources: the archives; none gives nothing.
-    """
-
-    def __init__(self, sources: Sequence[WarcSource]) -> None:
-        super().__init__()
-        self._files = [(_List(p, None, ""), s.max_body_bytes) for s in sources for p in s.patterns]
-
-    def expand(self, begin: beam.pvalue.PBegin) -> Archived:
-        read = (
-            begin
-            | beam.Create(self._files)
-            | "Files" >> beam.FlatMap(lambda wanted: [(f.pattern, wanted[1]) for f in _files(wanted[0])])
-            | beam.Reshuffle()
-            | "Read" >> beam.ParDo(_ReadArchive()).with_outputs("requests", "fetches", "failures", main="pages")
-        )
-        read.pages.element_type = Page
-        read.requests.element_type = UrlRequest
-        read.fetches.element_type = Fetch
-        read.failures.element_type = Failure
-        return Archived(read.pages, read.requests, read.fetches, read.failures)
-
-
-class _ReadArchive(beam.DoFn):
-    def process(self, wanted: tuple[str, int]) -> Iterator[Page | TaggedOutput]:
-        name, max_body_bytes = wanted
-        with open_input(name) as file:
-            for result in read_warc(file, name, max_body_bytes):
-                yield TaggedOutput("requests", result.request)
-                count("archives", result.fetch.reason or "ok")
-                if isinstance(result, Page):
-                    yield result
-                    continue
-                yield TaggedOutput("fetches", result.fetch)
-                reason, message = result.refused.reason, result.refused.message
-                failure = failure_of(result.fetch, "sources", reason, message, datetime.now(timezone.utc))
-                yield TaggedOutput("failures", failure)
 
 
 def _next_round(

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from pipeline.query import open_lake
+from pipeline.lake.query.catalog import open_lake
 from pipeline.report.page import render
-from tests.pipeline.report.invented import invented_run
-from transforms.store import FolderStore, Store
+from tests.support.invented import invented_run
+from transforms.storage.base import Store
+from transforms.storage.folder import FolderStore
 
 
 @pytest.fixture(scope="module")

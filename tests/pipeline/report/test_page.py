@@ -9,17 +9,17 @@ import pytest
 from lxml import html
 from typer.testing import CliRunner
 
-from pipeline.cli import app
-from pipeline.display import Silent
-from pipeline.forget import forget, what_is_meant
-from pipeline.lake import newest_run, report_path
-from pipeline.query import open_lake
+from pipeline.cli.app import app
+from pipeline.cli.live_view import Silent
+from pipeline.cli.run import _tell
+from pipeline.lake.forget import forget, what_is_meant
+from pipeline.lake.manifest import newest_run, report_path
+from pipeline.lake.query.catalog import open_lake
 from pipeline.report.page import render, web_link, write_report
-from pipeline.run_commands import _tell
-from tests.conftest import make_article
-from tests.pipeline.lakes import run_of
-from tests.pipeline.report.invented import CODE, HOSTILE
-from transforms.store import FolderStore
+from tests.support.invented import CODE, HOSTILE
+from tests.support.lakes import run_of
+from tests.support.records import make_article
+from transforms.storage.folder import FolderStore
 
 
 def parsed(page: str) -> Any:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.report.sample import ARTICLES_A_SITE, Piece, Stretch, paragraphs_of, samples_of
-from tests.pipeline.report.invented import HOSTILE
+from tests.support.invented import HOSTILE
 
 SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from("0123456789")), max_size=8)
 

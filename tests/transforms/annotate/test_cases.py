@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import load_cases
+from tests.support.records import load_cases
 from transforms.annotate import annotate
-from transforms.records import Entity, Quote, Span
+from transforms.schema.records import Entity, Quote, Span
 
 WORD = re.compile(r"\w+")
 TITLES = {"mr", "mrs", "ms", "dr", "sir", "president", "minister", "professor", "the", "captain", "councillor", "s"}

@@ -15,13 +15,13 @@ from google.cloud import storage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gcs import serve_gcs
+from tests.support.gcs import serve_gcs
 from training.cities import city_table
-from transforms.annotate.gazetteer import Gazetteer, gazetteer
-from transforms.annotate.listed import MAX_CHARACTERS, GazetteerError, read_listed
-from transforms.annotate.places import _rows, fold, places
-from transforms.annotate.quotes import find_quotes
-from transforms.records import Entity, EntityType, Mention, stable_id
+from transforms.annotate.entities.gazetteer import Gazetteer, gazetteer
+from transforms.annotate.entities.gazetteer_files import MAX_CHARACTERS, GazetteerError, read_listed
+from transforms.annotate.entities.places import _rows, fold, places
+from transforms.annotate.quotes.finder import find_quotes
+from transforms.schema.records import Entity, EntityType, Mention, stable_id
 
 
 def entity(text: str, name: str, kind: EntityType, *forms: str, role: str | None = None) -> Entity:
@@ -304,7 +304,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_too_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.annotate.listed.MAX_ROWS", 2)
+    monkeypatch.setattr("transforms.annotate.entities.gazetteer_files.MAX_ROWS", 2)
     with pytest.raises(GazetteerError, match="row 4: at most 2 rows"):
         listed(tmp_path, "A,1,ORG,", "B,2,ORG,", "C,3,ORG,")
 
@@ -358,8 +358,9 @@ def test_a_gazetteer_in_a_bucket() -> None:
 
 def test_the_built_in_tables_load_quickly_and_late() -> None:
     code = (
-        "import time, resource; from transforms.annotate.gazetteer import gazetteer; from transforms.annotate.places"
-        " import places; gazetteer(()); assert not places.cache_info().currsize\n"
+        "import time, resource; from transforms.annotate.entities.gazetteer import gazetteer\n"
+        "from transforms.annotate.entities.places import places\n"
+        "gazetteer(()); assert not places.cache_info().currsize\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before, start = peak(), time.process_time(); places()\n"
         "print(time.process_time() - start, (peak() - before) / 1024)"

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from transforms.annotate.lexicon import inflect, lexicon
+from transforms.annotate.nlp.lexicon import inflect, lexicon
 
 
 @pytest.mark.parametrize(

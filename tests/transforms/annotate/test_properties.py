@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.annotate import AnnotateConfig, annotate, resolve_pronouns
-from transforms.annotate.lexicon import lexicon
+from transforms.annotate.nlp.lexicon import lexicon
 
 PIECES = [
     *(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from transforms.annotate.marks import find_runs, split_paragraphs
-from transforms.annotate.sentences import split_sentences
+from transforms.annotate.nlp.quotation_marks import find_runs, split_paragraphs
+from transforms.annotate.nlp.sentences import split_sentences
 
 
 def _split(text: str) -> list[str]:

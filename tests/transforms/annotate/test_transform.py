@@ -14,12 +14,13 @@ from apache_beam.transforms.window import FixedWindows, TimestampedValue
 from apache_beam.utils.windowed_value import WindowedValue
 
 import transforms.annotate.transform
-from tests.conftest import make_article
+from tests.support.records import make_article
 from transforms.annotate import AnnotateConfig, Annotator, Text, annotate
-from transforms.annotate.document import BATCH
-from transforms.annotate.entities import RULES_VERSION
+from transforms.annotate.annotator import BATCH
+from transforms.annotate.entities.clustering import RULES_VERSION
 from transforms.annotate.transform import Annotate, Annotated
-from transforms.records import Annotation, Article, Entity, Quote, Reason, Rejected
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.records import Annotation, Article, Entity, Quote
 
 TEXT = "“We sail at noon,” said Ida Marsh, the mayor of Brindle."
 PUBLISHED = datetime(2026, 3, 1, tzinfo=timezone.utc)

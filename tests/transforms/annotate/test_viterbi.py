@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from transforms.annotate.viterbi import best_path, inside_only
+from transforms.annotate.model.viterbi import best_path, inside_only
 
 MOVES = inside_only(5)
 

@@ -4,10 +4,11 @@ from datetime import datetime, timezone
 
 import pytest
 
-from tests.transforms.extract.conftest import PARAGRAPHS
+from tests.support.pages import PARAGRAPHS
 from transforms.extract import ExtractConfig, extract_article, extract_line
-from transforms.records import Reason, Rejected, content_hash, stable_id
-from transforms.urls import canonical_url, url_id
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.records import content_hash, stable_id
+from transforms.schema.urls import canonical_url, url_id
 
 URL = "https://selwick.example/news/weld?utm_source=x"
 Page = Callable[..., str]

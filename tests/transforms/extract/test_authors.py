@@ -1,6 +1,6 @@
 import pytest
 
-from transforms.extract.authors import person_names
+from transforms.extract.metadata.authors import person_names
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import load_cases
-from tests.transforms.extract.judge import wrong_metadata, wrong_text
+from tests.support.extract_judge import wrong_metadata, wrong_text
+from tests.support.records import load_cases
 from transforms.extract import extract_line
 
 KNOWN_MISSES: dict[str, str] = {}

@@ -1,7 +1,7 @@
 import lxml.html
 import pytest
 
-from transforms.extract.jsonld import JsonLd, plain, read_jsonld
+from transforms.extract.metadata.jsonld import JsonLd, plain, read_jsonld
 
 
 def _read(*scripts: str, title: str = "", urls: frozenset[str] = frozenset()) -> JsonLd:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from transforms.extract.metadata import Metadata, read_metadata, strip_site
-from transforms.extract.prepare import parse_html
+from transforms.extract.html.normalize import parse_html
+from transforms.extract.metadata.reader import Metadata, read_metadata, strip_site
 
 URL = "https://www.selwick-echo.example/news/weld"
 Page = Callable[..., str]

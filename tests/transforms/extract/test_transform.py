@@ -10,11 +10,11 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that
 
-from tests.conftest import NOW, make_fetch
+from tests.support.records import NOW, make_fetch
 from transforms.extract import ExtractConfig, extract_page
 from transforms.extract import transform as stage
 from transforms.extract.transform import ExtractArticles
-from transforms.records import Article, Failure, Fetch, Page, UrlRequest, content_hash
+from transforms.schema.records import Article, Failure, Fetch, Page, UrlRequest, content_hash
 
 FEED_DATE = datetime(2031, 2, 3, 4, 5, tzinfo=timezone.utc)
 

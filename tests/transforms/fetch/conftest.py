@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.transforms.fetch.server import Server
+from tests.support.http_server import Fetch, Server
 from transforms.fetch import ARTICLE_TYPES, FetchConfig, Missed, fetch_pages
-from transforms.records import Page
-from transforms.urls import request_of
-
-Fetch = Callable[..., list[Page | Missed]]
+from transforms.schema.records import Page
+from transforms.schema.urls import request_of
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import brotli
 import pytest
 import zstandard
 
-from tests.transforms.fetch.conftest import Fetch
-from tests.transforms.fetch.server import PAGE, Behaviour, Server, answer, endless, raw, slow
+from tests.support.http_server import PAGE, Behaviour, Fetch, Server, answer, endless, raw, slow
 from transforms.fetch import FEED_TYPES, Missed
-from transforms.fetch.unpack import Body
-from transforms.records import Page, Reason, Rejected, content_hash
+from transforms.fetch.http.decompression import Body
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.records import Page, content_hash
 
 GZIP = {"Content-Encoding": "gzip"}
 BROTLI, ZSTD = {"Content-Encoding": "br"}, {"Content-Encoding": "zstd"}
@@ -254,7 +254,7 @@ def test_unknown_name(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr("transforms.fetch.guard.socket.getaddrinfo", unknown)
+    monkeypatch.setattr("transforms.fetch.http.address_guard.socket.getaddrinfo", unknown)
     (result,) = fetch("http://nowhere.test/a")
     assert (result.fetch.outcome, result.fetch.reason) == ("failed", "dns")
 

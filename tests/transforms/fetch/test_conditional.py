@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.transforms.fetch.server import Server, answer
+from tests.support.http_server import Server, answer
 from transforms.fetch import FetchConfig, Missed, fetch_pages
-from transforms.records import Page, UrlRequest
-from transforms.urls import request_of
+from transforms.schema.records import Page, UrlRequest
+from transforms.schema.urls import request_of
 
 Make = Callable[..., FetchConfig]
 DATE = "Tue, 24 Jan 2017 05:35:45 GMT"

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.transforms.fetch.server import Behaviour, Server, answer, slow
-from transforms.drain import drain, resume
+from tests.support.http_server import Behaviour, Server, answer, slow
 from transforms.fetch import FetchConfig, fetch_pages
-from transforms.records import Page, UrlRequest
-from transforms.urls import request_of
+from transforms.runtime.drain import drain, resume
+from transforms.schema.records import Page, UrlRequest
+from transforms.schema.urls import request_of
 
 Make = Callable[..., FetchConfig]
 

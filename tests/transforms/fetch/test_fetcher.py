@@ -10,14 +10,13 @@ from typing import Any
 import brotli
 import pytest
 
-from tests.conftest import load_cases
-from tests.transforms.fetch.conftest import Fetch
-from tests.transforms.fetch.server import Behaviour, Server, answer, endless, raw, slow
+from tests.support.http_server import Behaviour, Fetch, Server, answer, endless, raw, slow
+from tests.support.records import load_cases
 from transforms.fetch import FetchConfig, Missed, fetch_pages
-from transforms.fetch.rows import distinct
-from transforms.fetch.rows import page as page_of
-from transforms.records import Page
-from transforms.urls import request_of
+from transforms.fetch.results import distinct
+from transforms.fetch.results import page as page_of
+from transforms.schema.records import Page
+from transforms.schema.urls import request_of
 
 FORBIDS = answer(body=b"User-agent: *\nDisallow: /news", headers={"Content-Type": "text/plain"})
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"

@@ -5,11 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from tests.transforms.fetch.conftest import Fetch
-from tests.transforms.fetch.server import Server, answer, slow
+from tests.support.http_server import Fetch, Server, answer, slow
 from transforms.fetch.config import FetchConfig
-from transforms.fetch.host import Host
-from transforms.records import Reason, Rejected
+from transforms.fetch.politeness.host import Host
+from transforms.schema.failures import Reason, Rejected
 
 
 def _reasons(results: object) -> list[str]:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import load_cases
-from transforms.fetch.robots import MAX_BYTES, RobotsRules
-from transforms.records import Reason, Rejected
+from tests.support.records import load_cases
+from transforms.fetch.politeness.robots import MAX_BYTES, RobotsRules
+from transforms.schema.failures import Reason, Rejected
 
 
 @pytest.mark.parametrize("case", load_cases("robots"), ids=lambda case: str(case["id"]))

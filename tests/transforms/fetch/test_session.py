@@ -6,11 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from tests.transforms.fetch.server import Server, answer
-from transforms.fetch import FetchConfig, Missed, fetch_pages, fetcher, pages, session
-from transforms.fetch.pages import end_lasting
-from transforms.records import Page
-from transforms.urls import request_of
+from tests.support.http_server import Server, answer
+from transforms.fetch import FetchConfig, Missed, fetch_pages, fetcher, session
+from transforms.fetch import generator as pages
+from transforms.fetch.generator import end_lasting
+from transforms.schema.records import Page
+from transforms.schema.urls import request_of
 
 Make = Callable[..., FetchConfig]
 

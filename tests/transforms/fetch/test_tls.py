@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.transforms.fetch.authority import Authority
-from tests.transforms.fetch.server import PAGE, Server
+from tests.support.authority import Authority
+from tests.support.http_server import PAGE, Server
 from transforms.fetch import FetchConfig, Missed, fetch_pages
-from transforms.records import Page
-from transforms.urls import request_of
+from transforms.schema.records import Page
+from transforms.schema.urls import request_of
 
 
 @pytest.fixture

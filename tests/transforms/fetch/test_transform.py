@@ -10,11 +10,11 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
-from tests.transforms.fetch.server import Server, answer
+from tests.support.http_server import Server, answer
 from transforms.fetch import FEED_TYPES, FetchConfig, transform
 from transforms.fetch.transform import Deal, FetchPages, deal, shard_of
-from transforms.records import UrlRequest
-from transforms.urls import request_of, site_of
+from transforms.schema.records import UrlRequest
+from transforms.schema.urls import request_of, site_of
 
 Make = Callable[..., FetchConfig]
 FORBIDS = answer(body=b"User-agent: *\nDisallow: /private", headers={"Content-Type": "text/plain"})

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import load_cases
-from transforms.records import Reason, Rejected
+from tests.support.records import load_cases
+from transforms.schema.failures import Reason, Rejected
 from transforms.sources.feeds import MAX_ENTRIES, MAX_XML_BYTES, FeedEntry, parse_feed
 
 URL = "https://www.example.org/feeds/news.xml"

@@ -8,11 +8,12 @@ import pytest
 from apache_beam.runners.dataflow import DataflowRunner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from transforms.records import Rejected, stable_id
+from transforms.schema.failures import Rejected
+from transforms.schema.records import stable_id
+from transforms.schema.urls import canonical_url, url_id
 from transforms.sources import PubSubSource
-from transforms.sources.pubsub import MAX_BYTES, MAX_SHOWN, request_of_message
-from transforms.sources.pubsub_transform import ReadPubSub
-from transforms.urls import canonical_url, url_id
+from transforms.sources.streaming.pubsub import MAX_BYTES, MAX_SHOWN, request_of_message
+from transforms.sources.streaming.pubsub_transform import ReadPubSub
 
 URL = "https://a.example/1"
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)

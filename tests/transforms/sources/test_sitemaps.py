@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import load_cases
-from transforms.records import Reason, Rejected
+from tests.support.records import load_cases
+from transforms.schema.failures import Reason, Rejected
 from transforms.sources import sitemaps
 from transforms.sources.sitemaps import MAX_BYTES, MAX_ENTRIES, Sitemap, SitemapEntry, is_sitemap, parse_sitemap
 

@@ -10,13 +10,14 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from tests.conftest import NOW, make_fetch
-from tests.transforms.sources.archives import PAGE, archive
-from transforms.records import Failure, Fetch, Page, UrlRequest
+from tests.support.archives import PAGE, archive
+from tests.support.records import NOW, make_fetch
+from transforms.schema.records import Failure, Fetch, Page, UrlRequest
+from transforms.schema.urls import request_of
 from transforms.sources import FeedsSource, SitemapsSource, UrlsSource, WarcSource, transform
-from transforms.sources.listings import listing_request
-from transforms.sources.transform import ListListings, ListUrls, ParseListings, ReadArchives, ReadListings
-from transforms.urls import request_of
+from transforms.sources.documents import listing_request
+from transforms.sources.transform import ListListings, ListUrls, ParseListings, ReadListings
+from transforms.warc.transform import ReadArchives
 
 RSS = (
     b"<rss version='2.0'><channel><item><title>Ferry cut</title><link>/n/1</link>"

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from tests.conftest import make_fetch
-from transforms.counters import watched_counts
-from transforms.fetch.rows import Missed
-from transforms.records import Page, UrlRequest, content_hash
+from tests.support.records import make_fetch
+from transforms.fetch.results import Missed
+from transforms.runtime.metrics import watched_counts
+from transforms.schema.records import Page, UrlRequest, content_hash
 from transforms.sources.config import FeedsSource, SitemapsSource
-from transforms.sources.listings import listing_request
-from transforms.sources.urls import ListError
-from transforms.sources.watch import Pace, from_memory
-from transforms.sources.watch_transform import WatchListings, _Poller
+from transforms.sources.documents import listing_request
+from transforms.sources.streaming.feed_watcher import Pace, from_memory
+from transforms.sources.streaming.watch_transform import WatchListings, _Poller
+from transforms.sources.url_lists import ListError
 
 FEEDS = ("http://a.example/feed.xml", "http://b.example/feed.xml")
 RSS = b"""<rss version="2.0"><channel><title>A</title><item><link>http://a.example/1</link></item></channel></rss>"""

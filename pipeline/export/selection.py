@@ -1,0 +1,47 @@
+"""Which manifests a publish takes, and which it refuses."""
+
+from pipeline.lake.manifest import Manifest, manifests
+from transforms.storage.base import Store
+
+
+class PublishError(Exception):
+    """The lake, or the target, does not take part; the message is one sentence with what to do."""
+
+
+def chosen(store: Store, run_id: str | None) -> list[Manifest]:
+    """The manifests to publish.
+
+    Args:
+        store: the lake.
+        run_id: this run alone, or the compaction that holds its rows now; None for all.
+
+    Raises:
+        PublishError: there is no such run, or no run at all.
+    """
+    found = [m for m in manifests(store) if run_id is None or run_id in runs_of(m)]
+    if not found:
+        raise PublishError(
+            f"no committed run lies in {store.root}: `onrecord run` makes one"
+            if run_id is None
+            else f"--run {run_id}: no such run is committed in {store.root}; `onrecord files --format jsonl` names them"
+        )
+    return found
+
+
+def runs_of(manifest: Manifest) -> set[str]:
+    """The runs whose rows the files of a manifest hold and that count: its own, or those that it compacted."""
+    return ({*manifest.supersedes} or {manifest.run_id}) - manifest.hides
+
+
+def check_settled(runs: list[Manifest]) -> None:
+    """Refuses files that hold rows which no longer count, for a warehouse would take them with the file.
+
+    Raises:
+        PublishError: a compaction's files still hold rows of runs that were made anew.
+    """
+    for manifest in runs:
+        if manifest.hides:
+            raise PublishError(
+                f"the files of {manifest.run_id} still hold earlier rows of {', '.join(sorted(manifest.hides))}, which "
+                "was made anew: `onrecord compact` takes them out, then publish again"
+            )

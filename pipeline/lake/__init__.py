@@ -1,0 +1,1 @@
+"""Committed data: manifests, transactions, maintenance."""

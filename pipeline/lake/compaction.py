@@ -1,0 +1,120 @@
+"""Merges what many small runs left in a day into files of the target size: `onrecord compact`.
+
+A compaction is a manifest of its own, which names the merged files and the runs whose place it takes (`supersedes`).
+With that one manifest all of these runs change over at once, and their own manifests, which stay, no longer count. A
+run that is made anew later counts by its own manifest again (`pipeline.lake.manifest.manifests`). Those of a stream's
+windows, which nobody makes anew, stay for `KEPT_WINDOWS`, or each commit would read more of them than the one before.
+"""
+
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+
+from pipeline.lake.commit import exclusive, publish
+from pipeline.lake.delete_rows import Drop, drop_rows
+from pipeline.lake.manifest import COMPACTED, COMPACTION, LakeFile, Manifest, is_window, manifest_path, manifests
+from pipeline.lake.transaction import lock_path, try_lock
+from transforms.schema.tables import ARCHIVES, SCHEMA_VERSION, TABLES
+from transforms.storage.base import Store
+from transforms.write.parquet import TARGET_BYTES, merge_files
+
+KEPT_WINDOWS = timedelta(days=2)
+"""For how long after the compaction the manifest of a window stays: who reads the lake now may not know of it yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """One day that was compacted."""
+
+    day: date
+    runs: int
+    files_before: int
+    files_after: int
+
+
+def compact(store: Store, before: date) -> Iterator[Compacted]:
+    """Merges the small runs of each day before a date.
+
+    A run whose largest file is half the target size or more stays as it is, and so does one that is being made anew.
+
+    Args:
+        store: the lake.
+        before: days from this on are left alone: their runs may still come.
+
+    Yields:
+        Each day that was compacted, when it is.
+
+    Raises:
+        RunLockedError: another process compacts the lake or takes rows out of it.
+    """
+    with exclusive(store, COMPACTION):
+        for manifest in manifests(store):
+            if manifest.hides:
+                drop_rows(store, manifest, Drop(run_ids=manifest.hides))
+        days = defaultdict(list)
+        for manifest in manifests(store):
+            if manifest.run_date < before and _is_small(manifest):
+                days[manifest.run_date].append(manifest)
+        for day, small in sorted(days.items()):
+            if _is_worth_it(small):
+                with ExitStack() as stack:
+                    held = [m for m in small if try_lock(stack, store, m)]
+                    # With the locks, what stands stays: a run that was made anew since is left to the next time.
+                    standing = {(m.run_id, m.stamp) for m in manifests(store)}
+                    unchanged = [m for m in held if (m.run_id, m.stamp) in standing]
+                    if _is_worth_it(unchanged):
+                        yield _compact_day(store, day, unchanged)
+        _drop_windows(store)
+
+
+def _compact_day(store: Store, day: date, runs: list[Manifest]) -> Compacted:
+    token = secrets.token_hex(4)
+    run_id, partition, staging = f"{COMPACTED}{day:%Y%m%d}.{token}", f"dt={day}", f"_staging/{COMPACTION}/{token}"
+    files: dict[str, list[LakeFile]] = {ARCHIVES: [f for m in runs for f in m.files.get(ARCHIVES, [])]}
+    for table in TABLES:
+        paths = [f.path for m in runs for f in m.files.get(table, [])]
+        prefix = f"{staging}/publish/{table}/{partition}/part-{run_id}-"
+        merged = merge_files(store, table, partition, paths, prefix) if paths else []
+        files[table] = [
+            LakeFile(path=f.path.removeprefix(f"{staging}/publish/"), rows=f.rows, bytes=f.bytes) for f in merged
+        ]
+        if sum(f.rows for f in merged) != sum(m.rows(table) for m in runs):
+            raise OSError(f"the merged files of {table} of {day} hold another number of rows; the lake is as it was")
+    manifest = Manifest(
+        run_id=run_id,
+        run_date=day,
+        attempt=token,
+        schema_version=SCHEMA_VERSION,
+        committed_at=datetime.now(timezone.utc),
+        urls=sum(m.urls for m in runs),
+        files=files,
+        replaces=[path for m in runs for table in TABLES for path in (f.path for f in m.files.get(table, []))],
+        supersedes={run: stamp for m in runs for run, stamp in (*m.supersedes.items(), (m.run_id, m.stamp))},
+    )
+    publish(store, manifest, staging)
+    after = sum(len(files[table]) for table in TABLES)
+    return Compacted(day, len(runs), len(manifest.replaces), after)
+
+
+def _drop_windows(store: Store) -> None:
+    """Removes the manifests of windows whose rows have long been a compaction's, and their locks."""
+    old = datetime.now(timezone.utc) - KEPT_WINDOWS
+    standing = {*store.files("_runs")}
+    for manifest in manifests(store):
+        if manifest.committed_at < old:
+            windows = filter(is_window, manifest.supersedes.keys() - manifest.hides)
+            paths = {path for run_id in windows for path in (manifest_path(run_id), lock_path(run_id))}
+            store.delete(sorted(paths & standing))
+
+
+def _is_small(manifest: Manifest) -> bool:
+    sizes = [f.bytes for table in TABLES for f in manifest.files.get(table, [])]
+    return bool(sizes) and max(sizes) < TARGET_BYTES // 2
+
+
+def _is_worth_it(runs: list[Manifest]) -> bool:
+    files = Counter(table for m in runs for table in TABLES if m.files.get(table))
+    return len(runs) > 1 and max(files.values(), default=0) > 1

@@ -1,0 +1,140 @@
+"""Locks and the write-ahead log: how a manifest and its files change together."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.lake.manifest import COMPACTION, Manifest, manifest_path, to_json
+from transforms.storage.base import Changed, Locked, Store
+
+
+class CommitError(Exception):
+    """The run cannot be committed; nothing of it is visible. The message is one sentence."""
+
+
+class HeldError(CommitError):
+    """The quality gate holds the run. The message has a sentence for each breach, and one on what to do."""
+
+
+class NothingHeldError(Exception):
+    """There is nothing to accept. The message is one sentence."""
+
+
+class RunLockedError(Exception):
+    """Another process makes this very run now."""
+
+
+class Attempt(BaseModel):
+    """The mark of an attempt whose rows the next attempt at the same run may take over (`pipeline.lake.recovery`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fingerprint: str
+    """Of all that its rows depend on; another one's rows would differ."""
+    started_at: datetime
+    folder: str
+    """Where it stages, relative to the lake."""
+
+
+@contextmanager
+def locked(store: Store, run_id: str) -> Iterator[str]:
+    """Holds the lock of one run alone, or that of `COMPACTION`.
+
+    Raises:
+        RunLockedError: another process holds it.
+    """
+    path = lock_path(run_id)
+    try:
+        with store.lock(path) as holder:
+            yield holder
+    except Locked:
+        if run_id == COMPACTION:
+            raise RunLockedError(
+                f"another process compacts the lake or takes rows out of it ({store.uri(path)} is held): "
+                "wait until it ends"
+            ) from None
+        raise RunLockedError(
+            f"run {run_id} is being made by another process ({store.uri(path)} is held): "
+            "wait until it ends, or give another --run-id"
+        ) from None
+
+
+def staged_as(store: Store, run_id: str, name: str) -> list[str]:
+    """Where the attempts at a run have a file of this name beside what they staged."""
+    return [p for p in store.files(f"_staging/{run_id}") if p.count("/") == 3 and p.endswith(f"/{name}")]
+
+
+def attempts(store: Store, run_id: str) -> list[Attempt]:
+    """The attempts at a run that another attempt may take rows over from."""
+    read = [store.read(mark) for mark in staged_as(store, run_id, "attempt.json")]
+    return [Attempt.model_validate_json(data) for data in read if data is not None]
+
+
+def decide(store: Store, manifest: Manifest, staging: str) -> None:
+    """Writes the decision to publish a manifest; `show` and `clear` do the rest, or whoever comes after a crash.
+
+    Args:
+        store: the lake.
+        manifest: what shall stand. The caller holds its lock (`lock_of`).
+        staging: ``_staging/<the lock's name>/<a token>``; files that it names and that are new lie under its
+            ``publish``.
+    """
+    store.write(f"{staging}/manifest.json", to_json(manifest))
+
+
+def show(store: Store, manifest: Manifest, staging: str) -> None:
+    """Does what was decided: files move to their places, the manifest to ``_runs``, and what it replaces goes.
+
+    Each step can be repeated, so a crash anywhere in it does no harm.
+
+    Raises:
+        CommitError: another manifest stands than the one that this follows; nothing has moved.
+    """
+    path, data = manifest_path(manifest.run_id), to_json(manifest)
+    standing = store.read(path)
+    before = Manifest.model_validate_json(standing).stamp if standing is not None else None
+    try:
+        if standing != data and before != manifest.follows:
+            raise Changed
+        for table in manifest.files.values():
+            for file in table:
+                store.move(f"{staging}/publish/{file.path}", file.path)
+        if standing != data:
+            store.swap(path, data, standing)
+    except Changed as error:
+        raise CommitError(
+            f"run {manifest.run_id} was committed by another process meanwhile, which stands: {store.uri(path)}"
+        ) from error
+    store.delete(manifest.replaces)
+
+
+def clear(store: Store, staging: str) -> None:
+    """Removes a staging folder. The decision in it goes last: as long as it stands, the next run comes back to it."""
+    rest = [p for p in store.files(staging) if not p.endswith("/manifest.json")]
+    store.delete([*rest, f"{staging}/manifest.json"])
+
+
+def lock_of(manifest: Manifest) -> str:
+    """The name of the lock that guards this manifest."""
+    return COMPACTION if manifest.supersedes else manifest.run_id
+
+
+def try_lock(stack: ExitStack, store: Store, manifest: Manifest) -> bool:
+    """Takes the lock that guards a manifest until the stack ends; whoever calls holds that of `COMPACTION`.
+
+    Returns:
+        False where the run is being made anew by another process.
+    """
+    if lock_of(manifest) != COMPACTION:
+        try:
+            stack.enter_context(locked(store, manifest.run_id))
+        except RunLockedError:
+            return False
+    return True
+
+
+def lock_path(run_id: str) -> str:
+    """Where a run's lock lies."""
+    return f"_runs/{run_id}.lock"

@@ -1,0 +1,192 @@
+"""Committed runs made anew from what the lake holds, without a request: when code or models are newer than their rows.
+
+Pages that a run archived (``archive: true``) are extracted and annotated again; of its other articles the stored text
+is annotated again. All other rows stand as they were. The new rows take the place of the old ones with one manifest, as
+with ``--replace``; runs are taken in their order, so that a text which is the same as in an earlier run stays
+``unchanged``.
+"""
+
+import dataclasses
+import glob
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import date
+from functools import partial
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+from pipeline.config.models import RunConfig
+from pipeline.graph import articles_of, voices_in, write
+from pipeline.lake.commit import exclusive
+from pipeline.lake.manifest import Manifest, manifests, new_attempt, runs_of
+from pipeline.lake.query.catalog import open_manifests, quoted
+from pipeline.lake.query.crawl_state import look_up, open_ledger
+from pipeline.lake.recovery import adopt_rows, versions_of
+from pipeline.run.progress import UNWATCHED, Watcher
+from pipeline.run.runner import make
+from pipeline.steps.recovered import Resume
+from transforms.annotate.entities.gazetteer import LISTED_VERSION
+from transforms.schema.records import Fetch, Page, UrlRequest
+from transforms.schema.run import Run, StagedFile
+from transforms.schema.tables import ARCHIVES, TABLES
+from transforms.sources.config import WarcSource
+from transforms.storage.base import Store
+from transforms.storage.open import open_store
+from transforms.warc.reader import read_warc
+from transforms.warc.transform import ReadArchives
+
+_LARGEST = 2**30
+_OUTDATED = """
+    SELECT coalesce((SELECT bool_or(extractor_version <> $extractor) FROM articles), false) AND $has_archive
+      OR coalesce((SELECT bool_or(model_version NOT IN ($model, $listed)) FROM
+        (SELECT model_version FROM entities UNION ALL SELECT model_version FROM quotes)), false)
+"""
+
+
+class Reprocessed(NamedTuple):
+    """What became of one run."""
+
+    run_id: str
+    is_made: bool
+    """False where its rows are of this code and these models."""
+    pages: int = 0
+    """Pages that were extracted and annotated again."""
+    texts: int = 0
+    """Articles whose stored text was annotated again."""
+
+
+def reprocess(
+    config: RunConfig,
+    first: date = date.min,
+    last: date = date.max,
+    *,
+    everything: bool = False,
+    beam_options: Sequence[str] = (),
+    watcher: Watcher = UNWATCHED,
+) -> Iterator[Reprocessed]:
+    """Makes committed runs of a configuration anew, one after another.
+
+    Args:
+        config: the configuration: its name says which runs, its settings how.
+        first: earliest logical date of a run.
+        last: latest logical date.
+        everything: also runs whose rows are of this code and these models, such as after a change of settings.
+        beam_options: Beam's own command line options.
+        watcher: is told how each run goes; one that is asked to stop is committed all the same.
+
+    Yields:
+        Each run, when it is done.
+
+    Raises:
+        RunLockedError: another process makes the same run.
+        CommitError: a run could not be committed; it is as it was.
+        KeyboardInterrupt: a second SIGINT or SIGTERM came; the run is as it was.
+    """
+    store = open_store(config.lake)
+    for run_id in runs_of(manifests(store), config.name, first, last):
+        with exclusive(store, run_id) as holder:
+            holding = holding_of(store, run_id)
+            if not everything and not _is_outdated(store, config, run_id, holding):
+                yield Reprocessed(run_id, is_made=False)
+                continue
+            run, archives = _begin(store, run_id, holding, holder)
+            make(run, partial(_build, config=config, run=run, archives=archives), beam_options, watcher)
+            texts = sum(f.rows for f in run.adopted if f.table == "articles")
+            yield Reprocessed(run_id, is_made=True, pages=sum(f.rows for f in archives), texts=texts)
+
+
+def holding_of(store: Store, run_id: str) -> list[Manifest]:
+    """The manifests whose files hold the rows of a run: its own, or its compaction's."""
+    return [m for m in manifests(store) if m.holds(run_id)]
+
+
+def _where(run_id: str) -> str:
+    return f"run_id = {quoted(run_id)}"
+
+
+def _archives(holding: list[Manifest], run_id: str) -> list[StagedFile]:
+    files = [f for m in holding for f in m.files.get(ARCHIVES, []) if f.path.split("/")[1] == run_id]
+    return [StagedFile(table=ARCHIVES, partition="", path=f.path, rows=f.rows, bytes=f.bytes) for f in files]
+
+
+def _is_outdated(store: Store, config: RunConfig, run_id: str, holding: list[Manifest]) -> bool:
+    extractor, model = versions_of(config)
+    asked = {"extractor": extractor, "model": model, "listed": LISTED_VERSION}
+    tables = ("articles", "entities", "quotes")
+    with open_manifests(store, holding, tables=tables, where=f" WHERE {_where(run_id)}") as database:
+        found = database.execute(_OUTDATED, {**asked, "has_archive": bool(_archives(holding, run_id))}).fetchone()
+    return bool(found and found[0])
+
+
+def _begin(store: Store, run_id: str, holding: list[Manifest], holder: str) -> tuple[Run, list[StagedFile]]:
+    """A new attempt that has taken over what is not made anew, and the archives that are read, as its own."""
+    with open_manifests(store, holding, tables=("fetches",), where=f" WHERE {_where(run_id)}") as database:
+        told = database.execute("SELECT max(run_date), max(run_time) FROM fetches").fetchone()
+    day, moment = told if told and told[0] else (holding[0].run_date, None)
+    run = dataclasses.replace(new_attempt(run_id, day, store.root, holder), logical_time=moment)
+    pages: set[str] = set()
+    archives = []
+    for number, file in enumerate(_archives(holding, run_id)):
+        name = f"{ARCHIVES}/{run_id}/{run_id}-{run.attempt}-{number}.warc.gz"
+        copied = dataclasses.replace(file, partition=run.partition, path=f"{run.staging}/publish/{name}")
+        with store.local_copies([file.path]) as [old], store.new_file(copied.path) as new:
+            shutil.copyfile(old, new)
+            with new.open("rb") as archive:
+                found = {p.request.article_id for p in read_warc(archive, name, _LARGEST) if isinstance(p, Page)}
+        pages |= found
+        archives.append(dataclasses.replace(copied, rows=file.rows))
+    files = {t: [f.path for m in holding for f in m.files.get(t, [])] for t in ("articles", "fetches", "failures")}
+    kept = adopt_rows(store, run, files, f"{_where(run_id)} AND article_id NOT IN (FROM taken)", pages)
+    return dataclasses.replace(run, adopted=(*kept, *archives)), archives
+
+
+def _build(pipeline: beam.Pipeline, config: RunConfig, run: Run, archives: list[StagedFile]) -> None:
+    """The graph of a run that is made anew."""
+    uris = [open_store(run.lake).uri(file.path) for file in archives]
+    paths = tuple(uri if uri.startswith("gs://") else glob.escape(uri) for uri in uris)
+    sources = [WarcSource(type="warc", path=paths, max_body_bytes=_LARGEST)] if paths else []
+    resumed = pipeline | Resume(run)
+    archived = pipeline | ReadArchives(sources)
+    pages = archived.pages | "Restore" >> beam.ParDo(_Restore(config, run)).with_output_types(Page)
+    rows = [*articles_of(pages, config, "Archived"), *voices_in(resumed.articles, config, "Resumed")]
+    asked = pages | "Requests" >> beam.Map(lambda page: page.request).with_output_types(UrlRequest)
+    requests = [asked, resumed.requests]
+    write(run, rows, [resumed.rows], [resumed.pages], requests, config.quality)
+
+
+_FETCHED = [field.name for field in dataclasses.fields(Fetch) if field.name in TABLES["fetches"].schema.names]
+
+
+class _Restore(beam.DoFn):
+    """Archived pages with the ledger row of their fetch, and with the text that earlier runs know."""
+
+    def __init__(self, config: RunConfig, run: Run) -> None:
+        self._config, self._run = config, run
+
+    def setup(self) -> None:
+        store, run = open_store(self._run.lake), self._run
+        names = ", ".join(_FETCHED)
+        with ExitStack() as stack:
+            where = f" WHERE {_where(run.run_id)} AND body_hash IS NOT NULL"
+            holding = holding_of(store, run.run_id)
+            own = stack.enter_context(open_manifests(store, holding, tables=("fetches",), where=where))
+            rows = own.execute(f"SELECT {names} FROM fetches").fetchall()  # noqa: S608 - names of ours
+            fetches = [_fetch(row) for row in rows]
+            self._fetches = {fetch.article_id: fetch for fetch in fetches}
+            ledger = stack.enter_context(open_ledger(store))
+            requests = [UrlRequest(url=f.url, article_id=f.article_id, source=f.source) for f in fetches]
+            self._known = look_up(ledger, requests, run, is_remade=True) if self._config.revisit.conditional else {}
+
+    def process(self, page: Page) -> Iterator[Page]:
+        article_id = page.request.article_id
+        past, fetch = self._known.get(article_id), self._fetches.get(article_id, page.fetch)
+        text_hash = past.text_hash if past else None
+        request = dataclasses.replace(page.request, url=fetch.url, source=fetch.source, text_hash=text_hash)
+        settled = dataclasses.replace(fetch, outcome="ok", reason=None, retriable=False, text_hash=None)
+        yield dataclasses.replace(page, request=request, fetch=settled)
+
+
+def _fetch(row: tuple[Any, ...]) -> Fetch:
+    return Fetch(**dict(zip(_FETCHED, row, strict=True)))

@@ -1,0 +1,1 @@
+"""The transforms that only a run has."""

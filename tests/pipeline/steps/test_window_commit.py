@@ -1,0 +1,251 @@
+"""The windows of a stream: each is a run of its own, committed once, whatever dies in between."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.transforms.window import IntervalWindow
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import PaneInfo, PaneInfoTiming
+
+import pipeline.lake.commit
+import pipeline.lake.transaction
+import pipeline.steps.window_commit
+from pipeline.lake.commit import exclusive
+from pipeline.lake.compaction import KEPT_WINDOWS, compact
+from pipeline.lake.manifest import KEPT, manifests, new_attempt, read_manifest
+from pipeline.lake.query.crawl_state import look_up, open_ledger
+from pipeline.lake.transaction import CommitError, RunLockedError, locked
+from pipeline.steps.window_commit import CommitWindows, _CommitWindow, commit_window, window_run
+from tests.support.lakes import by_glob, by_manifest, column, run_of
+from tests.support.records import make_article, make_fetch
+from transforms.schema.run import Run, StagedFile
+from transforms.storage.base import Store
+from transforms.storage.folder import FolderStore
+from transforms.storage.open import open_store
+from transforms.write.parquet import write_rows
+
+BEGAN = datetime(2026, 3, 4, 12, 3, 10, 500_000, tzinfo=timezone.utc)
+NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return FolderStore(str(tmp_path / "lake"))
+
+
+def stream_of(store: Store, began: datetime = BEGAN) -> Run:
+    return replace(new_attempt("live-stream", began.date(), store.root), logical_time=began)
+
+
+def staged(stream: Run, *numbers: int, start: datetime = NOON, receipts: Iterable[str] = ()) -> list[StagedFile]:
+    """What a stream stages of some pages."""
+    run = stream.of_window(start)
+    name = "-".join(map(str, numbers))
+    rows = {
+        "articles": [make_article(n) for n in numbers],
+        "fetches": [make_fetch(n, receipt=r) for n, r in zip(numbers, [*receipts, *[None] * 9], strict=False)],
+    }
+    return [
+        write_rows(run, table, records, f"{stream.staging}/rows/{table}/{run.run_id}.{name}.parquet")  # type: ignore[arg-type]
+        for table, records in rows.items()
+    ]
+
+
+class Fired:
+    """Hands panes to the commit as a runner does, and notes what was acknowledged, and what stood by then."""
+
+    def __init__(self, stream: Run) -> None:
+        self.told: list[str] = []
+        self._stream, self._do = stream, _CommitWindow(stream, self._acknowledge)
+        self.stood: list[list[str]] = []
+
+    def _acknowledge(self, receipts: Iterable[str]) -> None:
+        self.told += receipts
+        self.stood.append([m.run_id for m in manifests(open_store(self._stream.lake))])
+
+    def __call__(self, files: list[StagedFile], pane: int = 0, start: datetime = NOON) -> str:
+        at = Timestamp.of(start.timestamp())
+        timing = PaneInfoTiming.LATE if pane else PaneInfoTiming.ON_TIME
+        info = PaneInfo(pane == 0, False, timing, pane, pane)
+        [run_id] = self._do.process(("", files), IntervalWindow(at, at + 300), info)
+        return run_id
+
+
+def test_a_window_is_a_run_with_its_id_its_day_and_its_stories(store: Store) -> None:
+    stream = stream_of(store)
+    assert Fired(stream)(staged(stream, 1, 2)) == "live-20260304T120000"
+    manifest = read_manifest(store, "live-20260304T120000")
+    assert manifest is not None
+    assert (manifest.run_date, manifest.urls, manifest.rows("articles")) == (NOON.date(), 2, 2)
+    assert manifest.rows("stories") == 2
+    assert set(column(store, "SELECT DISTINCT run_id FROM fetches")) == {"live-20260304T120000"}
+    assert column(store, "SELECT DISTINCT run_time FROM fetches") == [NOON]
+    assert by_glob(store) == by_manifest(store)
+    assert store.files("_staging") == []
+
+
+def test_the_same_window_again_changes_nothing_and_tells_the_queues_once_more(store: Store) -> None:
+    stream = stream_of(store)
+    fired, files = Fired(stream), staged(stream, 1, 2, receipts=["r1", "r2"])
+    assert fired(files) == fired(files)
+    before = by_manifest(store)
+    # A runner that restores a checkpoint may hand over fewer.
+    fired(files[:1])
+    assert by_manifest(store) == before
+    assert fired.told == ["r1", "r2", "r1", "r2"]
+    assert len(manifests(store)) == 1
+
+
+def test_what_is_late_is_a_run_of_its_own_whose_rows_carry_its_id(store: Store) -> None:
+    stream = stream_of(store)
+    fired = Fired(stream)
+    ids = [fired(staged(stream, 1)), fired(staged(stream, 4), pane=1), fired(staged(stream, 7), pane=2)]
+    assert ids == [f"live-20260304T120000{late}" for late in ("", "-late1", "-late2")]
+    assert fired(staged(stream, 4), pane=1) == ids[1]
+    assert column(store, "SELECT run_id FROM fetches ORDER BY url") == ids
+    assert column(store, "SELECT run_id FROM articles ORDER BY url") == ids
+
+
+def test_a_stream_that_starts_again_inside_a_window_takes_nothings_place(store: Store) -> None:
+    first, second = stream_of(store), stream_of(store, BEGAN + timedelta(seconds=20))
+    one, two = Fired(first), Fired(second)
+    files = staged(second, 2)
+    ids = [one(staged(first, 1)), two(files), two(staged(second, 3), pane=1)]
+    assert ids == [f"live-20260304T120000{late}" for late in ("", "-late1", "-late2")]
+    assert two(files) == ids[1]  # once more
+    assert column(store, "SELECT url FROM fetches ORDER BY url") == sorted(make_fetch(n).url for n in (1, 2, 3))
+
+
+def test_each_window_has_its_own_id_also_where_a_clock_is_behind_and_over_midnight(store: Store) -> None:
+    stream = stream_of(store)
+    starts = [NOON - timedelta(hours=1), NOON - timedelta(minutes=5), NOON, NOON + timedelta(hours=12)]
+    ids = [Fired(stream)(staged(stream, n, start=start), start=start) for n, start in enumerate(starts)]
+    assert len({*ids}) == 4
+    assert column(store, "SELECT count(*) FROM fetches") == [4]
+    manifest = read_manifest(store, ids[-1])
+    assert manifest is not None
+    assert (ids[-1], str(manifest.run_date)) == ("live-20260305T000000", "2026-03-05")
+    assert all("dt=2026-03-05" in path for path in manifest.paths)
+
+
+def test_windows_of_a_second_do_not_meet(store: Store) -> None:
+    stream = stream_of(store)
+    assert window_run(stream, NOON, 0).run_id != window_run(stream, NOON + timedelta(seconds=1), 0).run_id
+
+
+def test_a_window_that_another_attempt_committed_meanwhile_is_refused(store: Store) -> None:
+    stream, other = stream_of(store), stream_of(store)
+    run = window_run(stream, NOON, 0)
+    commit_window(window_run(other, NOON, 0), staged(other, 1))
+    with pytest.raises(CommitError, match="was committed by another attempt"):
+        commit_window(run, staged(stream, 2))
+    assert column(store, "SELECT count(*) FROM fetches") == [1]
+
+
+def test_queues_are_told_after_the_commit_and_not_when_it_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = stream_of(store)
+    fired, files = Fired(stream), staged(stream, 1, receipts=["r1"])
+    with locked(store, "live-20260304T120000"), pytest.raises(RunLockedError):
+        fired(files)
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline.steps.window_commit, "write_stories", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fired(files)
+    assert fired.told == []
+    assert {f.path for f in files} <= {*store.files("_staging")}
+    fired(files)
+    assert (fired.told, fired.stood) == (["r1"], [["live-20260304T120000"]])
+
+
+def test_a_crash_between_the_decision_and_its_show_is_finished_by_the_retry(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = stream_of(store)
+    fired, files = Fired(stream), staged(stream, 1, 2)
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline.lake.commit, "show", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fired(files)
+    assert read_manifest(store, "live-20260304T120000") is None
+    fired(files)
+    assert column(store, "SELECT count(*) FROM articles") == [2]
+    assert by_glob(store) == by_manifest(store)
+    assert store.files("_staging") == []
+
+
+@pytest.mark.parametrize("days", [0.5, 3])
+def test_other_commands_leave_what_a_stream_stages_alone_however_long_it_flows(store: Store, days: float) -> None:
+    stream = stream_of(store)
+    mark = pipeline.lake.transaction.Attempt(
+        fingerprint="x", started_at=datetime.now(timezone.utc) - days * KEPT, folder=stream.staging
+    )
+    files = staged(stream, 1)
+    store.write(f"{stream.staging}/attempt.json", mark.model_dump_json().encode())
+    with locked(store, "live-stream"):
+        run_of(store, "daily-20260304T0000", [make_article(9)])
+    # Its process fell, its workers go on.
+    run_of(store, "daily-20260305T0000", [make_article(8)])
+    with exclusive(store, "live-stream"):
+        assert {f.path for f in files} <= {*store.files("_staging")}
+
+
+def aged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long after the compaction."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(timezone.utc) + KEPT_WINDOWS + timedelta(hours=1)
+
+    monkeypatch.setattr("pipeline.lake.compaction.datetime", Later)
+
+
+def test_manifests_of_compacted_windows_go_in_time_and_their_rows_stay(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = stream_of(store)
+    for n in range(4):
+        start = NOON + timedelta(minutes=5 * n)
+        Fired(stream)(staged(stream, n, start=start), start=start)
+    run_of(store, "daily-20260304T0000", [make_article(9)])
+    before, day = by_manifest(store), NOON.date() + timedelta(days=1)
+    [done] = compact(store, day)
+    assert done.runs == 5
+    assert len(manifests(store)) == 1
+    list(compact(store, day))
+    assert sum(path.endswith(".json") for path in store.files("_runs")) == 6  # not yet: who reads now needs them
+    aged(store, monkeypatch)
+    list(compact(store, day))
+    left = [path for path in store.files("_runs") if "live-" in path]
+    assert left == []
+    assert read_manifest(store, "daily-20260304T0000") is not None
+    assert by_manifest(store) == by_glob(store) == before
+    [known] = manifests(store)
+    assert known.holds("live-20260304T120000")
+    assert by_manifest(store, "live-20260304T120000")["articles"]
+    with open_ledger(store) as database:
+        request = make_fetch(1)
+        assert look_up(database, [request], stream)  # type: ignore[list-item]
+
+
+def test_files_are_grouped_by_window_through_beam(store: Store) -> None:
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+    from apache_beam.transforms.window import FixedWindows, TimestampedValue
+
+    stream = stream_of(store)
+    starts = [NOON, NOON, NOON + timedelta(minutes=5)]
+    files = [(f, s.timestamp()) for n, s in enumerate(starts) for f in staged(stream, n, start=s)]
+    with beam.Pipeline(FnApiRunner()) as made:
+        (
+            made
+            | beam.Create(files)
+            | beam.Map(lambda pair: TimestampedValue(*pair)).with_output_types(StagedFile)
+            | beam.WindowInto(FixedWindows(300))
+            | CommitWindows(stream, lambda _: None)
+        )
+    found = {m.run_id: m.urls for m in manifests(store)}
+    assert found == {"live-20260304T120000": 2, "live-20260304T120500": 1}

@@ -1,0 +1,40 @@
+"""Originals are found by hashes that they share with a text, however many there are."""
+
+import random
+from array import array
+from collections import Counter
+
+import pytest
+
+from pipeline.stories import sketch_index as originals
+from pipeline.stories.sketch_index import COMMON, INDEXED, Originals
+
+
+def sketches(number: int, different: int) -> list["array[int]"]:
+    """Sketches of so many hashes in all, each of up to 64."""
+    chance = random.Random(number)  # noqa: S311
+    hashes = [chance.getrandbits(64) for _ in range(different)]
+    return [array("Q", sorted(chance.sample(hashes, chance.randrange(1, 65)))) for _ in range(number)]
+
+
+@pytest.mark.parametrize("different", [80, 2_000], ids=["common hashes", "rare hashes"])
+def test_it_finds_what_comparing_with_each_original_finds(different: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Small enough that hashes come to lie in the dictionary and in arrays that were merged and not.
+    monkeypatch.setattr(originals, "_FRESH", 500)
+    monkeypatch.setattr(originals, "_MERGED", 2_000)
+    known, *asked = sketches(400, different), *sketches(30, different)
+    found = Originals()
+    assert [found.add(f"s{n}", f"a{n}", sketch) for n, sketch in enumerate(known)] == list(range(400))
+    sizes = Counter(value for sketch in known for value in sketch[:INDEXED])
+    for own in [*asked, *known[:30]]:
+        rare = {value for value in own if sizes[value] <= COMMON}
+        expected = {n: len(rare & set(sketch[:INDEXED])) for n, sketch in enumerate(known)}
+        assert found.sharing(own) == Counter({n: count for n, count in expected.items() if count})
+    assert [found.sketch(n) for n in range(400)] == known
+
+
+def test_a_story_is_taken_once() -> None:
+    found = Originals()
+    one, other = sketches(2, 100)
+    assert (found.add("s", "a", one), found.add("s", "b", other)) == (0, 0)
+    assert (found.article_ids, found.sketch(0)) == (["a"], one)

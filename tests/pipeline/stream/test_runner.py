@@ -1,0 +1,135 @@
+"""`onrecord stream` before anything flows: what is refused, with which options, which graph."""
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.portability.api import beam_runner_api_pb2
+
+from pipeline.config.errors import ConfigError
+from pipeline.config.models import RunConfig
+from pipeline.graph import build_stream
+from pipeline.lake.manifest import check_run_id, new_attempt
+from pipeline.lake.transaction import RunLockedError, locked
+from pipeline.run.engines import PRISM, runner_of
+from pipeline.stream.runner import flow, stream_options
+from tests.support.gcs import serve_gcs
+from transforms.storage.folder import FolderStore
+
+QUEUE = "projects/news-site/subscriptions/urls"
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logging.disable(logging.ERROR)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def config_of(folder: Path, **more: Any) -> RunConfig:
+    known = {"name": "live", "lake": str(folder), "sources": [{"type": "feeds", "urls": ["http://a.example/feed"]}]}
+    return RunConfig.model_validate({**known, **more})
+
+
+def graph_of(config: RunConfig, *options: str) -> beam_runner_api_pb2.Pipeline:
+    pipeline = beam.Pipeline(options=stream_options(options))
+    run = new_attempt("live-stream", datetime.now(timezone.utc).date(), config.lake)
+    build_stream(pipeline, config, replace(run, logical_time=datetime.now(timezone.utc)))
+    return pipeline.to_runner_api()
+
+
+def stages(graph: beam_runner_api_pb2.Pipeline) -> set[str]:
+    return {transform.unique_name.split("/")[0] for transform in graph.components.transforms.values()}
+
+
+@pytest.fixture(autouse=True)
+def _prism(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program of Prism's name on the PATH: none of these tests starts it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "prism").touch(mode=0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_a_stream_flows_on_prism_unless_told_otherwise() -> None:
+    options = stream_options([])
+    assert runner_of(options) == PRISM
+    assert options.view_as(StandardOptions).streaming is True
+    assert runner_of(stream_options(["--runner=FlinkRunner"])) == "FlinkRunner"
+
+
+@pytest.mark.parametrize("runner", ["DirectRunner", "FnApiRunner", "direct", "SwitchingDirectRunner"])
+def test_a_runner_that_closes_no_window_is_refused(runner: str) -> None:
+    with pytest.raises(ConfigError, match="it closes no window before the end; allowed are prism, flink and dataflow"):
+        stream_options([f"--runner={runner}"])
+
+
+def test_what_only_a_run_can_read_is_refused_before_anything_is_locked(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="type warc"):
+        flow(config_of(tmp_path / "lake", sources=[{"type": "warc", "path": "a.warc.gz"}]))
+    with pytest.raises(ConfigError, match="archive: true"):
+        flow(config_of(tmp_path / "lake", archive=True))
+    assert not (tmp_path / "lake").exists()
+
+
+def test_one_stream_of_a_configuration_flows_at_a_time(tmp_path: Path) -> None:
+    store = FolderStore(str(tmp_path))
+    with locked(store, "live-stream"), pytest.raises(RunLockedError, match="is being made by another process"):
+        flow(config_of(tmp_path))
+
+
+def test_no_run_can_have_a_streams_id() -> None:
+    check_run_id("live-stream")
+    with pytest.raises(ValueError, match="-stream is what the ids of streams end with"):
+        check_run_id("live-stream", is_new=True)
+
+
+def test_a_streams_graph_is_unbounded_and_has_its_parts(tmp_path: Path) -> None:
+    feeds = {"type": "feeds", "urls": ["http://a.example/feed"]}
+    graph = graph_of(config_of(tmp_path, sources=[{"type": "pubsub", "subscription": QUEUE}, feeds]))
+    found = stages(graph)
+    assert {"WatchListings", "ReadPubSub0", "TakeUp", "DropSeen", "Recall", "FetchPages", "CommitWindows"} <= found
+    windows = {
+        strategy.trigger.WhichOneof("trigger"): strategy for strategy in graph.components.windowing_strategies.values()
+    }
+    strategy = windows["after_end_of_window"]
+    assert strategy.allowed_lateness == 3_600_000
+    assert strategy.accumulation_mode == beam_runner_api_pb2.AccumulationMode.DISCARDING
+    fetch = next(t for t in graph.components.transforms.values() if t.unique_name.endswith("FetchPages/Fetch"))
+    assert b"FetchInTurns" in fetch.spec.payload
+    [fetched] = fetch.inputs.values()
+    is_bounded = graph.components.pcollections[fetched].is_bounded
+    assert is_bounded == beam_runner_api_pb2.IsBounded.UNBOUNDED
+
+
+def test_a_streams_graph_for_dataflow_lets_its_own_source_read_the_queue(tmp_path: Path) -> None:
+    source = {"type": "pubsub", "subscription": QUEUE, "id_attribute": "uid"}
+    with serve_gcs("news"):
+        graph = graph_of(
+            config_of(tmp_path, sources=[source], lake="gs://news/lake"),
+            "--runner=DataflowRunner",
+            "--project=news-site",
+            "--region=europe-west1",
+            "--temp_location=gs://news/temp",
+        )
+    reads = [t for t in graph.components.transforms.values() if t.spec.urn == "beam:transform:pubsub_read:v1"]
+    [read] = reads
+    payload = beam_runner_api_pb2.PubSubReadPayload.FromString(read.spec.payload)
+    assert (payload.subscription, payload.id_attribute, payload.with_attributes) == (QUEUE, "uid", True)
+    assert payload.timestamp_attribute == ""  # one broken message would stop the job
+
+
+def test_keys_go_to_the_workers_and_are_not_printed(tmp_path: Path) -> None:
+    config = config_of(tmp_path, fetch={"headers": {"a.example": {"X-Key": "hidden1"}}})
+    pipeline = beam.Pipeline(options=PipelineOptions())
+    run = new_attempt("live-stream", datetime.now(timezone.utc).date(), config.lake)
+    build_stream(pipeline, config, replace(run, logical_time=datetime.now(timezone.utc)))
+    shown = repr([(t.full_label, t.transform) for t in pipeline.transforms_stack]) + repr(config)
+    assert "hidden1" not in shown

@@ -1,0 +1,187 @@
+"""Write the reference pages of the documentation (docs/reference/) from the code: ``make docs``.
+
+The models of the configuration, the schemas of the tables, the list of reasons and the command line say it once;
+`tests/docs/test_docs.py` holds the written pages against them.
+"""
+
+import ast
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+import typer.main
+from typer.cli import get_docs_for_click
+
+from pipeline.cli.app import app
+from pipeline.config.models import RunConfig
+from pipeline.report.advice import ADVICE
+from transforms.schema.failures import Reason
+from transforms.schema.tables import SCHEMA_VERSION, TABLES
+
+FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+NOTE = "<!-- Made from the code by `make docs`: change it there. -->\n\n"
+
+
+def configuration() -> str:
+    """Every option of a configuration file: its type, what is allowed, its default and its meaning."""
+    schema = RunConfig.model_json_schema()
+    parts = [
+        "# Configuration\n\nA run is described by one YAML file. A key or value that is not allowed is refused before "
+        "anything runs; `onrecord check FILE` prints the whole configuration with its defaults. `--set KEY=VALUE` with "
+        "a dotted key overrides one option, `${NAME}` and `${NAME:-default}` in a value stand for environment "
+        "variables, `${DATE}`, `${YEAR}`, `${MONTH}` and `${DAY}` for the run's logical date.\n"
+    ]
+    for field in schema["properties"].values():
+        if "$ref" in field:
+            field.setdefault("description", _definition(schema, field["$ref"])["description"])
+    parts += [f"## {title}\n\n{meaning}\n\n{_options(part)}" for title, meaning, part in _sections(schema)]
+    return "\n".join(parts)
+
+
+def _sections(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    yield "The file", "The top level.", schema
+    for kind, reference in schema["properties"]["sources"]["items"]["discriminator"]["mapping"].items():
+        model = _definition(schema, reference)
+        yield f"sources: type {kind}", model["description"], model
+    for key, field in schema["properties"].items():
+        if "$ref" in field:
+            model = _definition(schema, field["$ref"])
+            yield key, model["description"], model
+
+
+def _options(model: dict[str, Any]) -> str:
+    rows = []
+    for name, field in model["properties"].items():
+        required = name in model.get("required", ())
+        default = "**required**" if required else f"`{_shown(field['default'])}`" if "default" in field else ""
+        inner = f"see [{name}](#{name})" if "$ref" in field else "see below" if name == "sources" else _kind(field)
+        meaning = field.get("description", "what kind of source this is")
+        rows.append([f"`{name}`", inner, default, meaning])
+    return _table(["option", "allowed", "default", "meaning"], rows)
+
+
+def _kind(field: dict[str, Any]) -> str:
+    """What a value may be, in words, by its JSON Schema."""
+    if "anyOf" in field:
+        return " or ".join(_kind(option) for option in field["anyOf"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    kind = field.get("type", "")
+    if kind == "array":
+        return f"list of: {_kind(field['items'])}"
+    if kind == "object":
+        return f"mapping to: {_kind(field['additionalProperties'])}"
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+    kind = {"date": "date", "password": "text, never printed"}.get(
+        field.get("format", ""), words.get(kind, "empty" if kind == "null" else kind)
+    )
+    return " ".join([kind, *_bounds(field)])
+
+
+def _bounds(field: dict[str, Any]) -> Iterator[str]:
+    least, above, most = field.get("minimum"), field.get("exclusiveMinimum"), field.get("maximum")
+    if least is not None and most is not None:
+        yield f"{_shown(least)} to {_shown(most)}"
+    elif least is not None:
+        yield f"of at least {_shown(least)}"
+    elif above is not None:
+        yield f"above {_shown(above)}" + (f", at most {_shown(most)}" if most is not None else "")
+    if "pattern" in field:
+        yield f"of the form `{field['pattern']}`"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "null"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value)
+
+
+def tables() -> str:
+    """Every table and column."""
+    parts = [
+        f"# Tables\n\nSchema version {SCHEMA_VERSION}. Times are UTC with microseconds; offsets are code points into "
+        "`articles.text`, end exclusive. Where the files lie and when they are seen: [the lake](../lake.md). "
+        "`onrecord schema` prints the same.\n"
+    ]
+    for table in TABLES.values():
+        rows = [[f"`{c.name}`", f"`{c.type}`", "yes" if c.nullable else "", c.meaning] for c in table.columns]
+        about = f"{table.meaning}. Unique by `{', '.join(table.key)}`, sorted by `{', '.join(table.order)}`."
+        parts.append(f"## {table.name}\n\n{about[0].upper()}{about[1:]}\n")
+        parts.append(_table(["column", "type", "may be null", "meaning"], rows))
+    return "\n".join(parts)
+
+
+def reasons() -> str:
+    """Every reason that a URL has no article."""
+    rows = [
+        [f"`{reason.value}`", meaning, "yes" if reason.retriable else "", ADVICE[reason]]
+        for reason, meaning in meanings_of_reasons().items()
+    ]
+    return (
+        "# Reasons\n\nThe codes in `fetches.reason` and `failures.reason`. Retriable: another try may succeed, and the "
+        "next runs of the configuration take the URL up by themselves "
+        "([why is this article missing](../missing.md)).\n\n"
+        + _table(["reason", "what happened", "retriable", "what to do"], rows)
+    )
+
+
+def meanings_of_reasons() -> dict[Reason, str]:
+    """The sentence below each member of `Reason` in its source."""
+    (class_,) = ast.parse(inspect.getsource(Reason)).body
+    assert isinstance(class_, ast.ClassDef)
+    found = {}
+    for member, sentence in zip(class_.body, class_.body[1:], strict=False):
+        if isinstance(member, ast.Assign) and isinstance(sentence, ast.Expr):
+            found[Reason(ast.literal_eval(member.value))] = str(ast.literal_eval(sentence.value))
+    return found
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    command = typer.main.get_command(app)
+    os.environ.pop("ONRECORD_LAKE", None)
+    context = typer.Context(command, info_name="onrecord", help_option_names=["-h", "--help"], show_default=True)
+    made = get_docs_for_click(obj=command, ctx=context, name="onrecord", title="Command line")
+    return made.replace("```console\n$ ", "```text\n").rstrip() + "\n"
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _definition(schema: dict[str, Any], reference: str) -> dict[str, Any]:
+    found: dict[str, Any] = schema["$defs"][reference.rsplit("/", 1)[1]]
+    return found
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "configuration.md": configuration,
+    "tables.md": tables,
+    "reasons.md": reasons,
+    "commands.md": commands,
+}
+
+
+def main() -> int:
+    """Writes the pages."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(NOTE + page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

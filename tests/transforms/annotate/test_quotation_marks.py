@@ -1,0 +1,95 @@
+"""Quote marks of every style, paired paragraph by paragraph."""
+
+import pytest
+
+from transforms.annotate.nlp.quotation_marks import MAX_MARKS, Run, find_runs, split_paragraphs
+
+
+def _runs(text: str) -> list[Run]:
+    return find_runs(text, split_paragraphs(text))
+
+
+def _inside(text: str) -> list[str]:
+    return [text[run.start : run.end].strip() for run in _runs(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ('She said "rain" twice.', ["rain"]),
+        ("She said “rain” twice.", ["rain"]),
+        ("She said ``rain'' twice.", ["rain"]),
+        ("She said ''rain'' twice.", ["rain"]),
+        ("She said «rain» and « snow ».", ["rain", "snow"]),
+        ("She said »rain« twice.", ["rain"]),
+        ("She said ‹rain› twice.", ["rain"]),
+        ("She said „rain“ and „snow”.", ["rain", "snow"]),
+        ("She said ”rain” twice.", ["rain"]),
+        ("She said 「rain」 twice.", ["rain"]),
+        ("She said ‘rain’ and 'snow'.", ["rain", "snow"]),
+        ('Mixed "rain” and “snow" here.', ["rain", "snow"]),
+    ],
+)
+def test_each_style_of_marks(text: str, inside: list[str]) -> None:
+    assert _inside(text) == inside
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The drivers' strike and the owners' answer.",
+        "Rock 'n' roll in the '90s, 'tis said.",
+        "It's Ida's boat, isn't it?",
+        "A board of 6'2\" and one of 5'11\" were sawn.",
+        'A 12" pipe and a 14" pipe.',
+        "The line to 's-Hertogenbosch is shut.",
+    ],
+)
+def test_apostrophes_feet_and_inches_are_no_marks(text: str) -> None:
+    assert _inside(text) == []
+
+
+def test_inches_inside_speech_do_not_end_it() -> None:
+    assert _inside('"He is 6\'2" tall," she said.') == ["He is 6'2\" tall,"]
+
+
+def test_a_year_can_end_speech() -> None:
+    assert _inside('"We came in \'98" was all.') == ["We came in '98"]
+
+
+def test_marks_inside_marks_belong_to_the_outer_ones() -> None:
+    assert _inside("“He told me ‘never’ and “always” too,” she said.") == ["He told me ‘never’ and “always” too,"]
+    assert _inside("‘They sang “Home” twice,’ she said.") == ["They sang “Home” twice,"]
+
+
+def test_speech_of_several_paragraphs_opens_again_and_closes_once() -> None:
+    text = "“One.\n\n“Two.\n\n“Three,” she said. “Four.”"
+    assert _inside(text) == ["One.", "Two.", "Three,", "Four."]
+    assert [run.continues for run in _runs(text)] == [True, True, False, False]
+
+
+def test_a_stray_mark_costs_its_own_paragraph_alone() -> None:
+    text = 'The "gate stood open all night.\n\nThe guard "slept" there.\n\n"Yes," he said.'
+    assert _inside(text)[1:] == ["slept", "Yes,"]
+    assert not _runs(text)[0].continues
+
+
+def test_a_stray_mark_before_a_pair_leaves_the_pair() -> None:
+    assert _inside('The gate" stood open. "Yes," he said.') == ["Yes,"]
+
+
+def test_empty_marks_are_no_run() -> None:
+    assert _inside('A box marked “” and one marked "".') == []
+
+
+def test_a_paragraph_of_too_many_marks_is_not_read() -> None:
+    assert _inside("“a” " * MAX_MARKS + "\n“b”") == ["b"]
+
+
+def test_paragraphs_are_lines_with_words() -> None:
+    text = "one\n\n  \n—\ntwo\r\n"
+    assert [text[a:b].strip() for a, b in split_paragraphs(text)] == ["one", "two"]
+
+
+def test_marks_around_nothing_but_a_comma_hold_no_words() -> None:
+    assert _inside("She said “,” and left.") == []

@@ -1,0 +1,174 @@
+"""The address guard: no spelling of a private address gets through, and what the configuration opens does."""
+
+import asyncio
+import socket
+
+import pytest
+
+from tests.support.addresses import CLOSED
+from tests.support.http_server import Fetch, Server, answer
+from transforms.fetch.config import FetchConfig
+from transforms.fetch.http.address_guard import Guard, PrivateAddress, is_public
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.records import Page
+from transforms.schema.urls import canonical_url
+
+NAMES = ["localhost", "LOCALHOST", "localhost.", "metadata.google.internal", "intranet", "127.0.0.1.nip.example"]
+
+
+@pytest.mark.parametrize("host", CLOSED)
+def test_closed_addresses(host: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        Guard(FetchConfig()).check(canonical_url(f"http://{host}/"))
+    assert caught.value.reason is Reason.PRIVATE_ADDRESS
+
+
+@pytest.mark.parametrize("host", ["user@127.0.0.1", "example.org:pw@10.0.0.1", "[fe80::1%25eth0]", "127.0.0.1:80:80"])
+def test_forms_that_are_no_url(host: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        canonical_url(f"http://{host}/")
+    assert caught.value.reason is Reason.INVALID_URL
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1", "fe80::1%2"])
+def test_names_that_lead_there(monkeypatch: pytest.MonkeyPatch, name: str, address: str) -> None:
+    _answer(monkeypatch, ["8.8.8.8", address])
+    with pytest.raises(PrivateAddress):
+        _resolve(FetchConfig(), canonical_url(f"http://{name}/").split("/")[2])
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_public_addresses(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    assert is_public(address)
+    _answer(monkeypatch, [address, address])
+    assert _resolve(FetchConfig(), "example.org") == [(address, 443)]
+
+
+def test_what_is_no_address_is_not_public() -> None:
+    assert not is_public("example.org")
+    assert not is_public("")
+
+
+def test_opened_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = FetchConfig(allow_private_hosts=("*.intranet.example", "10.1.2.3"))
+    _answer(monkeypatch, ["10.1.2.3"])
+    assert _resolve(config, "wiki.intranet.example") == [("10.1.2.3", 443)]
+    with pytest.raises(PrivateAddress):
+        _resolve(config, "intranet.example.org")
+    Guard(config).check("http://10.1.2.3/")
+    with pytest.raises(Rejected):
+        Guard(config).check("http://10.1.2.4/")
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254"])
+def test_metadata_is_never_opened(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    config = FetchConfig(allow_private_hosts=("*",), resolve={"mapped.example": address})
+    _answer(monkeypatch, [address])
+    for name in ("named.example", "mapped.example"):
+        with pytest.raises(PrivateAddress):
+            _resolve(config, name)
+
+
+def test_resolve_needs_no_lookup_and_still_counts_as_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    _answer(monkeypatch, [])
+    targets = {"a.example": "127.0.0.1:8080", "b.example": "8.8.8.8", "*": "[2606:4700::1111]:81"}
+    config = FetchConfig(resolve=targets, allow_private_hosts=("a.example",))
+    assert _resolve(config, "a.example") == [("127.0.0.1", 8080)]
+    assert _resolve(config, "b.example") == [("8.8.8.8", 443)]
+    assert _resolve(config, "c.example") == [("2606:4700::1111", 81)]
+    with pytest.raises(PrivateAddress):
+        _resolve(FetchConfig(resolve=targets), "a.example")
+
+
+def test_ports() -> None:
+    guard = Guard(FetchConfig(resolve={"mapped.example": "8.8.8.8:8080", "*.example": "8.8.8.8"}))
+    guard.check("https://example.org/")
+    guard.check("http://mapped.example:22/")
+    for url in ("http://example.org:22/", "http://plain.example:8080/"):
+        with pytest.raises(Rejected) as caught:
+            guard.check(url)
+        assert caught.value.reason is Reason.PORT_NOT_ALLOWED
+
+
+def test_the_socket_is_checked_too() -> None:
+    guard = Guard(FetchConfig())
+    with pytest.raises(PrivateAddress):
+        guard.open_socket((socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80)))
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://127.0.0.1/",
+        "http://0x7f.1/",
+        "http://[::1]/",
+        "//169.254.169.254/latest/meta-data/",
+        "http://closed.test/",
+    ],
+)
+def test_a_redirect_does_not_lead_inside(
+    server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    _answer(monkeypatch, ["127.0.0.1"])
+    server.on("/a", answer(302, b"", {"Location": location}))
+    (result,) = fetch("/a")
+    assert (result.fetch.outcome, result.fetch.reason) == ("failed", "private_address")
+    assert server.paths() == ["/robots.txt", "/a"]
+
+
+def test_the_connection_goes_to_the_address_that_was_checked(
+    server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def look_up(host: str, port: int, *_: object) -> list[object]:
+        asked.append(host)
+        address = "127.0.0.1" if len(asked) == 1 else "127.0.0.2"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr("transforms.fetch.http.address_guard.socket.getaddrinfo", look_up)
+    url = f"http://rebinding.test:{server.port}/a"
+    (page,) = fetch(
+        url, allow_private_hosts=("rebinding.test",), allowed_ports=(server.port,), resolve={}, obey_robots=False
+    )
+    assert isinstance(page, Page)
+    assert asked == ["rebinding.test"]
+
+
+def test_robots_is_guarded_too(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    _answer(monkeypatch, ["127.0.0.1"])
+    (closed,) = fetch("http://closed.test/a", allowed_ports=(80, server.port))
+    assert closed.fetch.reason == "private_address"
+    server.on("/robots.txt", answer(302, b"", {"Location": "http://closed.test/robots.txt"}))
+    (led,) = fetch("/a")
+    assert (led.fetch.outcome, led.fetch.reason) == ("skipped", "robots_unreachable")
+    assert server.paths() == ["/robots.txt"]
+
+
+def test_an_opened_address_is_not_open_to_other_hosts(server: Server, fetch: Fetch) -> None:
+    server.on("/a", answer(302, b"", {"Location": f"http://127.0.0.1:{server.port}/b"}))
+    closed, page = fetch("/a", "/c", allowed_ports=(80, server.port))
+    assert closed.fetch.reason == "private_address"
+    assert isinstance(page, Page)
+
+
+def _answer(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> None:
+    """Makes every name lead to these addresses."""
+
+    def look_up(host: str, port: int, *_: object) -> list[object]:
+        families = {True: socket.AF_INET6, False: socket.AF_INET}
+        return [(families[":" in a], socket.SOCK_STREAM, 6, "", (a, port)) for a in addresses]
+
+    monkeypatch.setattr("transforms.fetch.http.address_guard.socket.getaddrinfo", look_up)
+
+
+def _resolve(config: FetchConfig, host: str) -> list[tuple[str, int]]:
+    async def run() -> list[tuple[str, int]]:
+        guard = Guard(config)
+        try:
+            return [(r["host"], r["port"]) for r in await guard.resolve(host, 443)]
+        finally:
+            await guard.close()
+
+    return asyncio.run(run())

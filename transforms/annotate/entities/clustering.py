@@ -1,0 +1,247 @@
+"""From mentions of names to entities of a document: one entity a person, place or organisation, however it is named."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from transforms.annotate.entities.boundaries import LEGAL_FORMS
+from transforms.annotate.entities.model_mentions import tagged_names
+from transforms.annotate.entities.roles import role_of
+from transforms.annotate.entities.rule_mentions import Name, find_names
+from transforms.annotate.entities.titles import Gender
+from transforms.annotate.model.tagger import Tagged
+from transforms.annotate.nlp.lexicon import lexicon
+from transforms.annotate.nlp.parsed_text import Reading, read
+from transforms.schema.records import Entity, EntityType, Mention, stable_id
+
+RULES_VERSION = "rules-2"
+"""`model_version` of what rules alone found."""
+MAX_NAMESAKES = 50
+"""Persons of one surname that are told apart; a list of more is a register, not an article."""
+
+
+@dataclass(slots=True)
+class Cluster:
+    """The mentions of one entity."""
+
+    names: list[Name] = field(default_factory=list)
+
+    @property
+    def fullest(self) -> Name:
+        """The mention with most words, initials counting less; the first of equals."""
+        return max(
+            self.names, key=lambda name: (len(name.words), sum(len(w.strip(".")) > 1 for w in name.words), -name.start)
+        )
+
+    @property
+    def type(self) -> EntityType:
+        """The majority's type; the most certain mentions alone count."""
+        most = max(name.certainty for name in self.names)
+        sure = [name for name in self.names if name.certainty == most]
+        return Counter(name.type for name in sure).most_common(1)[0][0]
+
+    @property
+    def gender(self) -> Gender | None:
+        """What first name or title tell."""
+        return next((name.gender for name in self.names if name.gender), None)
+
+
+def find_entities(
+    text: str, *, version_id: str = "", reading: Reading | None = None, tagged: Tagged | None = None
+) -> list[Entity]:
+    """The entities of a text: names found by the model, or by rules, and clustered over the whole document.
+
+    Args:
+        text: an article's text, English.
+        version_id: what the entities' ids hang on.
+        reading: the text taken apart, when the caller has it already.
+        tagged: what the model sees in it; None to go by rules.
+
+    Returns:
+        Entities in order of first mention. Mentions leave out titles, ``the`` and the possessive;
+        ``text[start:end]`` is the mention.
+    """
+    reading = reading or read(text)
+    clusters = cluster_names(find_names(reading) if tagged is None else tagged_names(reading, tagged))
+    most = max((len(cluster.names) for cluster in clusters), default=1)
+    version = RULES_VERSION if tagged is None else tagged.version
+    return [_entity(reading, cluster, version_id, most, version) for cluster in clusters]
+
+
+def _entity(reading: Reading, cluster: Cluster, version_id: str, most: int, model_version: str) -> Entity:
+    text = reading.text
+    fullest = cluster.fullest
+    name = " ".join(fullest.words)
+    mentions = tuple(Mention(name.start, name.end, text[name.start : name.end]) for name in cluster.names)
+    first = mentions[0].start
+    forms = dict.fromkeys(" ".join(mention.words) for mention in cluster.names)
+    return Entity(
+        entity_id=stable_id(version_id, cluster.type, name),
+        name=name,
+        type=cluster.type,
+        aliases=tuple(form for form in forms if form != name),
+        mentions=mentions,
+        mention_count=len(mentions),
+        first_start=first,
+        salience=salience(len(mentions), most, first, len(text)),
+        role=next((role for mention in cluster.names if (role := role_of(reading, mention))), None)
+        if cluster.type == "PERSON"
+        else None,
+        model_version=model_version,
+    )
+
+
+def salience(mentions: int, most: int, first_start: int, length: int) -> float:
+    """How much a text is about an entity, 0 to 1: six tenths how often it is named, four tenths how early.
+
+    Args:
+        mentions: of the entity.
+        most: mentions of the text's most-named entity.
+        first_start: where the first mention begins.
+        length: the text's, in code points.
+    """
+    return round(0.6 * mentions / max(1, most) + 0.4 * (1 - first_start / max(1, length)), 3)
+
+
+def cluster_names(names: list[Name]) -> list[Cluster]:
+    """Join the mentions of one entity.
+
+    Equal names are one; a surname or first name alone joins the person named in full; where two persons share it,
+    title and then recency decide; an acronym joins its expansion; a short form joins the organisation that begins with
+    it.
+
+    Args:
+        names: mentions in order.
+
+    Returns:
+        Clusters in order of first mention, each with its mentions in order.
+    """
+    clusters: dict[tuple[str, ...], Cluster] = {}
+    full = _persons_in_full(names)
+    shorts = _by_part(full)
+    for name in names:
+        several = name.is_plural and len(shorts.get(_key(name), ())) > 1
+        key = full.get(_key(name)) or (not several and _short_for(name, shorts, clusters)) or _place_key(name)
+        clusters.setdefault(key, Cluster()).names.append(name)
+    _join_organisations(clusters)
+    kept = [cluster for cluster in clusters.values() if _is_sure(cluster)]
+    for cluster in kept:
+        cluster.names.sort(key=lambda name: name.start)
+    return sorted(kept, key=lambda cluster: cluster.names[0].start)
+
+
+def _is_sure(cluster: Cluster) -> bool:
+    """A lone guess is dropped: a word that only its capital makes a name, seen once, or never but before an office."""
+    certainties = [name.certainty for name in cluster.names]
+    return max(certainties, default=0) > 0 or certainties.count(0) > 1
+
+
+def _key(name: Name) -> tuple[str, ...]:
+    return tuple(word.casefold().replace("’", "'").strip(".") for word in name.words)
+
+
+def _place_key(name: Name) -> tuple[str, ...]:
+    """Names of equal words are one whatever the type guessed; only a person's and a certain place's stay apart."""
+    key = tuple(word.replace(".", "") for word in _key(name))
+    return ("", *key) if name.type == "LOC" and name.certainty == 2 else key
+
+
+def _persons_in_full(names: list[Name]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Key of each full name -> key of the fullest form of the same person, with or without middle names."""
+    # Of equal length the one named first comes first: a set's order is another one in each process.
+    persons = dict.fromkeys(_key(name) for name in names if name.type == "PERSON" and len(name.words) > 1)
+    keys = sorted(persons, key=len, reverse=True)
+    fullest: dict[tuple[str, str], tuple[str, ...]] = {}
+    full: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for key in keys:
+        if key[0] in lexicon().particles:
+            continue
+        bare = _bare(key)
+        ends = (bare[0], bare[-1])
+        known = fullest.setdefault(ends, key)
+        full[key] = known if set(key) <= set(known) or len(key) == 2 else key
+    by_surname: dict[str, set[tuple[str, ...]]] = {}
+    for known in full.values():
+        alike = by_surname.setdefault(known[-1], set())
+        if len(known[0]) > 1 and len(alike) < MAX_NAMESAKES:
+            alike.add(known)
+    for key in full:
+        if len(key[0]) == 1:
+            spelled = [other for other in by_surname[key[-1]] if _spells(other, key)]
+            full[key] = spelled[0] if len(spelled) == 1 else full[key]
+    return full
+
+
+def _bare(key: tuple[str, ...]) -> tuple[str, ...]:
+    """A person's key without Jr. and the like."""
+    return tuple(word for word in key if word not in lexicon().suffixes)
+
+
+def _spells(full: tuple[str, ...], short: tuple[str, ...]) -> bool:
+    """Whether a name says in full what another of its surname has in initials: Jude Raymond Okafor, J. R. Okafor."""
+    given, initials = full[:-1], short[:-1]
+    return len(initials) <= len(given) and all(a.startswith(b) for a, b in zip(given, initials, strict=False))
+
+
+def _by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    """Surname, surname with particles, or first word -> the full names that it can stand for."""
+    parts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for key in dict.fromkeys(full.values()):
+        bare = _bare(key)
+        # Of two family names the first is the one used alone: María Quiroga Salas is Quiroga.
+        for part in (
+            {bare[cut:] for cut in range(1, len(bare))} | {bare[:1]} | ({bare[-2:-1]} if len(bare) > 2 else set())
+        ):
+            known = parts.setdefault(part, [])
+            if len(known) < MAX_NAMESAKES:
+                known.append(key)
+    return parts
+
+
+def _short_for(
+    name: Name, shorts: dict[tuple[str, ...], list[tuple[str, ...]]], seen: dict[tuple[str, ...], Cluster]
+) -> tuple[str, ...] | None:
+    """The full name that this shorter mention stands for, if any."""
+    if name.type in ("LOC", "NORP", "ORG") and name.certainty == 2:
+        return None
+    own = _key(name)
+    # Inside a longer name a word stands for it only behind it: Quiroga for María Quiroga Salas, named before.
+    candidates = [key for key in shorts.get(own, []) if own[-1] == _bare(key)[-1] or own[0] == key[0] or key in seen]
+    surnames = [key for key in candidates if key[0] != own[0]]
+    candidates = surnames or candidates
+    if name.gender and len(candidates) > 1:
+        fitting = [key for key in candidates if _gender_of(key) in (name.gender, None)]
+        candidates = fitting or candidates
+    if len(candidates) > 1:
+        named = [key for key in candidates if key in seen and any(len(other.words) > 1 for other in seen[key].names)]
+        candidates = sorted(named, key=lambda key: seen[key].names[-1].start)[-1:] or candidates[:1]
+    return candidates[0] if candidates else None
+
+
+def _gender_of(key: tuple[str, ...]) -> Gender | None:
+    male, female = key[0] in lexicon().male, key[0] in lexicon().female
+    return None if male == female else "m" if male else "f"
+
+
+def _join_organisations(clusters: dict[tuple[str, ...], Cluster]) -> None:
+    """Move acronyms and short forms of an organisation into its cluster."""
+    longer = [key for key, cluster in clusters.items() if len(key) > 1 and cluster.type == "ORG"]
+    targets: dict[tuple[str, ...], tuple[str, ...]] = {}
+    lasts = Counter(key[-1] for key in longer)
+    for key in longer:
+        letters = "".join(word[0] for word in key if word not in ("of", "the", "and", "for", "&"))
+        targets.setdefault((letters,), key)
+        bare = tuple(word for word in key if word not in LEGAL_FORMS)
+        if bare != key:
+            targets.setdefault(bare, key)
+        if key[-1] in lexicon().org_heads and key[0] not in lexicon().org_heads:
+            targets.setdefault(key[:1], key)
+        if lasts[key[-1]] == 1 and key[-1] not in lexicon().org_heads:
+            targets.setdefault(key[-1:], key)
+    for key, cluster in clusters.items():
+        short = key if len(key) > 1 else (re.sub(r"[.'’]", "", key[0]),)
+        into = targets.get(short) if len(short[0]) > 1 else None
+        unsure = cluster.type == "ORG" or not any(name.certainty == 2 for name in cluster.names)
+        if into is not None and into != key and unsure and clusters[into].type == "ORG":
+            clusters[into].names.extend(cluster.names)
+            cluster.names = []

@@ -1,0 +1,1 @@
+"""The neural network: word pieces, tagging, attribution."""

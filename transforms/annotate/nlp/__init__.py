@@ -1,0 +1,1 @@
+"""From text to tokens, sentences and quoted spans; no names, no quotations."""

@@ -1,0 +1,153 @@
+"""The word lists of this stage, read once from the small files in ``data/``.
+
+A list file has ``[section]`` lines, words between white space (``_`` stands for a space inside one) and ``#`` comments.
+All words are lower case.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from transforms.schema.records import CueClass
+
+Frame = Literal["clause", "addressee", "asked", "infinitive", "promise", "phrase", "quoting"]
+Form = Literal["base", "third", "past", "ing", "participle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One form of a verb of speech or thought."""
+
+    frame: Frame
+    """What may follow the verb: see ``data/cues.txt``."""
+    cue_class: CueClass
+    form: Form
+    noun_like: bool
+    """The form is more often a noun, so it counts only right after a name, a pronoun or a person's role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Every list, as sets of lower-case strings unless said otherwise."""
+
+    cues: dict[str, tuple[tuple[tuple[str, ...], Cue], ...]]
+    """First word of a cue -> its whole words and meaning, the longest first."""
+    blockers: frozenset[str]
+    titles: frozenset[str]
+    roles: frozenset[str]
+    offices: frozenset[str]
+    groups: frozenset[str]
+    male: frozenset[str]
+    female: frozenset[str]
+    male_words: frozenset[str]
+    female_words: frozenset[str]
+    org_heads: frozenset[str]
+    org_openers: frozenset[str]
+    orgs: frozenset[str]
+    not_names: frozenset[str]
+    places: frozenset[str]
+    place_heads: frozenset[str]
+    nationalities: frozenset[str]
+    function_words: frozenset[str]
+    common_words: frozenset[str]
+    months: frozenset[str]
+    particles: frozenset[str]
+    suffixes: frozenset[str]
+    clause_starts: frozenset[str]
+    auxiliaries: frozenset[str]
+    adverbs: frozenset[str]
+    prepositions: frozenset[str]
+    determiners: frozenset[str]
+    pronouns: frozenset[str]
+    elisions: frozenset[str]
+    abbreviations: frozenset[str]
+    adjuncts: frozenset[str]
+
+
+@cache
+def lexicon() -> Lexicon:
+    """All word lists; the first call reads them (a few milliseconds)."""
+    cues, people, orgs = _sections("cues"), _sections("people"), _sections("organisations")
+    places, common = _sections("places"), _sections("common")
+    nationalities = set(places["nationalities"])
+    nationalities |= {f"{word}s" for word in nationalities if not word.endswith(("sh", "ch", "ese", "s"))}
+    return Lexicon(
+        cues=_cues(cues),
+        blockers=frozenset(cues["blockers"]),
+        titles=frozenset(people["titles"]),
+        roles=frozenset(people["roles"]),
+        offices=frozenset(people["offices"]),
+        groups=frozenset(people["groups"]),
+        male=frozenset(people["first.m"]),
+        female=frozenset(people["first.f"]),
+        male_words=frozenset(people["male_titles"]),
+        female_words=frozenset(people["female_titles"]),
+        org_heads=frozenset(orgs["heads"]),
+        org_openers=frozenset(orgs["openers"]),
+        orgs=frozenset(orgs["known"]) | frozenset(orgs["seats"]),
+        not_names=frozenset(orgs["not_names"]),
+        places=frozenset(places["names"]) | frozenset(places["compounds"]),
+        place_heads=frozenset(places["heads"]),
+        nationalities=frozenset(nationalities),
+        function_words=frozenset(common["function"]),
+        common_words=frozenset(common["content"]),
+        months=frozenset(common["months"]),
+        particles=frozenset(common["particles"]),
+        suffixes=frozenset(common["suffixes"]),
+        clause_starts=frozenset(common["clause_starts"]),
+        auxiliaries=frozenset(common["auxiliaries"]),
+        adverbs=frozenset(common["adverbs"]),
+        prepositions=frozenset(common["prepositions"]),
+        determiners=frozenset(common["determiners"]),
+        pronouns=frozenset(common["pronouns"]),
+        elisions=frozenset(common["elisions"]),
+        abbreviations=frozenset(common["abbreviations"]),
+        adjuncts=frozenset(common["adjuncts"]),
+    )
+
+
+def _sections(name: str) -> dict[str, list[str]]:
+    """The sections of ``data/<name>.txt``; ``[irregular]`` keeps its lines, as ``base third past ing participle``."""
+    found: dict[str, list[str]] = {}
+    section = ""
+    for raw in files(__package__).joinpath("data").joinpath(f"{name}.txt").read_text(encoding="utf-8").splitlines():
+        line = raw.partition("#")[0].strip()
+        if line.startswith("["):
+            section = line.strip("[]")
+            found[section] = []
+        elif line and section == "irregular":
+            found[section].append(line)
+        elif line:
+            found[section].extend(word.replace("_", " ") for word in line.split())
+    return found
+
+
+def _cues(sections: dict[str, list[str]]) -> dict[str, tuple[tuple[tuple[str, ...], Cue], ...]]:
+    irregular = {line.split()[0]: line.split()[1:] for line in sections["irregular"]}
+    nouns = frozenset(sections["nouns"])
+    forms: tuple[Form, ...] = ("third", "past", "ing", "participle", "base")
+    by_first: dict[str, dict[tuple[str, ...], Cue]] = {}
+    for section, verbs in sections.items():
+        frame, _, cue_class = section.partition(".")
+        if not cue_class:
+            continue
+        for verb in verbs:
+            first, *rest = verb.split()
+            # The base form comes last: where the past looks the same (hit, put), the past it is.
+            for form, word in zip(forms, [*(irregular.get(first) or inflect(first)), first], strict=True):
+                cue = Cue(frame, cue_class, form, not rest and word in nouns)  # type: ignore[arg-type]
+                by_first.setdefault(word, {}).setdefault((word, *rest), cue)
+    return {word: tuple(sorted(known.items(), key=lambda item: -len(item[0]))) for word, known in by_first.items()}
+
+
+def inflect(verb: str) -> list[str]:
+    """The regular third person, past, -ing form and participle of an English verb: ``deny`` -> denies, denied, ..."""
+    if verb.endswith("ee"):
+        return [f"{verb}s", f"{verb}d", f"{verb}ing", f"{verb}d"]
+    if verb.endswith("e"):
+        return [f"{verb}s", f"{verb}d", f"{verb[:-1]}ing", f"{verb}d"]
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        return [f"{verb[:-1]}ies", f"{verb[:-1]}ied", f"{verb}ing", f"{verb[:-1]}ied"]
+    third = f"{verb}es" if verb.endswith(("s", "sh", "ch", "x", "z")) else f"{verb}s"
+    return [third, f"{verb}ed", f"{verb}ing", f"{verb}ed"]

@@ -1,0 +1,206 @@
+"""Quote marks of every style, paired paragraph by paragraph into runs of marked words.
+
+One bad mark costs at most its own paragraph. Time is linear in the text's length.
+"""
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from transforms.annotate.nlp.lexicon import lexicon
+from transforms.schema.records import Span
+
+MAX_MARKS = 2_000
+"""A paragraph with more quote marks than this is no prose and is not read at all."""
+
+_DOUBLE = re.compile(r"``|''|[\"“”„‟«»‹›「」『』＂]")
+_LETTER = re.compile(r"[^\W_]")
+_SINGLE = re.compile(r"[‘’‚'`]")
+_INCHES = re.compile(r"\d+\s?(?:['’′]\s?\d+(?:\.\d+)?|[½¼¾]|-inch)?\s?[\"”″]")
+_ALL = "\"“”„‟«»‹›「」『』＂‘’‚'`"
+_PAIRS = {"«": "»", "»": "«", "‹": "›", "›": "‹", "「": "」", "『": "』"}
+_OPENERS = '([{—–-/“„"«»‘「『…:'
+
+
+@dataclass(slots=True)
+class Run:
+    """Words between quote marks: ``text[start:end]``; with the marks ``text[outer_start:outer_end]``."""
+
+    outer_start: int
+    start: int
+    end: int
+    outer_end: int
+    paragraph: int
+    closed: bool = True
+    continues: bool = False
+    """It goes on in the next paragraph, which opens its marks again."""
+    single: bool = False
+
+
+def split_paragraphs(text: str) -> list[Span]:
+    """The lines of a text that hold a letter or digit, as spans without their ends of line.
+
+    A line with more than `MAX_MARKS` quote marks is no prose and is left out.
+    """
+    spans, at = [], 0
+    for line in text.split("\n"):
+        if _LETTER.search(line) and (len(line) <= MAX_MARKS or sum(map(line.count, _ALL)) <= MAX_MARKS):
+            spans.append((at, at + len(line)))
+        at += len(line) + 1
+    return spans
+
+
+def find_runs(text: str, paragraphs: list[Span]) -> list[Run]:
+    """Pair the quote marks of each paragraph.
+
+    Straight and curly marks, guillemets of both orders, low-high marks, doubled apostrophes and backticks, corner
+    brackets, and single quotes told from apostrophes. Only outermost runs are given: marks inside a run belong to it.
+
+    Args:
+        text: the whole text.
+        paragraphs: its paragraphs, from `split_paragraphs`.
+
+    Returns:
+        Runs in order, not overlapping. A run that is not closed ends with its paragraph, or where the next one opens.
+    """
+    runs: list[Run] = []
+    waiting: Run | None = None
+    for number, (start, end) in enumerate(paragraphs):
+        found = _paragraph_runs(text, start, end, number)
+        if waiting is not None and found and not text[start : found[0].outer_start].strip():
+            # Speech of several paragraphs opens its marks in each and closes them once.
+            waiting.continues = True
+        waiting = found[-1] if found and not found[-1].closed and found[-1].outer_end >= end else None
+        runs.extend(run for run in found if text[run.start : run.end].replace(",", " ").strip())
+    return runs
+
+
+def _paragraph_runs(text: str, start: int, end: int, paragraph: int) -> list[Run]:
+    doubles = [match.span() for match in _DOUBLE.finditer(text, start, end)]
+    singles = [match.span() for match in _SINGLE.finditer(text, start, end)]
+    inches = {match.end() - 1 for match in _INCHES.finditer(text, start, end)} if doubles else set()
+    doubles = [(at, stop) for at, stop in doubles if at not in inches or _could_close(text, doubles, at, start)]
+    found = _pair_doubles(text, doubles, start, end, paragraph)
+    if singles:
+        found = _add_singles(text, singles, found, start, end, paragraph)
+    return found
+
+
+def _could_close(text: str, doubles: list[Span], at: int, start: int) -> bool:
+    """Whether a mark after a digit ends a run (``in '98"``) rather than measures inches: one is open before it."""
+    feet = re.search(r"\d\s?['’′]\s?\d+(?:\.\d+)?\s?$", text[max(start, at - 12) : at])
+    return feet is None and sum(1 for mark, _ in doubles if mark < at) % 2 == 1
+
+
+def _sides(text: str, at: int, stop: int, start: int, end: int) -> tuple[bool, bool]:
+    """Whether a mark may open, and may close, by what stands around it."""
+    before = text[at - 1] if at > start else " "
+    after = text[stop] if stop < end else " "
+    opens = (before.isspace() or before in _OPENERS) and not after.isspace()
+    closes = not before.isspace() and (after.isspace() or not after.isalnum())
+    return opens, closes
+
+
+def _pair_doubles(text: str, marks: list[Span], start: int, end: int, paragraph: int) -> list[Run]:
+    kinds = [text[at:stop] for at, stop in marks]
+    nests = kinds.count("“") == kinds.count("”") and '"' not in kinds
+    even = sum(kind in ('"', "＂") for kind in kinds) % 2 == 0
+    runs: list[Run] = []
+    open_run: Run | None = None
+    opener, depth = "", 0
+
+    def close(at: int, stop: int, closed: bool = True) -> None:
+        nonlocal open_run, depth
+        if open_run is not None:
+            open_run.end, open_run.outer_end, open_run.closed = at, stop, closed
+            runs.append(open_run)
+        open_run, depth = None, 0
+
+    for (at, stop), kind in zip(marks, kinds, strict=True):
+        opens, closes = _sides(text, at, stop, start, end)
+        if open_run is None:
+            if _may_start(kind, opens, closes, even):
+                open_run, opener = Run(at, stop, stop, stop, paragraph), kind
+            continue
+        if opener in _PAIRS:
+            if kind == _PAIRS[opener]:
+                close(at, stop)
+        elif kind == "“" and opener != "„":
+            if nests:
+                depth += 1
+            else:
+                close(at, at, closed=False)
+                open_run, opener = Run(at, stop, stop, stop, paragraph), kind
+        elif kind in ('"', "＂") and not even and opens and not closes:
+            # An odd number of straight marks, and this one looks as if it opens: the one before was never closed.
+            close(at, at, closed=False)
+            open_run, opener = Run(at, stop, stop, stop, paragraph), kind
+        elif kind in "“”\"‟＂''" and kind != "``" and not (kind == "''" and opens and not closes):
+            if depth and kind == "”":
+                depth -= 1
+            else:
+                close(at, stop)
+    if open_run is not None:
+        close(end, end, closed=False)
+    return runs
+
+
+def _may_start(kind: str, opens: bool, closes: bool, even: bool) -> bool:
+    if kind in ("“", "``", "„", "‟", "「", "『"):
+        return True
+    if kind in ("«", "»", "‹", "›"):
+        return True
+    if kind in ('"', "＂"):
+        return opens or not closes or (even and not closes)
+    return opens and not closes  # ” or '' as an opener: Swedish style, or plain sloppiness
+
+
+def _add_singles(text: str, marks: list[Span], doubles: list[Run], start: int, end: int, paragraph: int) -> list[Run]:
+    """Single quotes outside double ones. An opener needs a closer in its paragraph, so apostrophes stay apostrophes."""
+    strong: list[int] = []
+    weak: list[int] = []
+    for at, stop in marks:
+        before, after = text[at - 1 : at] if at > start else " ", text[stop : stop + 1] if stop < end else " "
+        if text[at] == "‘" or before.isspace() or after.isalnum() or after == "_":
+            continue
+        # A mark after `s` and before a word may be a plural's possessive: the drivers' strike.
+        plural = before in "sS" and after.isspace()
+        (weak if plural else strong).append(at)
+    inside = [edge for run in doubles for edge in (run.outer_start, run.outer_end)]
+    found: list[Run] = []
+    free_from = start
+    for at, stop in marks:
+        if at < free_from or bisect_right(inside, at) % 2 or not _opens_single(text, at, start, end):
+            continue
+        closer = _closer(strong, at, inside) or _closer(weak, at, inside)
+        if closer is not None:
+            found.append(Run(at, stop, closer, closer + 1, paragraph, single=True))
+            free_from = closer + 1
+        elif text[at] == "‘" and not text[start:at].strip() and not doubles:
+            found.append(Run(at, stop, end, end, paragraph, closed=False, single=True))
+            break
+    if not found:
+        return doubles
+    covered = [(run.outer_start, run.outer_end) for run in found]
+    kept = [run for run in doubles if not any(a <= run.outer_start < b for a, b in covered[:50])]
+    return sorted([*kept, *found], key=lambda run: run.outer_start)
+
+
+def _opens_single(text: str, at: int, start: int, end: int) -> bool:
+    before = text[at - 1] if at > start else " "
+    if not (before.isspace() or before in '([{—–"“«:') or at + 1 >= end or text[at + 1].isspace():
+        return False
+    if text[at] == "’":
+        return False
+    word = re.match(r"[^\W_]*", text[at + 1 : at + 12])
+    low = word.group().lower() if word else ""
+    return bool(low) and not (text[at] == "'" and (low in lexicon().elisions or re.fullmatch(r"\d\ds?", low)))
+
+
+def _closer(places: list[int], at: int, inside: list[int]) -> int | None:
+    """The first closing place after ``at`` with no half of a double run between."""
+    outer = bisect_right(inside, at)
+    for place in places[bisect_right(places, at + 1) :][:20]:
+        if (bisect_right(inside, place) - outer) % 2 == 0:
+            return place
+    return None

@@ -1,0 +1,88 @@
+"""Sentences of a paragraph. Marked runs are never cut: what stands between quote marks is one piece."""
+
+import re
+from bisect import bisect_right
+
+from transforms.annotate.nlp.lexicon import lexicon
+from transforms.annotate.nlp.quotation_marks import Run
+from transforms.schema.records import Span
+
+# An end mark, what closes after it, then white space, or a capital glued to it.
+_END = re.compile(r"[.!?…]+[\"”’'»)\]]*(?=\s|[“\"‘«(]|[^\W\d_])")
+_LAST_WORD = re.compile(r"[^\W_]+(?:\.[^\W_]+)*$")
+# Abbreviations that can also be a sentence's last word.
+_MAY_END = frozenset({"inc", "co", "corp", "ltd", "jr", "sr", "no", "est", "vs"})
+_NEXT = re.compile(r"\s*[\"“‘'«(\[„「–—-]*\s*")
+
+
+def split_sentences(text: str, start: int, end: int, runs: list[Run]) -> list[Span]:
+    """Split one paragraph.
+
+    ``U.S.``, initials and titles (``Mr.``) end no sentence unless what follows begins one; a full stop glued to the
+    next capital (``shut.She``) does; a run that ends in a full stop ends its sentence unless the clause around it goes
+    on in lower case.
+
+    Args:
+        text: the whole text.
+        start: where the paragraph begins.
+        end: where it ends.
+        runs: the paragraph's runs, in order.
+
+    Returns:
+        Spans in order that cover the paragraph but for white space around them.
+    """
+    starts = [run.outer_start for run in runs]
+    cuts = []
+    for match in _END.finditer(text, start, end):
+        at, stop = match.span()
+        index = bisect_right(starts, at) - 1
+        if index >= 0 and at < runs[index].outer_end:
+            run = runs[index]
+            if text[at : run.end].strip(" \u00a0.!?…\"”’')"):
+                continue
+            stop = run.outer_end
+        elif index + 1 < len(starts):
+            stop = min(stop, starts[index + 1])
+        if _ends(text, at, stop, end, text[at:stop]):
+            cuts.append(stop)
+    spans, at = [], start
+    for stop in [*cuts, end]:
+        while at < stop and text[at].isspace():
+            at += 1
+        last = stop
+        while last > at and text[last - 1].isspace():
+            last -= 1
+        if last > at:
+            spans.append((at, last))
+        at = max(at, stop)
+    return spans
+
+
+def _ends(text: str, at: int, stop: int, end: int, marks: str) -> bool:
+    """Whether the end mark at ``at`` ends a sentence whose next text begins at ``stop``."""
+    gap = _NEXT.match(text, stop, end)
+    first = gap.end() if gap else stop
+    if first >= end:
+        return False
+    after = text[first]
+    glued = first == stop
+    if after.islower() or not (after.isalnum() or after in "$£€#@’'"):
+        return False
+    before = _LAST_WORD.search(text[max(0, at - 20) : at])
+    word = before.group() if before else ""
+    closed = text[at - 1 : at] in tuple('"”’»)')
+    if glued and not closed and ((not word[-1:].islower() and len(marks) == 1) or len(word) < 2):
+        return False
+    if not marks.startswith(".") or len(marks) > 1:
+        return True
+    if (len(word) == 1 and word.isupper() and word != "I") or re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", word):
+        # Initials go on; U.S. ends a sentence when a word that often begins one comes next.
+        return "." in word and _starts(text, first)
+    low = word.lower()
+    return low not in lexicon().abbreviations or (low in _MAY_END and _starts(text, first))
+
+
+def _starts(text: str, first: int) -> bool:
+    """Whether the word there is one that often begins a sentence."""
+    following = re.match(r"[^\W_]+", text[first : first + 20])
+    return following is not None and following.group().lower() in lexicon().function_words

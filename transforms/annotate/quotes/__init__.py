@@ -1,0 +1,1 @@
+"""Attributed quotations: content, cue, speaker."""

@@ -1,0 +1,238 @@
+"""The main text of a prepared page."""
+
+import html
+import json
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import trafilatura
+from lxml.etree import _Element
+from lxml.html import HtmlElement
+
+from transforms.extract.body.trafilatura_cache import install
+from transforms.extract.html.normalize import parse_html, prepare
+from transforms.schema.failures import Rejected
+
+# It logs each page that it finds nothing on; the caller's refusal says that already.
+logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
+install()
+
+Kind = Literal["paragraph", "heading", "item", "line"]
+Path = Literal["precision", "default", "json-ld", "script", "none"]
+
+_BLOCKS = frozenset({"p", "head", "item", "quote", "list", "table", "row", "div", "ab", "fw", "body", "code", "figure"})
+_BESIDE = frozenset({"nav", "aside", "footer", "header", "figcaption", "form", "button", "noscript", "li"})
+_SHORT_OF_PAGE = 0.5
+_SHORT_OF_BODY = 0.75
+_MIN_PARAGRAPH = 60
+_MIN_SCRIPT_TEXT = 40
+_MIN_SCRIPT, _MAX_SCRIPT, _MAX_SCRIPT_HEAD = 200, 3_000_000, 400
+_SCRIPT_VALUE = re.compile(r"(?:^\s*|=\s*|\.push\(\s*)([\[{])")
+_LITTLE_TEXT = 400
+_TEMPLATE = re.compile(r"\s*<[a-zA-Z]")
+_MARKUP = re.compile(r"<[a-zA-Z/][^<>]{0,500}>")
+_WORD = re.compile(r"\w+")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+
+class Block(NamedTuple):
+    """A line of the article."""
+
+    text: str
+    kind: Kind
+    """``line``: a further line of the same paragraph, behind a line break."""
+
+
+@dataclass(frozen=True, slots=True)
+class MainText:
+    """The lines of an article and the way in which they were found."""
+
+    blocks: tuple[Block, ...]
+    path: Path
+
+
+def main_text(tree: HtmlElement, article_body: str = "", scripts: tuple[str, ...] = ()) -> MainText:
+    """Find the article's text.
+
+    Trafilatura in precision mode; in default mode when that leaves much of the page's paragraphs or of the JSON-LD
+    body behind; the JSON-LD body when the page shows a part of it only; the data in the page's scripts when there is
+    no other text, and mark-up in them when there is little.
+
+    Args:
+        tree: a page that `prepare` has gone over; it is not changed.
+        article_body: the ``articleBody`` of the page's JSON-LD, empty when there is none.
+        scripts: the page's scripts (`script_texts`, called before `prepare`).
+    """
+    path: Path = "precision"
+    blocks = _trafilatura(tree, precision=True)
+    body = body_blocks(article_body)
+    found, page, declared = _size(blocks), _paragraph_size(tree), _size(body)
+    if found < page * _SHORT_OF_PAGE or found < declared * _SHORT_OF_BODY:
+        more = _trafilatura(tree, precision=False)
+        if _size(more) > found * 1.2:
+            blocks, path, found = more, "default", _size(more)
+    if declared and found < declared * _SHORT_OF_BODY and _is_prose(body):
+        return MainText(tuple(body), "json-ld")
+    least = found * 2
+    for data in _script_data(scripts) if found < _LITTLE_TEXT else ():
+        if (least == 0 or isinstance(data, str)) and _size(running := script_blocks(data)) > max(found, least):
+            blocks, path, found = running, "script", _size(running)
+    return MainText(tuple(blocks), path if blocks else "none")
+
+
+def join_blocks(blocks: tuple[Block, ...] | list[Block]) -> str:
+    """The article as text: paragraphs and headings joined by a blank line, list items and broken lines by one break."""
+    parts: list[str] = []
+    before: Kind | None = None
+    for text, kind in blocks:
+        if parts:
+            parts.append("\n" if kind == "line" or (kind == before == "item") else "\n\n")
+        parts.append(text)
+        before = kind if kind != "line" else before
+    return "".join(parts)
+
+
+def count_words(text: str) -> int:
+    """Words of a text; in scripts without spaces each character counts as one."""
+    unspaced = len(_UNSPACED.findall(text))
+    return unspaced + len(_WORD.findall(_UNSPACED.sub(" ", text) if unspaced else text))
+
+
+def script_texts(tree: HtmlElement) -> tuple[str, ...]:
+    """The page's scripts that could hold its text as data."""
+    texts = ((script.text or "") for script in tree.iter("script") if "ld+json" not in (script.get("type") or ""))
+    return tuple(text for text in texts if _MIN_SCRIPT <= len(text) <= _MAX_SCRIPT)
+
+
+def body_blocks(body: str) -> list[Block]:
+    """The paragraphs of a JSON-LD body, its mark-up taken off."""
+    text = html.unescape(body) if "&" in body else body
+    if not text.strip():
+        return []
+    if _MARKUP.search(text):
+        try:
+            tree = parse_html(f"<body>{text}")
+        except Rejected:
+            return []
+        prepare(tree)
+        parts = tree.findall(".//p") or [tree]
+        text = "\n".join("".join(map(str, part.itertext())) for part in parts)
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return [Block(line, "paragraph") for line in lines if line]
+
+
+def _script_data(scripts: tuple[str, ...]) -> Iterator[object]:
+    """The JSON values in scripts: whole ones, and those that are assigned or pushed (``__NEXT_DATA__``,
+    ``window.STATE = {...}``, ``self.__next_f.push([...])``). A script of mark-up (``text/template``) is its own value.
+    """
+    decoder = json.JSONDecoder(strict=False)
+    for text in scripts:
+        if _TEMPLATE.match(text):
+            yield text
+            continue
+        start = _SCRIPT_VALUE.search(text[:_MAX_SCRIPT_HEAD])
+        if start is None:
+            continue
+        try:
+            yield decoder.raw_decode(text, start.start(1))[0]
+        except (ValueError, RecursionError):
+            continue
+
+
+def script_blocks(data: object) -> list[Block]:
+    """The longest run of sentences in a JSON value: texts that stand in one list or object, in its order."""
+    best: list[Block] = []
+    queue: list[object] = [data]
+    for value in queue:
+        if isinstance(value, (dict, list)):
+            queue.extend(value.values() if isinstance(value, dict) else value)
+        if isinstance(value, list):
+            found = [block for each in value for block in _sentences(each)]
+            if _size(found) > _size(best):
+                best = found
+        elif isinstance(value, str) and len(value) > _MIN_SCRIPT_TEXT * 5:
+            found = body_blocks(value)
+            if _is_prose(found) and _size(found) > _size(best):
+                best = found
+    return best
+
+
+def _sentences(value: object) -> Iterator[Block]:
+    """The text of one entry of a list: itself, or the values of an object that hold running text."""
+    texts = [value] if isinstance(value, str) else list(value.values()) if isinstance(value, dict) else []
+    for text in texts:
+        if isinstance(text, str) and len(text) >= _MIN_SCRIPT_TEXT and " " in text.strip():
+            blocks = body_blocks(text)
+            if _is_prose(blocks):
+                yield from blocks
+
+
+def _is_prose(blocks: list[Block]) -> bool:
+    return any(text[-1:] in '.!?"”»…。！？' and text.count(" ") >= 3 for text, _ in blocks) or any(
+        _UNSPACED.search(text) for text, _ in blocks
+    )
+
+
+def _trafilatura(tree: HtmlElement, *, precision: bool) -> list[Block]:
+    # "txt", as the default format makes a text of the body that nobody reads here.
+    document = trafilatura.bare_extraction(tree, favor_precision=precision, include_comments=False, output_format="txt")
+    if document is None or document.body is None:
+        return []
+    return list(_merge(_walk(document.body, "paragraph")))
+
+
+def _walk(element: _Element, kind: Kind) -> Iterator[tuple[str, Kind]]:
+    """Pieces of text; an empty piece ends a block, and one of kind ``line`` breaks the line."""
+    tag = str(element.tag)
+    inner: Kind = {"head": "heading", "item": "item"}.get(tag, kind)  # type: ignore[assignment]
+    is_block = tag in _BLOCKS
+    if is_block:
+        yield "", inner
+    if tag == "lb":
+        yield "", "line"
+    if tag == "cell":
+        yield " ", inner
+    if element.text and tag != "graphic":
+        yield element.text, inner
+    for child in element:
+        yield from _walk(child, inner)
+        if child.tail:
+            yield child.tail, inner
+    if is_block:
+        yield "", inner
+
+
+def _merge(pieces: Iterator[tuple[str, Kind]]) -> Iterator[Block]:
+    parts: list[str] = []
+    kind: Kind = "paragraph"
+    is_line = False
+    for text, piece in (*pieces, ("", "paragraph")):
+        if text:
+            kind = piece if not parts else kind
+            parts.append(text)
+            continue
+        line = " ".join("".join(parts).split())
+        if line:
+            yield Block(line, "line" if is_line else kind)
+        is_line = piece == "line" and (bool(line) or is_line)
+        parts = []
+
+
+def _size(blocks: list[Block]) -> int:
+    return sum(len(text) for text, _ in blocks)
+
+
+def _paragraph_size(tree: HtmlElement) -> int:
+    """The length of the page's running text: long paragraphs, each once, outside of what stands beside an article."""
+    seen: set[str] = set()
+    for paragraph in tree.iter("p"):
+        text = " ".join("".join(paragraph.itertext()).split())
+        if len(text) < _MIN_PARAGRAPH or any(up.tag in _BESIDE for up in paragraph.iterancestors()):
+            continue
+        linked = sum(len("".join(link.itertext())) for link in paragraph.iter("a"))
+        if linked * 2 <= len(text):
+            seen.add(text)
+    return sum(map(len, seen))

@@ -1,0 +1,105 @@
+"""JSON records in and out: what ``onrecord extract`` does with each line."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from transforms.extract.article import article_of, read_html
+from transforms.extract.config import DEFAULTS, ExtractConfig
+from transforms.extract.html.normalize import parse_html
+from transforms.extract.metadata.reader import Metadata, read_metadata
+from transforms.extract.sandbox import in_helper
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.records import Article
+from transforms.text.dates import parse_moment
+
+
+def extract_line(record: Mapping[str, Any], config: ExtractConfig = DEFAULTS) -> dict[str, Any]:
+    """Extract one page that comes as a JSON object.
+
+    Args:
+        record: ``id``, ``url``, and ``html`` (text) or ``body_base64`` (bytes) with ``content_type``; ``fetched_at``
+            (ISO 8601) where known. Only the page is needed.
+        config: the limits.
+
+    Returns:
+        ``id``, ``text`` and the fields of an article, moments as ISO 8601 in UTC (``published`` a bare day where the
+        page names no time). A refused page has an empty text, ``reason`` and ``message``, and the metadata that was
+        found.
+    """
+    fetched = parse_moment(str(record.get("fetched_at") or ""))
+    fetched_at = fetched.at if fetched else None
+    answer: dict[str, Any] = {"id": record.get("id"), "text": ""}
+    try:
+        html, is_heavy = read_html(_page(record), str(record.get("content_type") or ""), config)
+        work = partial(_fields, html, str(record.get("url") or ""), config, fetched_at)
+        return answer | (in_helper(work, config) if is_heavy else work())
+    except Rejected as refusal:
+        return answer | _refusal_fields(refusal)
+
+
+def _fields(html: str, url: str, config: ExtractConfig, fetched_at: datetime | None) -> dict[str, Any]:
+    tree = parse_html(html)
+    metadata = read_metadata(tree, url, fetched_at)
+    found = _metadata_fields(metadata)
+    try:
+        return found | _article_fields(article_of(tree, metadata, url, config=config, fetched_at=fetched_at))
+    except Rejected as refusal:
+        return found | _refusal_fields(refusal)
+
+
+def _refusal_fields(refusal: Rejected) -> dict[str, Any]:
+    return {"reason": refusal.reason.value, "message": refusal.message}
+
+
+def _page(record: Mapping[str, Any]) -> bytes | str:
+    if isinstance(record.get("html"), str):
+        return str(record["html"])
+    encoded = record.get("body_base64")
+    if not isinstance(encoded, str):
+        raise Rejected(Reason.UNPARSABLE, "the record has no page: give its text as html or its bytes as body_base64")
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except binascii.Error as error:
+        raise Rejected(Reason.UNPARSABLE, f"body_base64 is no base64: {error}") from error
+
+
+def _metadata_fields(metadata: Metadata) -> dict[str, Any]:
+    published, modified = metadata.published, metadata.modified
+    return {
+        "title": metadata.title,
+        "authors": list(metadata.authors),
+        "published": _iso(published.at, published.precision) if published else None,
+        "published_precision": published.precision if published else None,
+        "modified": _iso(modified.at, modified.precision) if modified else None,
+        "canonical_url": metadata.canonical_url,
+        "site_name": metadata.site_name,
+        "is_paywalled": metadata.is_paywalled,
+        "is_live_blog": metadata.is_live_blog,
+        "tdm_reserved": metadata.tdm_reserved,
+        "description": metadata.description,
+        "section": metadata.section,
+        "tags": list(metadata.tags),
+        "image_url": metadata.image_url,
+    }
+
+
+def _article_fields(article: Article) -> dict[str, Any]:
+    return {
+        "text": article.text,
+        "language": article.language,
+        "word_count": article.word_count,
+        "article_id": article.article_id,
+        "version_id": article.version_id,
+        "url": article.url,
+        "domain": article.domain,
+        "extractor": article.extractor,
+        "extractor_version": article.extractor_version,
+    }
+
+
+def _iso(at: datetime, precision: str) -> str:
+    return at.date().isoformat() if precision == "day" else at.isoformat()

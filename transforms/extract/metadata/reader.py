@@ -1,0 +1,340 @@
+"""A page's metadata: JSON-LD, then meta tags, then what the page shows. Null rather than invented."""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import htmldate
+from lxml.html import HtmlElement
+
+from transforms.extract.metadata.authors import is_agency, person_names
+from transforms.extract.metadata.html_metadata import (
+    bylines,
+    headline_of,
+    marked_dates,
+    meta_tags,
+    text_of,
+    url_date,
+    visible_date,
+)
+from transforms.extract.metadata.jsonld import JsonLd, Node, plain, read_jsonld, types_of
+from transforms.schema.failures import Rejected
+from transforms.schema.urls import domain_of, resolve
+from transforms.text.dates import Moment, best_moment, parse_moment
+
+# It logs each date that it fails to find; the missing value says that already.
+logging.getLogger("htmldate").setLevel(logging.CRITICAL)
+
+_TITLE = ("og:title", "parsely-title", "dc.title", "dcterms.title", "citation_title", "sailthru.title", "twitter:title")
+_DESCRIPTION = ("og:description", "description", "dc.description", "dcterms.description", "twitter:description")
+_AUTHOR = (
+    "parsely-author", "citation_author", "article:author", "og:article:author", "author", "authors", "byl",
+    "sailthru.author", "dc.creator", "dcterms.creator", "dc:creator", "cxenseparse:author", "creator",
+    "twitter:misc:written by",
+)  # fmt: skip
+_PUBLISHED = (
+    "article:published_time", "og:article:published_time", "datepublished", "parsely-pub-date", "article:published",
+    "og:published_time", "pubdate", "publishdate", "publish_date", "publish-date", "publication_date",
+    "article.published", "sailthru.date", "dc.date.issued", "dcterms.issued", "dcterms.created", "dc.date.created",
+    "dc.date", "dcterms.date", "citation_publication_date", "citation_date", "cxenseparse:recs:publishtime",
+    "date", "article_date_original", "originalpublicationdate", "timestamp",
+)  # fmt: skip
+_MODIFIED = (
+    "article:modified_time", "og:updated_time", "article:updated", "article:updated_time", "og:modified_time",
+    "datemodified", "dcterms.modified", "dc.date.modified", "lastmod", "last-modified", "revised",
+)  # fmt: skip
+_SECTION = ("article:section", "parsely-section", "og:article:section", "cxenseparse:articlesection", "section")
+_TAGS = (
+    "article:tag",
+    "og:article:tag",
+    "parsely-tags",
+    "news_keywords",
+    "keywords",
+    "dcterms.subject",
+    "sailthru.tags",
+)
+_IMAGE = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src", "parsely-image-url")
+_SITE = ("og:site_name", "application-name", "dc.publisher", "dcterms.publisher", "al:android:app_name")
+_SEPARATOR = r"\s*(?:\s[-–—:·•/»«]\s|\s*[|‖]\s*)\s*"
+_MARKUP = re.compile(r"</?(?:b|i|em|strong|span|br|sup|sub|q|a)\b[^<>]*>", re.IGNORECASE)
+_FIRST_PART = re.compile(rf"^([^|]{{2,60}}?){_SEPARATOR}(.{{8,}})$")
+_LAST_PART = re.compile(rf"^(.{{8,}}){_SEPARATOR}([^|]{{2,60}})$")
+_SUFFIX = re.compile(rf"{_SEPARATOR}.*")
+# The label that WordPress plug-ins put before an author's name for link previews, in the page's language.
+_WRITTEN_BY = re.compile(
+    r"(?:written by|verfasst von|geschrieben von|écrit par|rédigé par|escrito por|scritto da|geschreven door"
+    r"|skrevet av|skrevet af|skriven av|napisane przez|author|autor)\b",
+    re.IGNORECASE,
+)
+_IN_BRACKETS = re.compile(r"\s*\([^()]*\)")
+_MAX_TAGS = 50
+_CLOCK_SKEW = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What a page says of its article, or None."""
+
+    title: str | None = None
+    description: str | None = None
+    authors: tuple[str, ...] = ()
+    published: Moment | None = None
+    modified: Moment | None = None
+    section: str | None = None
+    tags: tuple[str, ...] = ()
+    image_url: str | None = None
+    site_name: str | None = None
+    canonical_url: str | None = None
+    is_paywalled: bool | None = None
+    is_live_blog: bool | None = None
+    tdm_reserved: bool | None = None
+    article_body: str = ""
+    """The text in the JSON-LD, as it stands there: a guide for the extraction, never published as it is."""
+    is_article: bool = False
+    """Whether the page calls itself an article (JSON-LD or og:type)."""
+    is_index: bool = False
+    """Whether the page calls itself a list of pages (JSON-LD)."""
+    is_video: bool = False
+    """Whether the page calls itself a video (og:type, or JSON-LD with a video and no article)."""
+
+
+def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None = None) -> Metadata:
+    """Read a page's metadata.
+
+    Args:
+        tree: the page as parsed; it is not changed.
+        url: the page's address, for relative links, the date in it and the site's name in a title.
+        fetched_at: when the page was fetched, in UTC: guesses later than that are none.
+    """
+    meta = meta_tags(tree)
+    headline = headline_of(tree)
+    canonical = _canonical(tree, meta, url)
+    data = read_jsonld(tree, headline, frozenset(link.rstrip("/") for link in (url, canonical) if link))
+    article = data.article
+    site = _site_name(data, meta)
+    sites = _site_names(data, meta, site, url)
+    published = _published(data, meta, tree, url, fetched_at)
+    return Metadata(
+        title=_title(data, meta, tree, headline, sites) or None,
+        description=data.text(article.get("description")) or _first(meta, _DESCRIPTION) or None,
+        authors=_authors(data, meta, tree, sites),
+        published=published,
+        modified=_modified(data, meta, tree),
+        section=data.text(article.get("articleSection"), "name") or _first(meta, _SECTION) or None,
+        tags=_tags(data, meta),
+        image_url=_link(url, data.text(article.get("image"), "url", "contentUrl", "@id") or _first(meta, _IMAGE)),
+        site_name=site or None,
+        canonical_url=canonical,
+        is_paywalled=_is_paywalled(data, meta),
+        is_live_blog="LiveBlogPosting" in types_of(article) if article else None,
+        tdm_reserved=_tdm_reserved(meta),
+        article_body=next((body for body in data.items(article.get("articleBody")) if isinstance(body, str)), ""),
+        is_article=bool(article) or _first(meta, ("og:type",)).lower() == "article",
+        is_index=data.is_index,
+        is_video=not article and (data.is_video or _first(meta, ("og:type",)).lower().startswith("video")),
+    )
+
+
+def strip_site(title: str, sites: list[str], headline: str = "") -> str:
+    """A title without the name of the site at its end or start.
+
+    Args:
+        title: such as ``Old mill turns again | Brindle News``.
+        sites: the names that the site goes by.
+        headline: the page's visible headline; where the title is that and a suffix, the suffix goes.
+    """
+    is_headline = headline and title != headline and title[: len(headline)].casefold() == headline.casefold()
+    if is_headline and _SUFFIX.fullmatch(title, len(headline)):
+        return headline
+    keys = {key for site in sites if len(key := _key(site)) > 1}
+    while (match := _LAST_PART.match(title)) and _key(match[2]) in keys:
+        title = match[1].rstrip()
+    first = _FIRST_PART.match(title)
+    return first[2] if first and _key(first[1]) in keys else title
+
+
+def _key(name: str) -> str:
+    folded = "".join(letter for letter in name.casefold() if letter.isalnum())
+    return folded.removeprefix("www").removeprefix("the")
+
+
+def _first(meta: dict[str, list[str]], names: tuple[str, ...]) -> str:
+    return next((meta[name][0] for name in names if name in meta), "")
+
+
+def _link(base: str, href: str) -> str | None:
+    """The absolute http or https address of a link, or None."""
+    try:
+        link = resolve(base, href) if href else ""
+    except Rejected:
+        return None
+    return link if link.startswith(("http://", "https://")) else None
+
+
+def _canonical(tree: HtmlElement, meta: dict[str, list[str]], url: str) -> str | None:
+    base = next((element.get("href") or "" for element in tree.iter("base")), "")
+    base = _link(url, base) or url
+    for element in tree.iter("link"):
+        if "canonical" in (element.get("rel") or "").lower().split() and (
+            link := _link(base, element.get("href") or "")
+        ):
+            return link
+    return _link(base, _first(meta, ("og:url",)))
+
+
+def _site_name(data: JsonLd, meta: dict[str, list[str]]) -> str:
+    return (
+        _first(meta, ("og:site_name",))
+        or data.text(data.article.get("publisher"), "name")
+        or data.text(data.site.get("name"))
+        or _first(meta, _SITE)
+    )
+
+
+def _site_names(data: JsonLd, meta: dict[str, list[str]], site: str, url: str) -> list[str]:
+    domain = domain_of(url)
+    publisher = next((each for each in data.items(data.article.get("publisher")) if isinstance(each, dict)), {})
+    if "Person" in types_of(publisher):  # a blog of one person, who is its author too
+        return [site] if site and site != data.text(publisher.get("name")) else []
+    names = [
+        site,
+        data.text(data.article.get("publisher"), "name"),
+        data.text(data.site.get("name")),
+        *(meta[name][0] for name in (*_SITE, "twitter:site", "publisher", "article:publisher") if name in meta),
+        domain,
+        domain.partition(".")[0],
+    ]
+    return [form for name in names if name for form in {name.lstrip("@"), _IN_BRACKETS.sub("", name)} if form]
+
+
+def _title(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, headline: str, sites: list[str]) -> str:
+    declared = data.text(data.article.get("headline")) or data.text(data.article.get("name"))
+    candidates = [declared, _first(meta, _TITLE)]
+    if headline and _key(headline) not in {_key(site) for site in sites}:
+        candidates.append(headline)
+    candidates.extend(text_of(element) for element in tree.iterfind(".//head/title"))
+    shown = (plain(_MARKUP.sub("", candidate)) for candidate in candidates)
+    cut = [strip_site(candidate, sites, headline) for candidate in shown if candidate]
+    best = next((title for title in cut if _key(title) not in {_key(site) for site in sites}), "")
+    if best.endswith(("...", "…")):
+        start = best.rstrip(".… ")
+        best = next((title for title in cut if title.startswith(start) and len(title) > len(best)), best)
+    return best
+
+
+def _authors(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, sites: list[str]) -> tuple[str, ...]:
+    for raw in _author_sources(data, meta, tree):
+        if names := person_names(raw, sites):
+            return names
+    return ()
+
+
+def _author_sources(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement) -> Iterator[list[str]]:
+    declared = [each for key in ("author", "creator") for each in data.items(data.article.get(key))]
+    organisations = [each for each in declared if isinstance(each, dict) and _is_organisation(data, each)]
+    yield [name for each in declared if each not in organisations for name in _names(data, each)]
+    for name in _AUTHOR:
+        if name in meta:
+            yield meta[name]
+    for label, value in (("twitter:label1", "twitter:data1"), ("twitter:label2", "twitter:data2")):
+        if _WRITTEN_BY.match(_first(meta, (label,))):
+            yield meta.get(value, [])
+    yield bylines(tree)
+    # Some sites call a person so; where they do, no other source is likely to say nothing.
+    yield [name for each in organisations for name in _names(data, each)]
+
+
+def _is_organisation(data: JsonLd, author: Node) -> bool:
+    types = types_of(author)
+    return bool(types) and "Person" not in types and not is_agency(data.text(author.get("name")))
+
+
+def _names(data: JsonLd, author: object) -> Iterator[str]:
+    if isinstance(author, str):
+        yield plain(author)
+    elif isinstance(author, dict):
+        names = [data.text(name) for name in data.items(author.get("name"))]
+        yield from names or [_given_and_family(data, author)]
+
+
+def _given_and_family(data: JsonLd, author: Node) -> str:
+    return " ".join(part for key in ("givenName", "familyName") if (part := data.text(author.get(key))))
+
+
+def _moments(values: Iterator[str] | list[str]) -> list[Moment]:
+    return [moment for value in values if (moment := parse_moment(value))]
+
+
+def _published(
+    data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, url: str, fetched_at: datetime | None
+) -> Moment | None:
+    fields = [str(data.article.get(key) or "") for key in ("datePublished", "dateCreated", "uploadDate")]
+    fields += [value for name in _PUBLISHED for value in meta.get(name, ())]
+    if not data.article:
+        fields.append(str(data.page.get("datePublished") or ""))
+    declared = _moments(fields) or list(marked_dates(tree))
+    if declared:
+        return best_moment(declared)
+    for moment in _guessed_dates(tree, url, fetched_at):
+        if moment and (fetched_at is None or moment.at <= fetched_at + _CLOCK_SKEW):
+            return moment
+    return None
+
+
+def _guessed_dates(tree: HtmlElement, url: str, fetched_at: datetime | None) -> Iterator[Moment | None]:
+    yield visible_date(tree, tree.get("lang") or "")
+    yield url_date(url)
+    yield _found_by_htmldate(tree, url, fetched_at)
+
+
+def _found_by_htmldate(tree: HtmlElement, url: str, fetched_at: datetime | None) -> Moment | None:
+    try:
+        found = htmldate.find_date(
+            tree,
+            url=url or None,
+            original_date=True,
+            extensive_search=False,
+            max_date=fetched_at,
+            outputformat="%Y-%m-%d",
+        )
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return None
+    return parse_moment(found) if found else None
+
+
+def _modified(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement) -> Moment | None:
+    fields = [str(data.article.get("dateModified") or "")]
+    fields += [value for name in _MODIFIED for value in meta.get(name, ())]
+    if not data.article:
+        fields.append(str(data.page.get("dateModified") or ""))
+    return best_moment(_moments(fields)) or next(marked_dates(tree, modified=True), None)
+
+
+def _tags(data: JsonLd, meta: dict[str, list[str]]) -> tuple[str, ...]:
+    def split(values: list[str]) -> dict[str, None]:
+        parts = (part.strip() for value in values for part in re.split(r"[,;]", value))
+        return dict.fromkeys(part for part in parts if part and len(part) <= 100 and ":" not in part)
+
+    listed = [data.text(each, "name") for each in data.items(data.article.get("keywords"))]
+    for values in (listed, *(meta.get(name, []) for name in _TAGS)):
+        if found := split(values):
+            return tuple(found)[:_MAX_TAGS]
+    return ()
+
+
+def _is_paywalled(data: JsonLd, meta: dict[str, list[str]]) -> bool | None:
+    parts = [part for part in data.items(data.article.get("hasPart")) if isinstance(part, dict)]
+    nodes: list[Node] = [data.article, *parts] if data.article else [data.page]
+    said = {str(node["isAccessibleForFree"]).strip().lower() for node in nodes if "isAccessibleForFree" in node}
+    said |= {value.lower() for value in meta.get("article:content_tier", ())}
+    if said & {"false", "no", "locked", "http://schema.org/false", "https://schema.org/false"}:
+        return True
+    return False if said & {"true", "yes", "free", "http://schema.org/true", "https://schema.org/true"} else None
+
+
+def _tdm_reserved(meta: dict[str, list[str]]) -> bool | None:
+    """The page's own reservation of text and data mining (W3C TDM Reservation Protocol), None when it says nothing."""
+    value = _first(meta, ("tdm-reservation",))
+    return value == "1" if value in ("0", "1") else None

@@ -1,0 +1,1 @@
+"""One HTTP request: client, address checks, decompression."""

@@ -1,0 +1,197 @@
+"""Keeps requests out of networks that are not public.
+
+A list of URLs, a feed or a redirect must not be able to turn the pipeline against the network it runs in. The check
+stands where connections are made: the resolver gives only addresses that it has checked, the connection goes to one of
+these (no second look-up that could answer otherwise), and the socket factory checks once more what is connected to.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from transforms.fetch.config import FetchConfig, split_target
+from transforms.schema.failures import Reason, Rejected
+
+_DNS_THREADS = 32
+
+# IANA's special-purpose registries, spelled out: what `ipaddress` calls global differs between Python's releases.
+_CLOSED_V4 = tuple(
+    map(
+        IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "168.63.129.16/32",  # Azure's host agent, at an address that looks public
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
+        ),
+    )
+)
+_OPEN_V6 = IPv6Network("2000::/3")
+_CLOSED_V6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20")))
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+METADATA = frozenset(
+    map(ipaddress.ip_address, ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254"))
+)
+"""Services that hand out a cloud machine's credentials: never opened, whatever the configuration says."""
+
+
+class PrivateAddress(OSError):  # noqa: N818 - it travels through aiohttp, which wraps an OSError and keeps it
+    """A host leads to an address that is not open to it."""
+
+
+def is_public(address: str | IPv4Address | IPv6Address) -> bool:
+    """Whether an IP address is one of the public internet.
+
+    Addresses that carry another one inside (IPv4-mapped, 6to4, NAT64) are as public as that one.
+
+    Args:
+        address: an address, or its usual text; a text that is none is not public.
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    inner = _inner(ip)
+    if inner is not None:
+        return is_public(inner)
+    if isinstance(ip, IPv4Address):
+        return not any(ip in network for network in _CLOSED_V4)
+    return ip.scope_id is None and ip in _OPEN_V6 and not any(ip in network for network in _CLOSED_V6)
+
+
+def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
+    if isinstance(ip, IPv4Address):
+        return None
+    return ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+
+
+def _is_metadata(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    return ip in METADATA or _inner(ip) in METADATA
+
+
+_Value = TypeVar("_Value")
+
+
+def match_host(patterns: Mapping[str, _Value], host: str) -> _Value | None:
+    """The value of the first pattern (``*``, ``?``) that a host's name or address matches."""
+    return next((value for pattern, value in patterns.items() if fnmatchcase(host, pattern.lower())), None)
+
+
+class Guard(AbstractResolver):
+    """Decides which addresses are connected to, for one HTTP client. Give `resolve` and `open_socket` to its connector.
+
+    Args:
+        config: names `allowed_ports`, `allow_private_hosts` and `resolve`.
+    """
+
+    def __init__(self, config: FetchConfig) -> None:
+        self._config = config
+        self._private = dict.fromkeys(config.allow_private_hosts, True)
+        self._targets = {pattern: split_target(target) for pattern, target in config.resolve.items()}
+        self._checked: set[str] = set()
+        # Look-ups block a thread each; the loop's own few would hold up a run of many hosts.
+        self._threads = ThreadPoolExecutor(_DNS_THREADS, thread_name_prefix="dns")
+
+    def check(self, url: str) -> None:
+        """Checks what can be known before a connection: the port, and a host that is an address itself.
+
+        Args:
+            url: a canonical URL (so that every numeric host is in its usual form).
+
+        Raises:
+            Rejected: ``port_not_allowed`` or ``private_address``.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        mapped = match_host(self._targets, host)
+        if port not in self._config.allowed_ports and not (mapped and mapped[1]):
+            allowed = ", ".join(map(str, sorted(self._config.allowed_ports)))
+            raise Rejected(Reason.PORT_NOT_ALLOWED, f"{url} names port {port}; fetch.allowed_ports has {allowed}.")
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return
+        try:
+            self._approve(host, host)
+        except PrivateAddress as error:
+            raise Rejected(Reason.PRIVATE_ADDRESS, str(error)) from error
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The checked addresses of a host (aiohttp calls this).
+
+        Raises:
+            PrivateAddress: one of its addresses is not public, and `allow_private_hosts` does not name the host.
+            OSError: the name has no address.
+        """
+        mapped = match_host(self._targets, host)
+        if mapped is not None:
+            addresses = [(mapped[0], mapped[1] or port)]
+        else:
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._threads, lambda: socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+            )
+            addresses = list(dict.fromkeys((str(info[4][0]), port) for info in found))
+        for address, _ in addresses:
+            self._approve(host, address)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=to_port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address, to_port in addresses
+        ]
+
+    def open_socket(self, info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
+        """A socket for an address that was checked (aiohttp's `socket_factory`, asked for every single connection).
+
+        Raises:
+            PrivateAddress: the address is not public and was not opened to any host.
+        """
+        family, kind, proto, _, address = info
+        if str(address[0]) not in self._checked and not is_public(str(address[0])):
+            raise PrivateAddress(f"The address {address[0]} is not public.")
+        return socket.socket(family, kind, proto)
+
+    async def close(self) -> None:
+        """Lets the look-ups' threads end; one that still waits for an answer ends with it."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _approve(self, host: str, address: str) -> None:
+        if is_public(address):
+            return
+        if _is_metadata(address):
+            raise PrivateAddress(f"{host} leads to {address}, a cloud's metadata service.")
+        if not match_host(self._private, host):
+            raise PrivateAddress(
+                f"{host} leads to {address}, which is not public; fetch.allow_private_hosts can open it."
+            )
+        self._checked.add(address)

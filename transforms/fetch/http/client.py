@@ -1,0 +1,238 @@
+"""One request and its answer, within limits of time and size.
+
+No redirects, no retries, no waiting: `transforms.fetch.fetcher` does these, since each belongs to a host's turn.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+import aiohttp
+from yarl import URL
+
+from transforms.fetch.config import FetchConfig
+from transforms.fetch.http.address_guard import Guard, PrivateAddress, match_host
+from transforms.fetch.http.decompression import ACCEPT_ENCODING, Body
+from transforms.schema.failures import Reason, Rejected
+from transforms.schema.urls import host_of
+
+WITH_BODY = (200, 203)
+"""Statuses that bring a whole page."""
+
+_NO_TYPES: frozenset[str] = frozenset()
+# First bytes of what is no text.
+_BINARY = (
+    b"%PDF-",
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"PK\x03\x04",
+    b"RIFF",
+    b"ID3",
+    b"OggS",
+    b"\x1f\x8b",
+    b"Rar!",
+)
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came for one request. The body is read for the statuses of `WITH_BODY` only."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    """Header names in any letter case."""
+    body: bytes = b""
+    elapsed_ms: int = 0
+
+
+class Client:
+    """An HTTP client for one event loop; use it as an asynchronous context manager.
+
+    Cookies are dropped, environment proxies ignored, TLS is verified, and every connection passes the `Guard`.
+    """
+
+    def __init__(self, config: FetchConfig) -> None:
+        self._config = config
+        self._guard = Guard(config)
+
+    async def __aenter__(self) -> "Client":
+        config = self._config
+        self._session = aiohttp.ClientSession(
+            # limit=0: the fetcher counts, so that a name look-up counts too.
+            connector=aiohttp.TCPConnector(
+                resolver=self._guard, socket_factory=self._guard.open_socket, limit=0, ssl=_tls_context()
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=config.total_timeout, connect=config.connect_timeout, sock_read=config.first_byte_timeout
+            ),
+            headers={"User-Agent": config.user_agent, "Accept-Encoding": ACCEPT_ENCODING},
+            auto_decompress=False,
+            middlewares=(_once,),
+            trust_env=False,
+            max_line_size=config.max_header_bytes,
+            max_field_size=config.max_header_bytes,
+            max_headers=config.max_headers,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+        await self._guard.close()
+
+    async def get(
+        self,
+        url: str,
+        accept: frozenset[str] = _NO_TYPES,
+        *,
+        limit: int | None = None,
+        cut: bool = False,
+        last: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Asks for one URL, once.
+
+        Args:
+            url: a canonical URL.
+            accept: content types whose body is read; all, when there is none.
+            limit: largest body in bytes; the configuration's when None.
+            cut: whether a larger body is cut off there in place of being refused.
+            last: whether this is the last request to the host, so that its connection need not stay open.
+            headers: sent besides, such as those of a conditional request.
+
+        Returns:
+            The answer, whatever its status.
+
+        Raises:
+            Rejected: there is no answer, or its body is not taken; the reason says why.
+        """
+        self._guard.check(url)
+        sent = {"Accept": ", ".join([*sorted(accept), "*/*;q=0.1"]) if accept else "*/*", **(headers or {})}
+        if last:
+            sent["Connection"] = "close"
+        own = match_host(self._config.headers, URL(url).raw_host or "") or {}
+        sent.update({name: value.get_secret_value() for name, value in own.items()})
+        started = time.monotonic()
+        try:
+            async with self._session.get(URL(url, encoded=True), headers=sent, allow_redirects=False) as response:
+                body = b""
+                if response.status in WITH_BODY:
+                    body = await self._read(response, accept, limit or self._config.max_body_bytes, cut)
+                elapsed_ms = round((time.monotonic() - started) * 1000)
+                return Answer(url, response.status, response.headers, body, elapsed_ms)
+        except Rejected:
+            raise
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise _rejected(error, host_of(url)) from error
+
+    async def _read(self, response: aiohttp.ClientResponse, accept: frozenset[str], limit: int, cut: bool) -> bytes:
+        _check_type(response.headers.get("Content-Type", ""), accept)
+        if (response.content_length or 0) > limit and not cut:
+            raise Rejected(Reason.TOO_LARGE, f"The server announces {response.content_length:,} bytes, over {limit:,}.")
+        connection = response.connection
+        if connection is not None and connection.protocol is not None:
+            # aiohttp has one limit for the first byte and for each further piece.
+            connection.protocol.read_timeout = self._config.read_timeout
+            connection.protocol.start_timeout()
+        encoding = ",".join(response.headers.getall("Content-Encoding", []))
+        body = Body(encoding, limit, self._config.max_unpack_ratio, cut)
+        try:
+            while not body.full and (piece := await response.content.readany()):
+                body.feed(piece)
+        except aiohttp.ClientPayloadError as error:
+            raise _broken(error) from error
+        except aiohttp.ServerTimeoutError:
+            raise
+        except (aiohttp.ClientConnectionError, ConnectionError) as error:
+            raise Rejected(Reason.TRUNCATED, "The connection broke before the body's end.") from error
+        data = body.finish()
+        if _looks_binary(data[:1024], "Content-Type" in response.headers):
+            raise Rejected(Reason.UNSUPPORTED_TYPE, "The body is no text.")
+        return data
+
+
+def _tls_context() -> ssl.SSLContext:
+    # Not aiohttp's own, which is made when it is imported: the variables SSL_CERT_FILE and SSL_CERT_DIR hold here too.
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from asking again by itself, at once, when a connection ends early: the host has its delay."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        host = host_of(str(request.url))
+        raise Rejected(Reason.CONNECT, f"{host} closed the connection before an answer.") from error
+
+
+def _check_type(content_type: str, accept: frozenset[str]) -> None:
+    media = content_type.replace(",", ";").partition(";")[0].strip().lower().partition(" ")[0]
+    if accept and media and media not in accept:
+        raise Rejected(
+            Reason.UNSUPPORTED_TYPE, f"The content type is {media[:80]}; read are {', '.join(sorted(accept))}."
+        )
+
+
+def _looks_binary(head: bytes, typed: bool) -> bool:
+    zeros = b"\0" in head and not head.startswith(_UTF16)
+    if typed:
+        # A text may begin with the letters of a format's mark, and have a stray zero.
+        return head.startswith(b"%PDF-") or (zeros and head.startswith(_BINARY))
+    return zeros or head.startswith(_BINARY)
+
+
+def _broken(error: aiohttp.ClientPayloadError) -> Rejected:
+    cause = str(error.__cause__ or error)
+    if "Not enough data" in cause or "not completed" in cause:
+        return Rejected(Reason.TRUNCATED, "The connection ended before the body did.")
+    return Rejected(Reason.PROTOCOL, f"The body is not framed as HTTP asks: {cause[:200]}.")
+
+
+def _rejected(error: Exception, host: str) -> Rejected:
+    """The reason for an exception of aiohttp; the order matters, since its classes overlap."""
+    inner = getattr(error, "os_error", None) or error
+    if isinstance(inner, PrivateAddress):
+        return Rejected(Reason.PRIVATE_ADDRESS, str(inner))
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return Rejected(Reason.TIMEOUT, f"{host} gave no connection in time (fetch.connect_timeout).")
+    if isinstance(error, aiohttp.SocketTimeoutError):
+        return Rejected(Reason.TIMEOUT, f"{host} was silent too long (fetch.first_byte_timeout, fetch.read_timeout).")
+    if isinstance(error, asyncio.TimeoutError):
+        return Rejected(Reason.TIMEOUT, f"{host} did not finish its answer in time (fetch.total_timeout).")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Rejected(Reason.DNS, f"The name {host} has no address: {_cause(inner)}.")
+    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)) or isinstance(inner, ssl.SSLError):
+        return Rejected(Reason.TLS, f"TLS with {host} failed: {_cause(inner)}.")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return _malformed(error, host)
+    if isinstance(error, aiohttp.InvalidURL):
+        return Rejected(Reason.INVALID_URL, f"{host} is asked for with an address that is not allowed: {error}.")
+    if isinstance(error, OSError):
+        return Rejected(Reason.CONNECT, f"No connection to {host}: {_cause(inner)}.")
+    return Rejected(Reason.PROTOCOL, f"{host} did not answer in valid HTTP: {_cause(inner)}.")
+
+
+def _malformed(error: aiohttp.ClientResponseError, host: str) -> Rejected:
+    # aiohttp gives these a status of 400, which is not the server's.
+    if "Got more than" in error.message or "Too many" in error.message:
+        return Rejected(
+            Reason.TOO_LARGE, f"{host} sent headers over the limit (fetch.max_headers, fetch.max_header_bytes)."
+        )
+    return Rejected(Reason.PROTOCOL, f"{host} did not answer in valid HTTP: {_cause(error)}.")
+
+
+def _cause(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split()).rstrip(".")[:200]

@@ -1,0 +1,1 @@
+"""What a site allows: rate limits, robots.txt, TDM reservation."""

@@ -1,0 +1,1 @@
+"""Glue to Beam and to the process: polling sources, metrics, drain."""

@@ -1,0 +1,1 @@
+"""Sources without an end: watched feeds, queues, deduplication."""

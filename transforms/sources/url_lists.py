@@ -1,0 +1,133 @@
+"""URL lists: text, CSV, JSON lines and Parquet, read piece by piece."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transforms.sources.config import Format
+from transforms.storage.open import list_files, open_input
+
+_BY_SUFFIX: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_MAX_LINE = 1 << 20
+_BATCH = 8192
+
+
+class ListError(Exception):
+    """A list cannot be read; the message is one sentence with its name, the place and the cause."""
+
+
+def files_of(pattern: str) -> list[str]:
+    """The files of a path, a glob or a ``gs://`` pattern.
+
+    Raises:
+        ListError: there is none.
+        StoreError: the bucket cannot be reached.
+    """
+    files = list_files(pattern)
+    if not files:
+        raise ListError(f"there is no file {pattern}; allowed are a path, a glob and gs://bucket/name")
+    return files
+
+
+def urls_of(file: str, form: Format | None = None, column: str = "url") -> Iterator[str]:
+    """The URLs of one list by its name; else as `read_urls`."""
+    with open_input(file) as opened:
+        yield from read_urls(opened, file, form, column)
+
+
+def format_of(name: str) -> Format:
+    """The format that a file's name tells; text where it tells none."""
+    return next((form for suffix, form in _BY_SUFFIX.items() if name.lower().endswith(suffix)), "text")
+
+
+def read_urls(file: BinaryIO, name: str, form: Format | None = None, column: str = "url") -> Iterator[str]:
+    """The URLs of one list, in order, as they stand there; empty values are left out.
+
+    Args:
+        file: the list, at its beginning; Parquet needs one that can be sought.
+        name: its name, for messages and, where `form` is None, for the format.
+        form: the format.
+        column: the column (CSV, Parquet) or key (JSON lines) with the URL.
+
+    Raises:
+        ListError: the file is not of its format, or lacks the column.
+    """
+    form = form or format_of(name)
+    if form == "parquet":
+        yield from _stripped(_parquet(file, name, column))
+        return
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+    try:
+        yield from _stripped({"text": _text, "csv": _csv, "jsonl": _jsonl}[form](text, name, column))
+    finally:
+        # The file is the caller's to close; it may be closed by now.
+        with suppress(ValueError):
+            text.detach()
+
+
+def _stripped(values: Iterable[str]) -> Iterator[str]:
+    return (value.strip() for value in values if value.strip())
+
+
+def _text(lines: io.TextIOWrapper, name: str, _column: str) -> Iterator[str]:
+    for number, line in enumerate(_lines(lines, name), 1):
+        if number == 1 and line.startswith("PAR1"):
+            raise ListError(f"{name} is a Parquet file: name it *.parquet or set format: parquet")
+        if not line.lstrip().startswith("#"):
+            yield line
+
+
+def _csv(lines: io.TextIOWrapper, name: str, column: str) -> Iterator[str]:
+    reader = csv.DictReader(_lines(lines, name))
+    try:
+        columns = reader.fieldnames or []
+        if column not in columns:
+            raise ListError(f"{name} has no column {column!r}; its columns are {', '.join(columns) or 'none'}")
+        for row in reader:
+            yield row[column] or ""
+    except csv.Error as error:
+        raise ListError(f"{name}, line {reader.reader.line_num}: this is no CSV: {error}") from error
+
+
+def _jsonl(lines: io.TextIOWrapper, name: str, column: str) -> Iterator[str]:
+    for number, line in enumerate(_lines(lines, name), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ListError(f"{name}, line {number}: this is no JSON: {error}") from error
+        if not isinstance(record, dict) or column not in record:
+            keys = f"; its keys are {', '.join(record)}" if isinstance(record, dict) else ""
+            raise ListError(f"{name}, line {number}: an object with the key {column!r} is expected{keys}")
+        yield str(record[column] or "")
+
+
+def _parquet(file: BinaryIO, name: str, column: str) -> Iterator[str]:
+    try:
+        parquet = pq.ParquetFile(file)
+        columns = parquet.schema_arrow.names
+        if column not in columns:
+            raise ListError(f"{name} has no column {column!r}; its columns are {', '.join(columns)}")
+        kind = parquet.schema_arrow.field(column).type
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+            raise ListError(f"{name}: the column {column!r} holds {kind}; strings are expected")
+        for batch in parquet.iter_batches(batch_size=_BATCH, columns=[column]):
+            yield from (value or "" for value in batch.column(0).to_pylist())
+    except (OSError, pa.ArrowException) as error:
+        raise ListError(f"{name} cannot be read as Parquet: {error}") from error
+
+
+def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
+    number = 0
+    while line := text.readline(_MAX_LINE):
+        number += 1
+        if len(line) >= _MAX_LINE and not line.endswith("\n"):
+            raise ListError(f"{name}, line {number}: longer than {_MAX_LINE:,} characters, so this is no list of URLs")
+        yield line

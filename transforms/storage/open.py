@@ -1,0 +1,79 @@
+"""Open a store, list files and open inputs by path or gs:// URI."""
+
+import glob
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from transforms.storage.base import Store, StoreError
+from transforms.storage.folder import FolderStore
+
+
+def open_store(root: str) -> Store:
+    """The store at a root: a bucket for ``gs://...``, a folder for anything else.
+
+    Raises:
+        StoreError: no credentials for Google Cloud Storage, or a scheme that is neither of the two.
+    """
+    if root.startswith("gs://"):
+        from transforms.storage.gcs import BucketStore
+
+        return BucketStore(root)
+    if "://" in root:
+        raise StoreError(f"{root} is no place that can be written to: allowed are a folder and gs://bucket/prefix")
+    return FolderStore(root)
+
+
+def list_files(pattern: str) -> list[str]:
+    """The files that a path, a glob (``*``, ``?``, ``[...]``; ``**`` on disk) or a ``gs://`` pattern names, sorted.
+
+    Returns:
+        Absolute paths or ``gs://`` URIs; empty when nothing matches.
+
+    Raises:
+        StoreError: the bucket cannot be reached.
+    """
+    if not pattern.startswith("gs://"):
+        found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        return sorted(str(Path(p).absolute()) for p in found if Path(p).is_file())
+    name, _, path = pattern.removeprefix("gs://").partition("/")
+    fixed = path[: next((i for i, c in enumerate(path) if c in "*?["), len(path))]
+    from transforms.storage.gcs import open_bucket, worded
+
+    with worded(pattern):
+        names = [blob.name for blob in open_bucket(name).list_blobs(prefix=fixed)]
+    return sorted(f"gs://{name}/{found}" for found in names if found == path or fnmatchcase(found, path))
+
+
+@contextmanager
+def open_input(uri: str) -> Iterator[BinaryIO]:
+    """Opens one file for reading: a path, or a ``gs://`` URI (copied to a temporary file, so that it can be sought).
+
+    Raises:
+        StoreError: the file cannot be read; the message says which and why.
+    """
+    file: BinaryIO
+    try:
+        file = _download(uri) if uri.startswith("gs://") else Path(uri).open("rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise StoreError(f"{uri} cannot be read: {error.strerror or error}") from error
+    with file:
+        yield file
+
+
+def _download(uri: str) -> BinaryIO:
+    from transforms.storage.gcs import open_bucket, worded
+
+    name, _, path = uri.removeprefix("gs://").partition("/")
+    copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
+    try:
+        with worded(uri, of_object=True):
+            open_bucket(name).blob(path).download_to_file(copy)
+    except StoreError:
+        copy.close()
+        raise
+    copy.seek(0)
+    return copy

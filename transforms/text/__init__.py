@@ -1,0 +1,1 @@
+"""Language-neutral functions on text that several packages share."""

@@ -1,0 +1,1 @@
+"""Web archives (WARC): reading, writing and the transforms around both."""
