@@ -28,8 +28,9 @@ dev: .venv/.dev            ## The same with what tests and linters need
 run: install     ## Serve the demo news site on loopback and run the pipeline over it
 	$(BIN)/python -m tests.site $(BIN)/onrecord run configs/demo.yaml --run-id demo --replace
 
-test: dev        ## Run the tests
-	$(BIN)/pytest -n 2 -m "not engine"
+AREA ?=
+test: dev        ## Run the tests; AREA=transforms/fetch runs those of one folder
+	$(BIN)/pytest -n 2 -m "not engine" $(AREA:%=tests/%)
 
 # Beam's own engine for streams on one machine, of the same version as its Python package.
 BEAM := $(shell sed -n 's/^apache-beam==\([0-9.]*\).*/\1/p' requirements.txt)
@@ -64,6 +65,7 @@ lint: dev        ## Check formatting, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: dev       ## Print the figures that the README quotes
 	$(BIN)/python -m benchmarks.seed
