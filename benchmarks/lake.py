@@ -42,9 +42,9 @@ LOOK_UP = """
 import sys, time
 from datetime import date
 from benchmarks.lake import asked
-from pipeline.ledger import look_up, open_ledger
-from transforms.records import Run
-from transforms.store import open_store
+from pipeline.lake.query.crawl_state import look_up, open_ledger
+from transforms.schema.run import Run
+from transforms.storage.open import open_store
 lake, articles = sys.argv[1], int(sys.argv[2])
 run = Run(run_id="now", run_date=date(2027, 1, 1), attempt="a", lake=lake)
 with open_ledger(open_store(lake)) as ledger:

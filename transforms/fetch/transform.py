@@ -12,7 +12,7 @@ from apache_beam.transforms.window import BoundedWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
-import transforms.coders  # noqa: F401 - it registers how records are written between workers
+import transforms.schema.coders  # noqa: F401 - it registers how records are written between workers
 from transforms.fetch.config import ARTICLE_TYPES, FetchConfig
 from transforms.fetch.generator import fetch_pages
 from transforms.fetch.streaming import FetchInTurns, outputs_of

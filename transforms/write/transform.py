@@ -15,7 +15,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import BoundedWindow, IntervalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-import transforms.coders  # noqa: F401 - it registers how records are written between workers
+import transforms.schema.coders  # noqa: F401 - it registers how records are written between workers
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import TABLES, Row
 from transforms.storage.base import Store

@@ -68,5 +68,5 @@ def places() -> Places:
 
 
 def _rows(table: str) -> list[list[str]]:
-    lines = (files(__package__) / "data" / f"{table}.tsv").read_text("utf-8").splitlines()
+    lines = (files("transforms.annotate") / "data" / f"{table}.tsv").read_text("utf-8").splitlines()
     return [line.split("\t") for line in lines if not line.startswith("#")]
