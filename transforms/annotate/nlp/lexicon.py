@@ -111,7 +111,8 @@ def _sections(name: str) -> dict[str, list[str]]:
     """The sections of ``data/<name>.txt``; ``[irregular]`` keeps its lines, as ``base third past ing participle``."""
     found: dict[str, list[str]] = {}
     section = ""
-    for raw in files("transforms.annotate").joinpath("data").joinpath(f"{name}.txt").read_text(encoding="utf-8").splitlines():
+    table = files("transforms.annotate") / "data" / f"{name}.txt"
+    for raw in table.read_text(encoding="utf-8").splitlines():
         line = raw.partition("#")[0].strip()
         if line.startswith("["):
             section = line.strip("[]")

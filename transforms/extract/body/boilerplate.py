@@ -35,7 +35,7 @@ class LineRule:
 @cache
 def line_rules() -> tuple[LineRule, ...]:
     """The rules, in the file's order."""
-    entries = json.loads(files("transforms.extract").joinpath("data").joinpath("line_rules.json").read_text(encoding="utf-8"))
+    entries = json.loads((files("transforms.extract") / "data" / "line_rules.json").read_text("utf-8"))
     return tuple(
         LineRule(
             name=entry["name"],
