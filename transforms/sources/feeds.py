@@ -13,7 +13,7 @@ import feedparser
 
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import canonical_url, resolve
-from transforms.text.feed_dates import parse_date
+from transforms.text.dates import parse_feed_date
 
 MAX_ENTRIES = 10_000
 """How many entries of one feed are read."""
@@ -127,4 +127,4 @@ def _entry(link: object, title: object, date: object, base: str) -> Iterator[Fee
     except Rejected:
         return
     text = " ".join(title.split()) if isinstance(title, str) else ""
-    yield FeedEntry(url, text or None, parse_date(date) if isinstance(date, str) else None)
+    yield FeedEntry(url, text or None, parse_feed_date(date) if isinstance(date, str) else None)

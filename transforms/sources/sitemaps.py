@@ -11,7 +11,7 @@ from lxml import etree
 
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import canonical_url, resolve
-from transforms.text.feed_dates import parse_date
+from transforms.text.dates import parse_feed_date
 
 MAX_ENTRIES = 50_000
 """How many addresses of one document are read: the protocol's own limit."""
@@ -201,9 +201,9 @@ def _entry(loc: str, base: str, element: etree._Element | None = None) -> Iterat
     news = _child(element, "news")
     yield SitemapEntry(
         url,
-        lastmod=parse_date(_words(_child(element, "lastmod"))),
+        lastmod=parse_feed_date(_words(_child(element, "lastmod"))),
         title=_words(_child(news, "title")) or None,
-        published_at=parse_date(_words(_child(news, "publication_date"))),
+        published_at=parse_feed_date(_words(_child(news, "publication_date"))),
         language=_words(_child(_child(news, "publication"), "language")) or None,
     )
 

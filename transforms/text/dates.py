@@ -1,4 +1,4 @@
-"""Dates as pages write them."""
+"""Parse dates: machine-readable ones, those of feeds, and those that pages show to readers."""
 
 import re
 from dataclasses import dataclass
@@ -25,15 +25,16 @@ _DAY_MONTH = re.compile(
 )
 _MONTH_DAY = re.compile(r"\b([^\W\d_]{3,12})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})\b")
 _MONTHS = (
-    "january jan januar jänner janvier enero ene janeiro gennaio gen januari styczeń stycznia tammikuuta ianuarie jaan",
-    "february feb februar février fevrier févr febrero fevereiro fev febbraio februari luty lutego helmikuuta"
+    "january jan januar jänner janvier janv enero ene janeiro gennaio gen januari styczeń stycznia tammikuuta ianuarie"
+    " jaan",
+    "february feb februar février fevrier févr fév febrero fevereiro fev febbraio februari luty lutego helmikuuta"
     " februarie",
-    "march mar märz mrz mars marzo março marco maart mrt marts marzec marca maaliskuuta martie",
-    "april apr avril avr abril abr aprile kwiecień kwietnia huhtikuuta aprilie",
+    "march mar märz mär mrz mars marzo março marco maart maa mrt marts marzec marca maaliskuuta martie",
+    "april apr avril avri avr abril abr aprile kwiecień kwietnia huhtikuuta aprilie",
     "may mai mayo maio maggio mag mei maj maja toukokuuta",
     "june jun juni juin junio junho giugno giu czerwiec czerwca kesäkuuta iunie",
     "july jul juli juillet juil julio julho luglio lug lipiec lipca heinäkuuta iulie",
-    "august aug août aout agosto ago augustus augusti sierpień sierpnia elokuuta",
+    "august aug août aoû aout agosto ago augustus augusti sierpień sierpnia elokuuta",
     "september sep sept septembre septiembre setembro set settembre wrzesień września syyskuuta septembrie",
     "october oct oktober okt octobre octubre outubro out ottobre ott październik października lokakuuta octombrie",
     "november nov novembre noviembre novembro listopad listopada marraskuuta noiembrie",
@@ -41,6 +42,30 @@ _MONTHS = (
     " joulukuuta decembrie",
 )
 _MONTH = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+# Hours from UTC: the zones of RFC 822 and the common European ones. Ambiguous abbreviations are left out.
+_ZONES = {
+    "": 0, "z": 0, "ut": 0, "utc": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6,
+    "pst": -8, "pdt": -7, "wet": 0, "west": 1, "bst": 1, "cet": 1, "cest": 2, "mez": 1, "mesz": 2, "eet": 2, "eest": 3,
+    "msk": 3, "jst": 9, "kst": 9, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13,
+}  # fmt: skip
+_CLOCK = (
+    r"(?:[T,\s]+(?:at\s+)?(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d+))?)?\s*(?P<ap>[ap]\.?m\.?)?)?"
+)
+_ZONE = r"\s*(?:(?:gmt|utc)?(?P<sign>[+-])(?P<zh>\d{2}):?(?P<zm>\d{2})?|(?P<zone>[a-z]{1,4}))?(?:\s*\([^()]*\))?"
+_FORMS = tuple(
+    re.compile(form + end, re.IGNORECASE)
+    for form, end in (
+        (r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})", _CLOCK + _ZONE),
+        (r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})", _CLOCK + _ZONE),
+        # The weekday, in any language, is redundant.
+        (
+            r"(?:[^\W\d]+\.?,?\s+)?(?P<d>\d{1,2})\.?[\s-](?P<name>[^\W\d]{3,})\.?,?[\s-](?P<y>\d{4}|\d{2})",
+            _CLOCK + _ZONE,
+        ),
+        (r"(?:[^\W\d]+\.?,?\s+)?(?P<name>[^\W\d]{3,})\.?\s+(?P<d>\d{1,2}),?\s+(?P<y>\d{4})", _CLOCK + _ZONE),
+        (r"(?:[^\W\d]+\.?,?\s+)?(?P<name>[^\W\d]{3,})\s+(?P<d>\d{1,2})", _CLOCK + _ZONE + r"\s+(?P<y>\d{4})"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +117,23 @@ def parse_visible_date(text: str, *, month_first: bool = False) -> Moment | None
             moment = _day(int(year), number, int(day))
             if moment and _is_plausible(moment.at):
                 return moment
+    return None
+
+
+def parse_feed_date(text: str) -> datetime | None:
+    """Read a feed's date: RFC 822, RFC 3339 and the usual deviations from both, in several languages.
+
+    Args:
+        text: the element's text; its first 100 characters are read.
+
+    Returns:
+        The moment in UTC, or None when this is not a date with year, month and day in one of the usual orders. A date
+        without a zone, or with an unknown one, is read as UTC.
+    """
+    text = " ".join(text[:100].split())
+    for form in _FORMS:
+        if match := form.fullmatch(text):
+            return _moment_of(match.groupdict())
     return None
 
 
@@ -171,3 +213,31 @@ def _mail(value: str) -> Moment | None:
 
 def _is_plausible(at: datetime) -> bool:
     return _EARLIEST <= at <= datetime.now(timezone.utc) + timedelta(days=3650)
+
+
+def _moment_of(parts: dict[str, str | None]) -> datetime | None:
+    year, hour = int(parts["y"] or 0), int(parts["h"] or 0)
+    if len(parts["y"] or "") == 2:
+        year += 1900 if year >= 70 else 2000
+    if parts["ap"]:
+        hour = hour % 12 + (12 if parts["ap"].lower().startswith("p") else 0)
+    name = (parts.get("name") or "").lower()
+    month = int(parts["m"] or 0) if not name else _month(name)
+    second = min(int(parts["s"] or 0), 59)
+    try:
+        clock = hour, int(parts["mi"] or 0), second, int((parts["f"] or "")[:6].ljust(6, "0"))
+        return datetime(year, month, int(parts["d"] or 0), *clock, tzinfo=timezone.utc) - _offset(parts)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _month(name: str) -> int:
+    """Number of a month by its name or a longer form of an abbreviation; 0 when unknown."""
+    return _MONTH.get(name) or _MONTH.get(name[:4]) or _MONTH.get(name[:3], 0)
+
+
+def _offset(parts: dict[str, str | None]) -> timedelta:
+    if not parts["sign"]:
+        return timedelta(hours=_ZONES.get((parts["zone"] or "").lower(), 0))
+    offset = timedelta(hours=int(parts["zh"] or 0), minutes=int(parts["zm"] or 0))
+    return -offset if parts["sign"] == "-" else offset

@@ -16,7 +16,7 @@ from warcio.recordloader import ArcWarcRecord
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Fetch, Page, UrlRequest, content_hash
 from transforms.schema.urls import domain_of, request_of
-from transforms.text.feed_dates import parse_date
+from transforms.text.dates import parse_feed_date
 
 REQUEST_HEADER = "Onrecord-Request"
 """The record header, JSON, in which a run keeps what it asked for: the address before redirects, a feed's hints; and
@@ -115,7 +115,7 @@ def _results(member: bytes | Rejected, most: int) -> Iterator[Page | Unread]:
     try:
         record = None
         for record in ArchiveIterator(BytesIO(member)):
-            if not record.rec_type or parse_date(record.rec_headers.get_header("WARC-Date") or "") is None:
+            if not record.rec_type or parse_feed_date(record.rec_headers.get_header("WARC-Date") or "") is None:
                 raise Rejected(Reason.ARCHIVE_DAMAGED, "The record has no WARC-Type or no WARC-Date.")
             if _is_page(record):
                 yield _result(record, most)
@@ -134,13 +134,15 @@ def _is_page(record: ArcWarcRecord) -> bool:
 
 def _result(record: ArcWarcRecord, most: int) -> Page | Unread:
     header = record.rec_headers.get_header
-    target, at = (header("WARC-Target-URI") or "").strip("<>"), parse_date(header("WARC-Date") or "")
+    target, at = (header("WARC-Target-URI") or "").strip("<>"), parse_feed_date(header("WARC-Date") or "")
     if not target or at is None:
         raise Rejected(Reason.ARCHIVE_DAMAGED, "The record has no WARC-Target-URI.")
     known = _known(header(REQUEST_HEADER) or "")
     told = {key: value for key, value in known.items() if isinstance(value, str)}
     # What was asked for, as our own archive says it, else the record's address.
-    request = request_of(told.get("url", target), "warc", told.get("title"), parse_date(told.get("published_at", "")))
+    request = request_of(
+        told.get("url", target), "warc", told.get("title"), parse_feed_date(told.get("published_at", ""))
+    )
     try:
         body = _body(record, most)
     except Rejected as refused:

@@ -15,7 +15,7 @@ from typing import Any
 from transforms.schema.failures import Rejected
 from transforms.schema.records import UrlRequest
 from transforms.schema.urls import canonical_url, request_of, without_secrets
-from transforms.text.feed_dates import parse_date
+from transforms.text.dates import parse_feed_date
 
 MAX_BYTES = 1 << 16
 """The largest message taken; Pub/Sub itself takes 10 MB."""
@@ -60,7 +60,7 @@ def request_of_message(
         if isinstance(url := message.get("url"), str) and url.strip():
             text = url
         if isinstance(published := message.get("published"), str):
-            published_at = parse_date(published) or published_at
+            published_at = parse_feed_date(published) or published_at
     return replace(request_of(_askable(text), "pubsub", published_at=published_at), receipt=receipt)
 
 
@@ -85,7 +85,7 @@ def _askable(text: str) -> str:
 
 def _moment(text: str) -> datetime | None:
     if not _MILLISECONDS.fullmatch(text):
-        return parse_date(text)
+        return parse_feed_date(text)
     try:
         return datetime.fromtimestamp(int(text) / 1000, timezone.utc)
     except (ValueError, OverflowError, OSError):
