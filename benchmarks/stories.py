@@ -5,8 +5,7 @@ usage: python -m benchmarks.stories
 Each article of ``tests/site/pages``, and a brief of its first two paragraphs, is edited as sites edit agency texts:
 cut, paragraphs in another order, a headline or an agency's line in front, a site's standing lines behind, words
 replaced or left out, and several of these at once. A pair is two texts; it is a duplicate when both come from one
-article. Printed are precision and recall of the pairs that `pipeline.stories.assign` puts into one story, and, for
-comparison, of those whose SimHash alone differs in few bits.
+article. It prints precision and recall of the pairs that `pipeline.stories.assign` puts into one story.
 """
 
 import random
@@ -18,11 +17,9 @@ from pathlib import Path
 
 from pipeline.stories.assign import Stories
 from transforms.schema.records import content_hash
-from transforms.text.near_duplicates import simhash, sketch
+from transforms.text.near_duplicates import sketch
 
 PAGES = Path(__file__).resolve().parents[1] / "tests" / "site" / "pages"
-BITS = (6, 12, 18)
-_ALL_BITS = (1 << 64) - 1
 
 _BEHIND = (
     "This story was first published in our morning edition. Our reporters follow the subject and will add to this"
@@ -114,9 +111,6 @@ def main() -> None:
     for name, brief in (("articles", False), ("briefs", True)):
         titles, texts = map(list, zip(*documents(brief=brief), strict=True))
         ways: dict[str, Callable[[int, int], bool]] = {"stories": partial(_is_same, clusters(texts))}
-        signatures = [simhash(text) for text in texts]
-        for bits in BITS:
-            ways[f"SimHash, {bits} bits at most"] = partial(_is_near, signatures, bits)
         for way, is_pair in ways.items():
             precision, recall = precision_and_recall(titles, is_pair)
             print(f"{name:10} {len(texts):5}  {way:24} {precision:9.4f} {recall:7.4f}")
@@ -124,10 +118,6 @@ def main() -> None:
 
 def _is_same(found: list[str], one: int, other: int) -> bool:
     return found[one] == found[other]
-
-
-def _is_near(signatures: list[int], bits: int, one: int, other: int) -> bool:
-    return ((signatures[one] ^ signatures[other]) & _ALL_BITS).bit_count() <= bits
 
 
 if __name__ == "__main__":

@@ -18,16 +18,16 @@ from onrecord import extract_article
 from pipeline.config.load import load_config
 from pipeline.lake.manifest import manifests
 from tests.support.golden_tables import ROOT
-from transforms.extract.sandbox import stop_helper
+from transforms.extract.sandbox import stop_sandbox
 from transforms.storage.open import open_store
 
 HOSTS = 9
 
 
 @pytest.fixture(autouse=True)
-def no_helper() -> Iterator[None]:
+def no_sandbox() -> Iterator[None]:
     yield
-    stop_helper()
+    stop_sandbox()
 
 
 def test_a_page_is_the_same_each_time_and_another_for_each_number_and_seed() -> None:

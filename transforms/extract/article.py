@@ -16,13 +16,13 @@ from transforms.extract.html.normalize import parse_html, prepare
 from transforms.extract.metadata.html_metadata import headline_of
 from transforms.extract.metadata.reader import Metadata, read_metadata
 from transforms.extract.non_articles import count_teasers, kind_of, wall_of
-from transforms.extract.sandbox import in_helper
+from transforms.extract.sandbox import in_sandbox
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Article, Fetch, Page, UrlRequest, content_hash, stable_id
 from transforms.schema.urls import canonical_url, domain_of, url_id
 from transforms.text.dates import Moment
 from transforms.text.language import detect_language
-from transforms.text.near_duplicates import simhash, sketch, to_column
+from transforms.text.near_duplicates import sketch, to_column
 
 RULES_VERSION = "2"
 """Goes up with each change that gives another text for the same page."""
@@ -55,7 +55,7 @@ def extract_article(
     """
     text, is_heavy = read_html(html, content_type, config)
     work = partial(_article, text, url, config, fetched_at)
-    return in_helper(work, config) if is_heavy else work()
+    return in_sandbox(work, config) if is_heavy else work()
 
 
 def extract_page(page: Page, config: ExtractConfig = DEFAULTS) -> Article:
@@ -72,7 +72,7 @@ def extract_page(page: Page, config: ExtractConfig = DEFAULTS) -> Article:
     """
     text, is_heavy = read_html(page.body, page.content_type, config)
     work = partial(_article_of_page, text, page.request, page.fetch, page.tdm_reserved, config)
-    return in_helper(work, config) if is_heavy else work()
+    return in_sandbox(work, config) if is_heavy else work()
 
 
 def read_html(html: bytes | str, content_type: str = "", config: ExtractConfig = DEFAULTS) -> tuple[str, bool]:
@@ -165,7 +165,6 @@ def article_of(
         text=text,
         word_count=words,
         text_hash=text_hash,
-        simhash=simhash(text),
         sketch=to_column(sketch(text)),
         extractor=main.path,
         extractor_version=EXTRACTOR_VERSION,

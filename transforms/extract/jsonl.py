@@ -11,7 +11,7 @@ from transforms.extract.article import article_of, read_html
 from transforms.extract.config import DEFAULTS, ExtractConfig
 from transforms.extract.html.normalize import parse_html
 from transforms.extract.metadata.reader import Metadata, read_metadata
-from transforms.extract.sandbox import in_helper
+from transforms.extract.sandbox import in_sandbox
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Article
 from transforms.text.dates import parse_moment
@@ -36,7 +36,7 @@ def extract_line(record: Mapping[str, Any], config: ExtractConfig = DEFAULTS) ->
     try:
         html, is_heavy = read_html(_page(record), str(record.get("content_type") or ""), config)
         work = partial(_fields, html, str(record.get("url") or ""), config, fetched_at)
-        return answer | (in_helper(work, config) if is_heavy else work())
+        return answer | (in_sandbox(work, config) if is_heavy else work())
     except Rejected as refusal:
         return answer | _refusal_fields(refusal)
 

@@ -26,7 +26,7 @@ _START_SECONDS = 120.0
 _ARGUMENTS = "from transforms.extract.sandbox import serve; serve({fd}, {memory})"
 
 
-class _Helper:
+class _Sandbox:
     """A running helper process."""
 
     def __init__(self, memory: int) -> None:
@@ -61,10 +61,10 @@ class _Helper:
 
 
 _lock = threading.Lock()
-_helper: _Helper | None = None
+_sandbox: _Sandbox | None = None
 
 
-def in_helper(work: Callable[[], _T], config: ExtractConfig) -> _T:
+def in_sandbox(work: Callable[[], _T], config: ExtractConfig) -> _T:
     """Do a piece of work in the helper process, within the configuration's limits of time and memory.
 
     Args:
@@ -76,25 +76,25 @@ def in_helper(work: Callable[[], _T], config: ExtractConfig) -> _T:
         Rejected: unparsable, when a limit was reached or the process died of the page; or what the work refused.
         RuntimeError: no helper process can be started here.
     """
-    global _helper
+    global _sandbox
     with _lock:
-        if _helper is not None and (_helper.memory != config.page_memory or _helper.process.poll() is not None):
-            stop_helper()
-        if _helper is None:
-            _helper = _Helper(config.page_memory)
+        if _sandbox is not None and (_sandbox.memory != config.page_memory or _sandbox.process.poll() is not None):
+            stop_sandbox()
+        if _sandbox is None:
+            _sandbox = _Sandbox(config.page_memory)
         try:
-            _helper.connection.send(work)
-            if not _helper.connection.poll(config.page_seconds):
-                stop_helper()
+            _sandbox.connection.send(work)
+            if not _sandbox.connection.poll(config.page_seconds):
+                stop_sandbox()
                 raise Rejected(
                     Reason.UNPARSABLE, f"the page took longer than {config.page_seconds:g} seconds (page_seconds)"
                 )
-            answer = _helper.connection.recv()
+            answer = _sandbox.connection.recv()
         except (EOFError, OSError):
-            stop_helper()
+            stop_sandbox()
             raise Rejected(Reason.UNPARSABLE, "the page made the process end that read it") from None
         except BaseException:
-            stop_helper()  # its answer, still to come, would be taken for the next page's
+            stop_sandbox()  # its answer, still to come, would be taken for the next page's
             raise
     if isinstance(answer, MemoryError):
         raise Rejected(
@@ -106,15 +106,15 @@ def in_helper(work: Callable[[], _T], config: ExtractConfig) -> _T:
     return result
 
 
-def stop_helper() -> None:
+def stop_sandbox() -> None:
     """End the helper process, if one runs; the next page that needs one starts another."""
-    global _helper
-    if _helper is not None:
-        _helper.stop()
-        _helper = None
+    global _sandbox
+    if _sandbox is not None:
+        _sandbox.stop()
+        _sandbox = None
 
 
-atexit.register(stop_helper)
+atexit.register(stop_sandbox)
 
 
 def serve(fd: int, memory: int) -> None:

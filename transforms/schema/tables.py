@@ -153,7 +153,7 @@ ARTICLES = Table(
         Column("text", _TEXT, "the article's text: paragraphs with an empty line between", nullable=False),
         Column("word_count", pa.int32(), "words of the text", nullable=False),
         _id("text_hash", "hash of the text"),
-        Column("simhash", pa.int64(), "signature of the text's word shingles, for near-duplicates"),
+        Column("simhash", pa.int64(), "not computed any more, always null"),
         Column("sketch", _NUMBERS, "smallest hashes of the text's word shingles: what two of them share, the texts do"),
         _id("extractor", "which way of extraction gave the text"),
         _id("extractor_version", "version of the extraction code"),

@@ -1,9 +1,8 @@
-"""Signatures of a text's word shingles, by which near-duplicates are known.
+"""Near-duplicate texts by sketches of their word shingles.
 
-A shingle is three words in a row, letter case and punctuation off. Two signatures, both the same on every machine: the
-`simhash` of a text is one number, near for texts that are nearly equal (Charikar, STOC 2002); its `sketch` is the
-smallest of its shingles' hashes (Broder, "On the resemblance and containment of documents", 1997), which also says how
-much of a text stands in another one that is several times as long.
+A shingle is three consecutive words, without letter case and punctuation. A text's `sketch` is the smallest hashes of
+its shingles (Broder, "On the resemblance and containment of documents", 1997), the same on every machine. Two sketches
+tell which share of a text is in another one, also where that is several times as long.
 """
 
 import re
@@ -12,28 +11,12 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 
-import numpy as np
-
 SKETCH = 64
 """Hashes in a sketch; a text with fewer shingles has all of its own in it."""
 
 _SIZE = 3
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
-
-
-def simhash(text: str) -> int:
-    """The 64-bit SimHash of a text, as a signed number.
-
-    Args:
-        text: an article's text.
-
-    Returns:
-        A number from -2**63 to 2**63 - 1: bit i is set when it is set in most hashes of the text's distinct shingles.
-    """
-    hashes = np.frombuffer(b"".join(_shingles(text)), np.uint8).reshape(-1, 8)
-    counts = np.unpackbits(hashes, axis=1, bitorder="little").sum(axis=0)
-    return int.from_bytes(np.packbits(counts * 2 > len(hashes), bitorder="little").tobytes(), "little", signed=True)
 
 
 def sketch(text: str) -> "array[int]":

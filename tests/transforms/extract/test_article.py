@@ -264,8 +264,3 @@ def test_mark_up_in_a_script_fills_a_page_that_shows_little(page: Page) -> None:
     article = extract_article(html, URL)
     assert article.extractor == "script"
     assert PARAGRAPHS[2].upper() in article.text
-
-
-def test_near_texts_have_near_signatures(page: Page) -> None:
-    one, other = extract_article(page(), URL), extract_article(page(head=VIDEO.replace("Video", "Image")), "")
-    assert one.simhash == other.simhash is not None

@@ -11,7 +11,7 @@ import pytest
 
 from transforms.extract import ExtractConfig, extract_article, extract_line
 from transforms.extract import sandbox as module
-from transforms.extract.sandbox import in_helper, stop_helper
+from transforms.extract.sandbox import in_sandbox, stop_sandbox
 from transforms.schema.failures import Reason, Rejected
 
 CONFIG = ExtractConfig(page_seconds=30, page_memory=300_000_000)
@@ -19,22 +19,22 @@ HASTY = ExtractConfig(page_seconds=0.3, page_memory=300_000_000)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _no_helper_stays() -> Iterator[None]:
+def _no_sandbox_stays() -> Iterator[None]:
     yield
-    stop_helper()
+    stop_sandbox()
 
 
 def process_id() -> int:
-    return in_helper(os.getpid, CONFIG)
+    return in_sandbox(os.getpid, CONFIG)
 
 
 def refusal_of(work: Callable[[], object], config: ExtractConfig = CONFIG) -> Rejected:
     with pytest.raises(Rejected) as refusal:
-        in_helper(work, config)
+        in_sandbox(work, config)
     return refusal.value
 
 
-def test_one_helper_serves_all_pages_and_is_another_process() -> None:
+def test_one_sandbox_serves_all_pages_and_is_another_process() -> None:
     assert process_id() == process_id() != os.getpid()
 
 
@@ -63,9 +63,9 @@ def test_refusals_and_faults_come_through_as_they_are() -> None:
     refusal = refusal_of(partial(extract_article, "", ""))
     assert (refusal.reason, refusal.message) == (Reason.UNPARSABLE, "the page is empty")
     with pytest.raises(ZeroDivisionError):
-        in_helper(partial(divmod, 1, 0), CONFIG)
+        in_sandbox(partial(divmod, 1, 0), CONFIG)
     with pytest.raises(RuntimeError, match="lock"):
-        in_helper(Lock, CONFIG)
+        in_sandbox(Lock, CONFIG)
 
 
 def test_only_pages_near_a_limit_go_there(page: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,10 +73,10 @@ def test_only_pages_near_a_limit_go_there(page: Callable[..., str], monkeypatch:
 
     def spy(work: Callable[[], object], config: ExtractConfig) -> object:
         sent.append(work)
-        return in_helper(work, config)
+        return in_sandbox(work, config)
 
-    monkeypatch.setattr("transforms.extract.article.in_helper", spy)
-    monkeypatch.setattr("transforms.extract.jsonl.in_helper", spy)
+    monkeypatch.setattr("transforms.extract.article.in_sandbox", spy)
+    monkeypatch.setattr("transforms.extract.jsonl.in_sandbox", spy)
     plain = extract_article(page(), "", config=CONFIG)
     assert sent == []
     deep = "<div>" * 120 + page() + "</div>" * 120
@@ -92,11 +92,11 @@ def test_a_slow_page_is_a_row_in_failures_not_an_end(page: Callable[..., str], m
     assert extract_line({"id": 2, "html": page()}, CONFIG)["text"]
 
 
-def test_where_no_helper_starts_it_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_helper()
+def test_where_no_sandbox_starts_it_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_sandbox()
     monkeypatch.setattr(module, "_ARGUMENTS", "raise SystemExit({fd} * 0 + {memory} * 0 + 3)")
     with pytest.raises(RuntimeError, match="exit code 3"):
-        in_helper(os.getpid, CONFIG)
+        in_sandbox(os.getpid, CONFIG)
 
 
 def test_an_interrupted_wait_leaves_no_answer_for_the_next_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,14 +104,14 @@ def test_an_interrupted_wait_leaves_no_answer_for_the_next_page(monkeypatch: pyt
         raise KeyboardInterrupt
 
     process_id()
-    assert module._helper is not None
-    monkeypatch.setattr(module._helper.connection, "poll", interrupted)
+    assert module._sandbox is not None
+    monkeypatch.setattr(module._sandbox.connection, "poll", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        in_helper(partial(str, "stale"), CONFIG)
+        in_sandbox(partial(str, "stale"), CONFIG)
     assert process_id() != os.getpid()
 
 
-def test_a_helper_that_died_between_pages_is_replaced() -> None:
+def test_a_sandbox_that_died_between_pages_is_replaced() -> None:
     os.kill(process_id(), signal.SIGKILL)
     time.sleep(0.2)
     assert process_id() != os.getpid()

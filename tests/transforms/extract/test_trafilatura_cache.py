@@ -4,13 +4,10 @@ import pytest
 from lxml.etree import XPath, _Element
 from trafilatura import xpaths
 
-from transforms.extract.body.trafilatura_cache import AskedOnce
+from transforms.extract.body.trafilatura_cache import CachedXPath, cached_expressions
 from transforms.extract.html.normalize import parse_html
 
-INSTALLED = [e for e in xpaths.OVERALL_DISCARD_XPATH if isinstance(e, AskedOnce)]
-ORIGINALS = [
-    XPath(e._itself.path.replace("self::*", ".//*", 1), namespaces={"re": xpaths.REGEXP_NS}) for e in INSTALLED
-]
+ORIGINALS = [e for e in xpaths.OVERALL_DISCARD_XPATH if isinstance(e, XPath)]
 PAGE = """<body><div class="share-bar"><p class="share-bar">a</p><span class="x" id="nav">b</span></div>
 <div id="main" class="cookie">c</div><div class="cookie" id="main">d</div><o:p class="cookie">e</o:p><div>f</div>
 <section style="display: none"><p aria-hidden="true">g</p><p aria-hidden="false">h</p></section>
@@ -18,22 +15,32 @@ PAGE = """<body><div class="share-bar"><p class="share-bar">a</p><span class="x"
 <p class="share-bar">l</p><i class="message">m</i></body>"""
 
 
-def found(expression: AskedOnce, tree: _Element) -> list[str | None]:
+def found(expression: CachedXPath, tree: _Element) -> list[str | None]:
     return [element.text for element in expression(tree)]
 
 
-def test_the_dear_expressions_are_replaced_and_find_what_they_found() -> None:
+def test_cached_expressions_select_the_same_elements() -> None:
     tree = parse_html(PAGE)
-    assert len(INSTALLED) == len(xpaths.OVERALL_DISCARD_XPATH) == 2
-    for quick, original in zip(INSTALLED, ORIGINALS, strict=True):
+    with cached_expressions():
+        cached = [e for e in xpaths.OVERALL_DISCARD_XPATH if isinstance(e, CachedXPath)]
+    assert len(cached) == len(ORIGINALS) == 2
+    for quick, original in zip(cached, ORIGINALS, strict=True):
         assert quick(tree) == original(tree)
-    assert found(INSTALLED[0], tree) == [None, "a", "b", "d", "i", "k", "l"]
-    assert found(INSTALLED[1], tree) == [None, "g", "m"]
+    assert found(cached[0], tree) == [None, "a", "b", "d", "i", "k", "l"]
+    assert found(cached[1], tree) == [None, "g", "m"]
+
+
+def test_trafilatura_is_restored_after_the_last_user() -> None:
+    with cached_expressions():
+        with cached_expressions():
+            pass
+        assert all(isinstance(e, CachedXPath) for e in xpaths.OVERALL_DISCARD_XPATH)
+    assert ORIGINALS == xpaths.OVERALL_DISCARD_XPATH
 
 
 @pytest.mark.parametrize(
     "path", [".//*[not(.//h1)]", "//p", ".//div[@class]", ".//*[@class='a'][1]", ".//*[text()]", ".//*[../p]"]
 )
-def test_an_expression_that_looks_elsewhere_is_refused(path: str) -> None:
+def test_expression_beyond_the_element_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="beyond its element"):
-        AskedOnce(path)
+        CachedXPath(path)

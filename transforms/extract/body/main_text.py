@@ -12,13 +12,12 @@ import trafilatura
 from lxml.etree import _Element
 from lxml.html import HtmlElement
 
-from transforms.extract.body.trafilatura_cache import install
+from transforms.extract.body.trafilatura_cache import cached_expressions
 from transforms.extract.html.normalize import parse_html, prepare
 from transforms.schema.failures import Rejected
 
 # It logs each page that it finds nothing on; the caller's refusal says that already.
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
-install()
 
 Kind = Literal["paragraph", "heading", "item", "line"]
 Path = Literal["precision", "default", "json-ld", "script", "none"]
@@ -178,7 +177,10 @@ def _is_prose(blocks: list[Block]) -> bool:
 
 def _trafilatura(tree: HtmlElement, *, precision: bool) -> list[Block]:
     # "txt", as the default format makes a text of the body that nobody reads here.
-    document = trafilatura.bare_extraction(tree, favor_precision=precision, include_comments=False, output_format="txt")
+    with cached_expressions():
+        document = trafilatura.bare_extraction(
+            tree, favor_precision=precision, include_comments=False, output_format="txt"
+        )
     if document is None or document.body is None:
         return []
     return list(_merge(_walk(document.body, "paragraph")))

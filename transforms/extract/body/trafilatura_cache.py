@@ -1,11 +1,15 @@
-"""The dearest of trafilatura's expressions, with its answers kept: a seventh of an extraction's time.
+"""Speed up trafilatura's two most expensive XPath expressions by caching their results within a page.
 
-What it prunes of every page, it finds by regular expressions that XPath hands from C to Python and back several times
-for each element. They look at nothing but an element's own name and attributes, of which a page has few different ones:
-here each of these is asked about once a page.
+They decide what trafilatura prunes of every page, by regular expressions that XPath calls from C into Python several
+times for each element: a seventh of the time of an extraction. They depend on nothing but the element's own name and
+attributes, of which a page has few different combinations, so each combination is evaluated once a page.
 """
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import cast
 
 from lxml.etree import XPath, _Element
@@ -17,14 +21,14 @@ _OWN = re.compile(
 _ATTRIBUTE = re.compile(r"@([\w-]+)")
 
 
-class AskedOnce:
-    """An expression that finds elements by their own names and attributes, called as an XPath and with its result.
+class CachedXPath:
+    """A drop-in for an `XPath` that selects elements by their own name and attributes alone.
 
     Args:
         path: the expression.
 
     Raises:
-        ValueError: it may look at more than that.
+        ValueError: the expression may depend on more than the element itself.
     """
 
     def __init__(self, path: str) -> None:
@@ -37,21 +41,42 @@ class AskedOnce:
         self._itself = XPath(path.replace(".//", "self::", 1), namespaces={"re": xpaths.REGEXP_NS})
 
     def __call__(self, tree: _Element) -> list[_Element]:
-        answers: dict[tuple[object, ...], bool] = {}
+        results: dict[tuple[object, ...], bool] = {}
         found = []
         for element in cast("list[_Element]", self._marked(tree)):
-            # In their order: of two attributes an expression may read the one that stands first.
-            look = (element.tag, *(item for item in element.items() if item[0] in self._names))
-            if (answer := answers.get(look)) is None:
-                answer = answers[look] = bool(self._itself(element))
-            if answer:
+            # Ordered: an expression may read the first of two attributes only.
+            key = (element.tag, *(item for item in element.items() if item[0] in self._names))
+            if (result := results.get(key)) is None:
+                result = results[key] = bool(self._itself(element))
+            if result:
                 found.append(element)
         return found
 
 
-def install() -> None:
-    """Let trafilatura use them, in all of this process."""
-    expressions: list[object] = xpaths.OVERALL_DISCARD_XPATH  # in place: its other modules hold the same list
-    for n, expression in enumerate(expressions):
-        if isinstance(expression, XPath):
-            expressions[n] = AskedOnce(expression.path.strip())
+_EXPRESSIONS: list[object] = xpaths.OVERALL_DISCARD_XPATH  # trafilatura's modules all hold this one list
+_lock = threading.Lock()
+_originals: list[object] = []
+_users = 0
+
+
+@contextmanager
+def cached_expressions() -> Iterator[None]:
+    """Let trafilatura use the cached expressions inside the context; restore its own when the last user leaves."""
+    global _users
+    with _lock:
+        if _users == 0:
+            _originals[:] = _EXPRESSIONS
+            _EXPRESSIONS[:] = _cached()
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _EXPRESSIONS[:] = _originals
+
+
+@cache
+def _cached() -> tuple[object, ...]:
+    return tuple(CachedXPath(e.path.strip()) if isinstance(e, XPath) else e for e in _originals)
