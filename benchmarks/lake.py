@@ -42,12 +42,12 @@ LOOK_UP = """
 import sys, time
 from datetime import date
 from benchmarks.lake import asked
-from pipeline.lake.query.crawl_state import look_up, open_ledger
+from pipeline.lake.query.crawl_state import look_up, open_crawl_state
 from transforms.schema.run import Run
 from transforms.storage.open import open_store
 lake, articles = sys.argv[1], int(sys.argv[2])
 run = Run(run_id="now", run_date=date(2027, 1, 1), attempt="a", lake=lake)
-with open_ledger(open_store(lake)) as ledger:
+with open_crawl_state(open_store(lake)) as ledger:
     begun = time.monotonic()
     known = look_up(ledger, list(asked(articles)), run)
     print(f"{len(known):,} known; {time.monotonic() - begun:.2f} s without the start")
@@ -150,8 +150,8 @@ def make_lake(store: Store, articles: int) -> None:
     for number in range(DAYS):
         at = FIRST_DAY + timedelta(days=number)
         run_id = f"bench-{at:%Y%m%dT%H%M}"
-        with exclusive(store, run_id) as holder:
-            run = new_attempt(run_id, at.date(), store.root, holder)
+        with exclusive(store, run_id) as lease_owner:
+            run = new_attempt(run_id, at.date(), store.root, lease_owner)
             numbers = range(number, articles, DAYS)
             files: list[StagedFile] = []
             for table, made in rows(numbers, run.run_date, run_id, pool, chance).items():

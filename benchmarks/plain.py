@@ -130,8 +130,8 @@ def run_plainly(config: RunConfig, processes: int) -> Mapping[str, float]:
     """Makes a run without Beam, and gives the CPU seconds of each stage."""
     run_id, now = "plain", datetime.now(timezone.utc)
     store = open_store(config.lake)
-    with exclusive(store, run_id) as holder:
-        run = replace(new_attempt(run_id, now.date(), store.root, holder), logical_time=now)
+    with exclusive(store, run_id) as lease_owner:
+        run = replace(new_attempt(run_id, now.date(), store.root, lease_owner), logical_time=now)
         if processes == 1:
             shares = [stage(run, config, 0, 1)]
         else:

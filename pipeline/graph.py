@@ -1,23 +1,23 @@
 """The Beam graph, on one screen: of a run, and of a stream.
 
     ListUrls -----+
-    ReadListings -+-> Recall -> FetchPages -+
-    TakeUp -------+      |          |       +-> ExtractArticles -+-> Annotate
+    ReadListings -+-> FilterKnownUrls -> FetchPages -+
+    RetryUrls -------+      |          |       +-> ExtractArticles -+-> Annotate
     ReadArchives (WARC) -|----------|-------+          |         |      |
-    Resume --------------|----------|------------------|---------+      |
+    ReadRecovered --------------|----------|------------------|---------+      |
                          +----------+- StageRows, one a table ----------+
                                                     |
                                     file names -> Publish -> Commit
 
-ReadListings reads feeds and sitemaps; TakeUp what earlier runs left behind, Resume what a dead attempt at this run
-staged. Listings, archives and Resume are left out where there are none: the fewer the steps, the sooner a run begins.
+ReadListings reads feeds and sitemaps; RetryUrls the URLs that earlier runs failed on, ReadRecovered the rows that a
+crashed attempt staged. Listings, archives and ReadRecovered are left out where not needed: fewer steps start sooner.
 
 A stream has the same stages between other ends:
 
     ListUrls ------+                                           file names, by window
-    WatchListings -+-> DropSeen -> Recall -> ... -> StageRows -----------------------> CommitWindows
+    WatchListings -+-> DropSeen -> FilterKnownUrls -> ... -> StageRows -----------------------> CommitWindows
     ReadPubSub ----+      |
-    TakeUp ---------------+
+    RetryUrls ---------------+
 
 WatchListings reads feeds and sitemaps over and over, DropSeen lets each page's first request pass, and each window of
 time becomes a run of its own. A row's time is that of its fetch.
@@ -37,8 +37,8 @@ from apache_beam.transforms.window import FixedWindows
 from pipeline.config.models import RunConfig, StreamConfig
 from pipeline.config.quality import QualityConfig
 from pipeline.steps.commit import Commit
-from pipeline.steps.known_urls import AcknowledgeKnown, Recall, TakeUp
-from pipeline.steps.recovered import Resume
+from pipeline.steps.known_urls import AcknowledgeDuplicates, FilterKnownUrls, RetryUrls
+from pipeline.steps.recovered import ReadRecovered
 from pipeline.steps.window_commit import CommitWindows
 from transforms.annotate.transform import Annotate
 from transforms.extract.transform import ExtractArticles
@@ -69,20 +69,20 @@ def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
     documents = FetchPages(config.fetch, accept=FEED_TYPES | SITEMAP_TYPES)
     listed = [pipeline | ReadListings(config.listings, documents)] if config.listings else []
     archived = [pipeline | ReadArchives(config.archives)] if config.archives else []
-    resumed = [pipeline | Resume(run)] if run.adopted else []
+    resumed = [pipeline | ReadRecovered(run)] if run.recovered else []
 
-    left_behind = pipeline | TakeUp(config, run)
-    named = [pipeline | ListUrls(config.urls), *(part.requests for part in listed), left_behind]
+    urls_to_retry = pipeline | RetryUrls(config, run)
+    named = [pipeline | ListUrls(config.urls), *(part.requests for part in listed), urls_to_retry]
     urls = named | "AllUrls" >> beam.Flatten()
-    recalled = urls | Recall(config.revisit, run)
+    recalled = urls | FilterKnownUrls(config.revisit, run)
     fetched = recalled.requests | FetchPages(config.fetch)
 
     rows = [
         *(("fetches", part.fetches) for part in (*listed, recalled, fetched, *archived)),
         *(("failures", part.failures) for part in (*listed, fetched, *archived)),
-        *articles_of(fetched.pages, config, "Fetched"),
-        *(row for part in archived for row in articles_of(part.pages, config, "Archived")),
-        *(row for part in resumed for row in voices_in(part.articles, config, "Resumed")),
+        *extract_and_annotate(fetched.pages, config, "Fetched"),
+        *(row for part in archived for row in extract_and_annotate(part.pages, config, "Archived")),
+        *(row for part in resumed for row in annotate(part.articles, config, "Resumed")),
     ]
     pages = [*(part.pages for part in resumed), *([fetched.pages | ArchivePages(run)] if config.archive else [])]
     requests = [urls, *(part.listings for part in listed), *(part.requests for part in (*archived, *resumed))]
@@ -102,20 +102,20 @@ def build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
     pace = Pace(stream.seconds("poll_least"), stream.seconds("poll_most"))
     listed = [pipeline | WatchListings(config.listings, ask, pace)] if config.listings else []
     queued = [pipeline | f"ReadPubSub{n}" >> ReadPubSub(q) for n, q in enumerate(config.queues)]
-    resumed = [pipeline | Resume(run)] if run.adopted else []
+    resumed = [pipeline | ReadRecovered(run)] if run.recovered else []
 
-    left_behind = pipeline | TakeUp(config, run)
-    named = [pipeline | ListUrls(config.urls), *(part.requests for part in listed), *queued, left_behind]
+    urls_to_retry = pipeline | RetryUrls(config, run)
+    named = [pipeline | ListUrls(config.urls), *(part.requests for part in listed), *queued, urls_to_retry]
     urls = named | "AllUrls" >> beam.Flatten()
     unseen = urls | DropSeen(stream.seconds("remember"))
-    recalled = unseen.requests | Recall(config.revisit, run)
+    recalled = unseen.requests | FilterKnownUrls(config.revisit, run)
     fetched = recalled.requests | FetchPages(config.fetch, patience=stream.seconds("patience"))
 
     rows = [
         *(("fetches", part.fetches) for part in (*listed, recalled, fetched)),
         *(("failures", part.failures) for part in (*listed, fetched)),
-        *articles_of(fetched.pages, config, "Fetched"),
-        *(row for part in resumed for row in voices_in(part.articles, config, "Resumed")),
+        *extract_and_annotate(fetched.pages, config, "Fetched"),
+        *(row for part in resumed for row in annotate(part.articles, config, "Resumed")),
     ]
     files = stage([(table, records | f"Window{n}" >> _windows(stream)) for n, (table, records) in enumerate(rows)], run)
     (
@@ -123,7 +123,7 @@ def build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
         | "StagedFiles" >> beam.Flatten()
         | CommitWindows(run, acknowledge)
     )
-    unseen.twins | "Receipts" >> AcknowledgeKnown(run, acknowledge)
+    unseen.twins | "Receipts" >> AcknowledgeDuplicates(run, acknowledge)
 
 
 def _windows(stream: StreamConfig) -> beam.WindowInto:
@@ -157,18 +157,18 @@ def stage(rows: TableRows, run: Run) -> "list[beam.PCollection[StagedFile]]":
     return [records | f"Stage{table.title()}{n}" >> StageRows(table, run) for n, (table, records) in enumerate(rows)]
 
 
-def articles_of(pages: "beam.PCollection[Page]", config: RunConfig, name: str) -> TableRows:
+def extract_and_annotate(pages: "beam.PCollection[Page]", config: RunConfig, name: str) -> TableRows:
     """The rows that come of pages, each with its table. Once for each origin of pages: no body crosses a Flatten."""
     extracted = pages | f"Extract{name}" >> ExtractArticles(config.extract)
     return [
         ("articles", extracted.articles),
         ("fetches", extracted.fetches),
         ("failures", extracted.failures),
-        *voices_in(extracted.articles, config, name),
+        *annotate(extracted.articles, config, name),
     ]
 
 
-def voices_in(articles: "beam.PCollection[Article]", config: RunConfig, name: str) -> TableRows:
+def annotate(articles: "beam.PCollection[Article]", config: RunConfig, name: str) -> TableRows:
     """The rows that come of articles' texts, each with its table."""
     annotated = articles | f"Annotate{name}" >> Annotate(config.annotate)
     return [("entities", annotated.entities), ("quotes", annotated.quotes), ("failures", annotated.failures)]

@@ -52,7 +52,7 @@ def files(
     if table not in (None, *TABLES, ARCHIVES):
         refuse(f"--table {table}: there is no such table; allowed are {', '.join((*TABLES, ARCHIVES))}")
     with _opened(lake) as store:
-        found = [m for m in manifests(store) if run is None or m.holds(run)]
+        found = [m for m in manifests(store) if run is None or m.contains_run(run)]
         if run is not None and not found:
             refuse(f"--run {run}: no such run is committed in {lake}")
         for manifest in found:
@@ -126,11 +126,11 @@ def forget(
     reached.
     """
     from pipeline.lake.forget import forget as take_out
-    from pipeline.lake.forget import what_is_meant
+    from pipeline.lake.forget import parse_target
     from transforms.schema.tables import ARCHIVES
 
     try:
-        what = what_is_meant(target, before)
+        what = parse_target(target, before)
     except ValueError as error:
         refuse(str(error))
     with _opened(lake) as store:

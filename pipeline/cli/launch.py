@@ -15,7 +15,7 @@ from datetime import datetime
 import apache_beam as beam
 
 from pipeline.cli.console import EXIT_FAILED, EXIT_REFUSED
-from pipeline.config.backfill import planned_runs
+from pipeline.config.backfill import scheduled_runs
 from pipeline.config.errors import ConfigError
 from pipeline.config.models import RunConfig
 from pipeline.graph import build
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         if given.date and ".." in given.date:
             raise ConfigError(f"--date {given.date}: a job makes one run; launch one for each day")
         overrides = [pair for pair in given.set.split(";") if pair]
-        ((config, moment, _),) = planned_runs(given.config, overrides, given.lake or None, given.date or None)
+        ((config, moment, _),) = scheduled_runs(given.config, overrides, given.lake or None, given.date or None)
         run_id = run_id_of(config.name, moment)
         is_launched = launch(config, run_id, moment, beam_options)
     except (ConfigError, StoreError, RunLockedError) as error:

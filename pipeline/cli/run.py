@@ -106,7 +106,7 @@ def run(
     With --date FIRST..LAST, days that are committed are left as they are; one that fails ends the command, and the same
     command goes on with it.
     """
-    from pipeline.config.backfill import planned_runs
+    from pipeline.config.backfill import scheduled_runs
     from pipeline.config.errors import ConfigError
 
     quiet(verbose)
@@ -124,7 +124,7 @@ def run(
         refuse(f"--accept with {'--replace' if replace else f'--date {date}'}: it takes one run, as it is held")
     moment: datetime | None = None
     try:
-        for loaded, moment, left_out in planned_runs(config, set_ or [], lake, date):
+        for loaded, moment, left_out in scheduled_runs(config, set_ or [], lake, date):
             if left_out:
                 display.say("sources_left_out", f"Left out, for it has no date: {', '.join(left_out)}")
             left = _make_run(loaded, run_id, moment, display, replace=replace, accept=accept, beam_options=options)
@@ -307,7 +307,7 @@ def reprocess(
     changes over at once. The first Ctrl-C ends it after the run under way. Exit code: 0; 1 when a run could not commit;
     2 when it is refused; 3 when the quality gate holds a run (docs/quality.md); 130 when it was stopped.
     """
-    from pipeline.config.backfill import days_of
+    from pipeline.config.backfill import parse_days
     from pipeline.config.errors import ConfigError
     from pipeline.config.load import load_config
     from pipeline.run.engines import check_job
@@ -322,7 +322,7 @@ def reprocess(
     options = with_workers(workers, _with_runner(runner, beam_options or []))
     try:
         loaded = load_config(config, set_ or [], lake)
-        days = days_of(date if date is None or ".." in date else f"{date}..{date}")
+        days = parse_days(date if date is None or ".." in date else f"{date}..{date}")
         check_job(loaded, options)
     except ConfigError as error:
         refuse(str(error))

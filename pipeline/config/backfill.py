@@ -18,17 +18,16 @@ FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(2999, 12, 31)
 """Logical dates that are taken: with four digits in every id, and with a calendar left on both sides."""
 
 
-class Planned(NamedTuple):
+class ScheduledRun(NamedTuple):
     """One run to make."""
 
     config: RunConfig
-    moment: datetime
-    """Its logical time."""
-    left_out: list[str]
-    """The keys of sources that have no date, in a backfill."""
+    logical_time: datetime
+    skipped_sources: list[str]
+    """In a backfill, the keys of the sources that have no date."""
 
 
-def planned_runs(path: str, overrides: Sequence[str], lake: str | None, when: str | None) -> Iterator[Planned]:
+def scheduled_runs(path: str, overrides: Sequence[str], lake: str | None, when: str | None) -> Iterator[ScheduledRun]:
     """The runs that a command makes, in their order; each is checked when its turn comes.
 
     Args:
@@ -41,13 +40,13 @@ def planned_runs(path: str, overrides: Sequence[str], lake: str | None, when: st
         ConfigError: the configuration or the time is refused, or no source has a date.
     """
     if when is None or ".." not in when:
-        moment = logical_time(when)
+        moment = parse_logical_time(when)
         config = load_config(path, overrides, lake, moment.date())
         check_for_run(config)
         check_reachable(config)
-        yield Planned(config, moment, [])
+        yield ScheduledRun(config, moment, [])
         return
-    first, last = days_of(when)
+    first, last = parse_days(when)
     for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
         moment = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
         # Of the same month: what changes with the month alone would come once for each of its days.
@@ -67,7 +66,7 @@ def planned_runs(path: str, overrides: Sequence[str], lake: str | None, when: st
         except ConfigError as error:
             raise ConfigError(f"{day}: {error}") from error
         left_out = [f"sources.{n}" for n, (mine, others) in enumerate(pairs) if _of_day(mine, others, day) is None]
-        yield Planned(of_day, moment, left_out)
+        yield ScheduledRun(of_day, moment, left_out)
 
 
 def _of_day(source: Source, on_another_day: Source, day: date) -> Source | None:
@@ -79,7 +78,7 @@ def _of_day(source: Source, on_another_day: Source, day: date) -> Source | None:
     return None
 
 
-def logical_time(when: str | None) -> datetime:
+def parse_logical_time(when: str | None) -> datetime:
     """The logical time that ``--date`` gives, in UTC; now for None.
 
     Raises:
@@ -97,7 +96,7 @@ def logical_time(when: str | None) -> datetime:
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
-def days_of(when: str | None) -> tuple[date, date]:
+def parse_days(when: str | None) -> tuple[date, date]:
     """First and last day of a range such as ``2026-01-01..2026-01-31``; all days for None.
 
     Raises:

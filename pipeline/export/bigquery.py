@@ -116,7 +116,7 @@ class _Target:
         files = manifest.files.get(table.table_id, [])
         # A table that was dropped and made anew is another one.
         born = f"{table.full_table_id} {table.created.isoformat() if table.created else ''}"
-        unit = f"onrecord_{table.table_id}_{stable_id(born, manifest.run_id, manifest.stamp)}"
+        unit = f"onrecord_{table.table_id}_{stable_id(born, manifest.run_id, manifest.version)}"
         steps = self._loads(table, store, [f.path for f in files])
         names = [f"{unit}_load{n}" for n in range(len(steps))]
         last = self._latest(names[-1] if names else f"{unit}_delete")

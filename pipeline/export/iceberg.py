@@ -111,7 +111,7 @@ def _sync(
         for manifest in coming:
             files = [f for f in manifest.files.get(name, []) if _uri(store, f.path) not in known]
             if files:
-                about = {RUN: manifest.run_id, STAMP: manifest.stamp}
+                about = {RUN: manifest.run_id, STAMP: manifest.version}
                 _change(table.io, transaction, about, [_uri(store, f.path) for f in files], gone)
                 gone = []
                 done.append((name, manifest.run_id, sum(f.rows for f in files)))

@@ -30,7 +30,7 @@ def chosen(store: Store, run_id: str | None) -> list[Manifest]:
 
 def runs_of(manifest: Manifest) -> set[str]:
     """The runs whose rows the files of a manifest hold and that count: its own, or those that it compacted."""
-    return ({*manifest.supersedes} or {manifest.run_id}) - manifest.hides
+    return ({*manifest.supersedes} or {manifest.run_id}) - manifest.excluded_runs
 
 
 def check_settled(runs: list[Manifest]) -> None:
@@ -40,8 +40,9 @@ def check_settled(runs: list[Manifest]) -> None:
         PublishError: a compaction's files still hold rows of runs that were made anew.
     """
     for manifest in runs:
-        if manifest.hides:
+        if manifest.excluded_runs:
             raise PublishError(
-                f"the files of {manifest.run_id} still hold earlier rows of {', '.join(sorted(manifest.hides))}, which "
-                "was made anew: `onrecord compact` takes them out, then publish again"
+                f"the files of {manifest.run_id} still hold earlier rows of "
+                f"{', '.join(sorted(manifest.excluded_runs))}, which were "
+                "run again: `onrecord compact` removes them, then publish again"
             )

@@ -5,18 +5,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 
-from pipeline.lake.delete_rows import tidy
-from pipeline.lake.manifest import HELD, KEPT, Check, LakeFile, Manifest, manifest_at, read_manifest
+from pipeline.lake.delete_rows import post_commit_cleanup
+from pipeline.lake.manifest import KEEP_CRASHED, KEEP_HELD, Check, LakeFile, Manifest, read_manifest, read_manifest_file
 from pipeline.lake.transaction import (
     CommitError,
     HeldError,
     RunLockedError,
+    apply,
     attempts,
-    clear,
-    decide,
+    clean_up,
     lock_path,
     locked,
-    show,
+    prepare,
     staged_as,
 )
 from transforms.schema.run import STREAM, Run, StagedFile
@@ -25,55 +25,47 @@ from transforms.storage.base import Store
 
 
 @contextmanager
-def alone(store: Store, run_id: str) -> Iterator[str]:
-    """Holds the right to make this run; on entry, what dead attempts at it left is finished or removed.
+def exclusive(store: Store, run_id: str, *, recover_others: bool = True) -> Iterator[str]:
+    """Hold the lock of a run; on entry, finish or remove what crashed attempts left in staging.
+
+    Args:
+        store: the lake.
+        run_id: the run.
+        recover_others: also recover the crashed attempts of other runs that no process holds.
 
     Yields:
-        The lock's holder.
+        The lease owner of the lock, for `new_attempt`.
 
     Raises:
-        RunLockedError: another process makes the same run.
+        RunLockedError: another process holds the lock.
     """
-    with locked(store, run_id) as holder:
+    with locked(store, run_id) as lease_owner:
         _recover(store, run_id)
-        yield holder
-
-
-@contextmanager
-def exclusive(store: Store, run_id: str) -> Iterator[str]:
-    """Holds the right to make this run; on entry, what dead attempts at any run left is finished or removed.
-
-    Yields:
-        The lock's holder, for `new_attempt`.
-
-    Raises:
-        RunLockedError: another process makes the same run.
-    """
-    with alone(store, run_id) as holder:
-        for other in sorted({path.split("/")[1] for path in store.files("_staging")} - {run_id}):
+        others = {path.split("/")[1] for path in store.files("_staging")} - {run_id} if recover_others else set()
+        for other in sorted(others):
             with suppress(RunLockedError), locked(store, other):
                 _recover(store, other)
-        yield holder
+        yield lease_owner
 
 
 def _recover(store: Store, run_id: str) -> None:
     """Finishes a run that died while publishing, and removes what else it staged. Needs its lock.
 
     What the next attempt may take over stays for a day (of a stream until it is started again: its attempt may have
-    begun long ago), and what the quality gate holds for `HELD`.
+    begun long ago), and what the quality gate holds for `KEEP_HELD`.
     """
     for path in staged_as(store, run_id, "manifest.json"):
-        manifest, staging = manifest_at(store, path), path.removesuffix("/manifest.json")
+        manifest, staging = read_manifest_file(store, path), path.removesuffix("/manifest.json")
         if manifest is not None:
             # One that came too late is dropped, with its files.
             with suppress(CommitError):
                 _finish(store, manifest, staging)
-            clear(store, staging)
+            clean_up(store, staging)
     now = datetime.now(timezone.utc)
     is_stream = run_id.endswith(STREAM)
-    kept = tuple(f"{a.folder}/" for a in attempts(store, run_id) if is_stream or a.started_at > now - KEPT)
+    kept = tuple(f"{a.folder}/" for a in attempts(store, run_id) if is_stream or a.started_at > now - KEEP_CRASHED)
     waiting = held(store, run_id)
-    if waiting is not None and waiting.committed_at > now - HELD:
+    if waiting is not None and waiting.committed_at > now - KEEP_HELD:
         kept += (f"{_staging_of(waiting)}/",)
     store.delete([p for p in store.files(f"_staging/{run_id}") if not p.startswith(kept)])
 
@@ -120,7 +112,7 @@ def commit(store: Store, run: Run, files: Iterable[StagedFile], urls: int, check
         urls=urls,
         files=by_table,
         replaces=before.paths if before else [],
-        follows=before.stamp if before else None,
+        parent_version=before.version if before else None,
         checks=list(checks),
     )
     if manifest.rows("fetches") != urls:
@@ -132,7 +124,7 @@ def commit(store: Store, run: Run, files: Iterable[StagedFile], urls: int, check
         if _is_news(manifest, before):
             _hold(store, manifest, run.staging)
             raise _error_of(manifest)
-        publish(store, manifest, run.staging)
+        commit_manifest(store, manifest, run.staging)
     return manifest
 
 
@@ -156,13 +148,13 @@ def accept(store: Store, run_id: str) -> Manifest | None:
     if waiting is None:
         return None
     manifest = waiting.model_copy(update={"committed_at": datetime.now(timezone.utc)})
-    publish(store, manifest, _staging_of(manifest))
+    commit_manifest(store, manifest, _staging_of(manifest))
     return manifest
 
 
 def _hold(store: Store, manifest: Manifest, staging: str) -> None:
     """Keeps an attempt that is ready to be published, for somebody to look at and `accept`."""
-    store.write(f"{staging}/held.json", manifest.model_dump_json().encode())
+    store.write(f"{staging}/held.json", manifest.model_dump_json(by_alias=True).encode())
 
 
 def held(store: Store, run_id: str) -> Manifest | None:
@@ -175,8 +167,8 @@ def held(store: Store, run_id: str) -> Manifest | None:
     read = {path: store.read(path) for path in staged_as(store, run_id, "held.json")}
     found = {path: Manifest.model_validate_json(data) for path, data in read.items() if data is not None}
     standing = read_manifest(store, run_id)
-    stamp = standing.stamp if standing is not None else None
-    usable = [m for path, m in found.items() if m.follows == stamp and path == f"{_staging_of(m)}/held.json"]
+    version = standing.version if standing is not None else None
+    usable = [m for path, m in found.items() if m.parent_version == version and path == f"{_staging_of(m)}/held.json"]
     return max(usable, key=lambda m: m.committed_at, default=None)
 
 
@@ -192,7 +184,7 @@ def _error_of(manifest: Manifest) -> HeldError:
     lines = [
         f"run {manifest.run_id} is held by the quality gate, nothing of it is visible:",
         *(f"  {check.breach}" for check in manifest.checks if check.breach),
-        f"`onrecord run CONFIG {which} --accept` publishes it as it is, within {HELD.days} days; "
+        f"`onrecord run CONFIG {which} --accept` publishes it as it is, within {KEEP_HELD.days} days; "
         "the command again, without --accept, asks anew for what failed for a passing reason",
     ]
     return HeldError("\n".join(lines))
@@ -209,7 +201,7 @@ def _lock_of_commit(store: Store, run: Run) -> Iterator[None]:
         with locked(store, run.run_id):
             yield
         return
-    if not store.holds(lock_path(run.run_id), run.holder):
+    if not store.holds(lock_path(run.run_id), run.lease_owner):
         raise CommitError(
             f"run {run.run_id} lost its lock {store.uri(lock_path(run.run_id))}: its process was cut off from the "
             "bucket for too long; nothing was published, start it again"
@@ -217,7 +209,7 @@ def _lock_of_commit(store: Store, run: Run) -> Iterator[None]:
     yield
 
 
-def publish(store: Store, manifest: Manifest, staging: str) -> None:
+def commit_manifest(store: Store, manifest: Manifest, staging: str) -> None:
     """Publishes a manifest with the files of its own that lie under ``<staging>/publish``, all at once.
 
     Args:
@@ -228,12 +220,12 @@ def publish(store: Store, manifest: Manifest, staging: str) -> None:
     Raises:
         CommitError: another manifest stands than the one that this follows.
     """
-    decide(store, manifest, staging)
+    prepare(store, manifest, staging)
     _finish(store, manifest, staging)
 
 
 def _finish(store: Store, manifest: Manifest, staging: str) -> None:
-    show(store, manifest, staging)
+    apply(store, manifest, staging)
     if not manifest.revision:
-        tidy(store, manifest)
-    clear(store, staging)
+        post_commit_cleanup(store, manifest)
+    clean_up(store, staging)

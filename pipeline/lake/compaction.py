@@ -3,7 +3,7 @@
 A compaction is a manifest of its own, which names the merged files and the runs whose place it takes (`supersedes`).
 With that one manifest all of these runs change over at once, and their own manifests, which stay, no longer count. A
 run that is made anew later counts by its own manifest again (`pipeline.lake.manifest.manifests`). Those of a stream's
-windows, which nobody makes anew, stay for `KEPT_WINDOWS`, or each commit would read more of them than the one before.
+windows, which nobody makes anew, stay for `KEEP_WINDOWS`, or each commit would read more of them than the one before.
 """
 
 import secrets
@@ -13,15 +13,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
-from pipeline.lake.commit import exclusive, publish
-from pipeline.lake.delete_rows import Drop, drop_rows
+from pipeline.lake.commit import commit_manifest, exclusive
+from pipeline.lake.delete_rows import Deletion, delete_rows
 from pipeline.lake.manifest import COMPACTED, COMPACTION, LakeFile, Manifest, is_window, manifest_path, manifests
 from pipeline.lake.transaction import lock_path, try_lock
 from transforms.schema.tables import ARCHIVES, SCHEMA_VERSION, TABLES
 from transforms.storage.base import Store
 from transforms.write.parquet import TARGET_BYTES, merge_files
 
-KEPT_WINDOWS = timedelta(days=2)
+KEEP_WINDOWS = timedelta(days=2)
 """For how long after the compaction the manifest of a window stays: who reads the lake now may not know of it yet."""
 
 
@@ -52,8 +52,8 @@ def compact(store: Store, before: date) -> Iterator[Compacted]:
     """
     with exclusive(store, COMPACTION):
         for manifest in manifests(store):
-            if manifest.hides:
-                drop_rows(store, manifest, Drop(run_ids=manifest.hides))
+            if manifest.excluded_runs:
+                delete_rows(store, manifest, Deletion(run_ids=manifest.excluded_runs))
         days = defaultdict(list)
         for manifest in manifests(store):
             if manifest.run_date < before and _is_small(manifest):
@@ -63,8 +63,8 @@ def compact(store: Store, before: date) -> Iterator[Compacted]:
                 with ExitStack() as stack:
                     held = [m for m in small if try_lock(stack, store, m)]
                     # With the locks, what stands stays: a run that was made anew since is left to the next time.
-                    standing = {(m.run_id, m.stamp) for m in manifests(store)}
-                    unchanged = [m for m in held if (m.run_id, m.stamp) in standing]
+                    standing = {(m.run_id, m.version) for m in manifests(store)}
+                    unchanged = [m for m in held if (m.run_id, m.version) in standing]
                     if _is_worth_it(unchanged):
                         yield _compact_day(store, day, unchanged)
         _drop_windows(store)
@@ -92,20 +92,20 @@ def _compact_day(store: Store, day: date, runs: list[Manifest]) -> Compacted:
         urls=sum(m.urls for m in runs),
         files=files,
         replaces=[path for m in runs for table in TABLES for path in (f.path for f in m.files.get(table, []))],
-        supersedes={run: stamp for m in runs for run, stamp in (*m.supersedes.items(), (m.run_id, m.stamp))},
+        supersedes={run: version for m in runs for run, version in (*m.supersedes.items(), (m.run_id, m.version))},
     )
-    publish(store, manifest, staging)
+    commit_manifest(store, manifest, staging)
     after = sum(len(files[table]) for table in TABLES)
     return Compacted(day, len(runs), len(manifest.replaces), after)
 
 
 def _drop_windows(store: Store) -> None:
     """Removes the manifests of windows whose rows have long been a compaction's, and their locks."""
-    old = datetime.now(timezone.utc) - KEPT_WINDOWS
+    old = datetime.now(timezone.utc) - KEEP_WINDOWS
     standing = {*store.files("_runs")}
     for manifest in manifests(store):
         if manifest.committed_at < old:
-            windows = filter(is_window, manifest.supersedes.keys() - manifest.hides)
+            windows = filter(is_window, manifest.supersedes.keys() - manifest.excluded_runs)
             paths = {path for run_id in windows for path in (manifest_path(run_id), lock_path(run_id))}
             store.delete(sorted(paths & standing))
 

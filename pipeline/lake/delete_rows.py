@@ -1,7 +1,7 @@
 """Takes rows out of committed files: the one way in which a run's files change after its commit.
 
 The files that hold such rows are written anew without them, under staging; then one manifest names the new ones in
-their place (`pipeline.lake.transaction.show`) and the old ones are deleted. A crash leaves the old state or the new
+their place (`pipeline.lake.transaction.apply`) and the old ones are deleted. A crash leaves the old state or the new
 one.
 """
 
@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from pipeline.lake.manifest import COMPACTION, LakeFile, Manifest, manifests
 from pipeline.lake.query.catalog import open_manifests
-from pipeline.lake.tombstones import Forgotten, forgotten, named_articles
-from pipeline.lake.transaction import RunLockedError, clear, decide, lock_of, locked, show
+from pipeline.lake.tombstones import ForgetTarget, named_articles, read_tombstones
+from pipeline.lake.transaction import RunLockedError, apply, clean_up, lock_of, locked, prepare
 from transforms.schema.failures import Reason
 from transforms.schema.tables import ARCHIVES, SCHEMA_VERSION, TABLES
 from transforms.storage.base import Store
@@ -26,7 +26,7 @@ from transforms.write.parquet import merge_files
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class Deletion:
     """Which rows go: those that one of the three names."""
 
     article_ids: frozenset[str] = frozenset()
@@ -47,7 +47,7 @@ class Drop:
         return f"{named} AND reason IS DISTINCT FROM '{Reason.FORGOTTEN.value}'" if table == "fetches" else named
 
 
-def count_rows(store: Store, manifest: Manifest, drop: Drop) -> dict[str, int]:
+def count_rows(store: Store, manifest: Manifest, drop: Deletion) -> dict[str, int]:
     """How many rows would go, by file (pages, for archives); files without such a row are left out."""
     found: dict[str, int] = {}
     with open_database() as database:
@@ -64,7 +64,7 @@ def count_rows(store: Store, manifest: Manifest, drop: Drop) -> dict[str, int]:
     return {path: rows for path, rows in found.items() if rows}
 
 
-def drop_rows(store: Store, manifest: Manifest, drop: Drop) -> Counter[str]:
+def delete_rows(store: Store, manifest: Manifest, drop: Deletion) -> Counter[str]:
     """Takes rows out of the files of one manifest.
 
     Args:
@@ -100,15 +100,15 @@ def drop_rows(store: Store, manifest: Manifest, drop: Drop) -> Counter[str]:
         update={
             "files": files,
             "urls": manifest.urls - removed["fetches"],
-            "supersedes": {run: stamp for run, stamp in manifest.supersedes.items() if run not in drop.run_ids},
+            "supersedes": {run: version for run, version in manifest.supersedes.items() if run not in drop.run_ids},
             "revision": manifest.revision + 1,
-            "follows": manifest.stamp,
+            "parent_version": manifest.version,
         }
     )
     changed = changed.model_copy(update={"replaces": sorted({*manifest.paths} - {*changed.paths})})
-    decide(store, changed, staging)
-    show(store, changed, staging)
-    clear(store, staging)
+    prepare(store, changed, staging)
+    apply(store, changed, staging)
+    clean_up(store, staging)
     return removed
 
 
@@ -124,7 +124,7 @@ def by_table(manifest: Manifest, counted: dict[str, int]) -> Counter[str]:
 
 
 def _without(
-    store: Store, manifest: Manifest, table: str, file: LakeFile, drop: Drop, staging: str, token: str
+    store: Store, manifest: Manifest, table: str, file: LakeFile, drop: Deletion, staging: str, token: str
 ) -> list[LakeFile]:
     """The files that take the place of one: none when nothing is left of it."""
     folder = file.path.rpartition("/")[0]
@@ -145,7 +145,7 @@ def _without(
     ]
 
 
-def _kept(store: Store, manifest: Manifest, file: LakeFile, drop: Drop) -> list[Member]:
+def _kept(store: Store, manifest: Manifest, file: LakeFile, drop: Deletion) -> list[Member]:
     """The records of an archive that stay.
 
     Raises:
@@ -167,7 +167,7 @@ def _pages(kept: list[Member]) -> int:
     return sum(bool(m.article_id) for m in kept)
 
 
-def tidy(store: Store, manifest: Manifest) -> None:
+def post_commit_cleanup(store: Store, manifest: Manifest) -> None:
     """What a run's commit brings with it, done before its staging is gone: rows that were forgotten while it was made
     go, and so do rows of its earlier attempt that a compaction's files still hold.
 
@@ -175,20 +175,20 @@ def tidy(store: Store, manifest: Manifest) -> None:
         store: the lake.
         manifest: what was just committed; its lock is held.
     """
-    known = forgotten(store)
+    known = read_tombstones(store)
     standing = manifests(store)
     if known:
         for each in standing:
             if each.run_id == manifest.run_id:
-                drop_rows(store, each, named(store, each, known, listings=False))
+                delete_rows(store, each, named(store, each, known, listings=False))
     for each in standing:
-        if each.hides:
+        if each.excluded_runs:
             with suppress(RunLockedError), locked(store, COMPACTION):
-                drop_rows(store, each, Drop(run_ids=each.hides))
+                delete_rows(store, each, Deletion(run_ids=each.excluded_runs))
 
 
-def named(store: Store, manifest: Manifest, known: Forgotten, *, listings: bool) -> Drop:
+def named(store: Store, manifest: Manifest, known: ForgetTarget, *, listings: bool) -> Deletion:
     """The rows of one manifest that are forgotten."""
     with open_manifests(store, [manifest], tables=("articles", "fetches", "failures")) as database:
         ids = named_articles(database, known, listings=listings)
-    return Drop(article_ids=frozenset(ids), before=known.before)
+    return Deletion(article_ids=frozenset(ids), before=known.before)

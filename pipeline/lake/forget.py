@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from pipeline.lake.commit import exclusive, held
-from pipeline.lake.delete_rows import by_table, count_rows, drop_rows, named
+from pipeline.lake.delete_rows import by_table, count_rows, delete_rows, named
 from pipeline.lake.manifest import COMPACTION, Manifest, manifests, report_path
 from pipeline.lake.query.catalog import open_manifests
-from pipeline.lake.tombstones import Forgotten, remember
+from pipeline.lake.tombstones import ForgetTarget, write_tombstone
 from pipeline.lake.transaction import RunLockedError, locked, try_lock
 from transforms.schema.failures import Rejected
 from transforms.schema.urls import canonical_url, host_of, url_id
@@ -37,7 +37,7 @@ class Removed:
         self.runs += bool(rows)
 
 
-def what_is_meant(target: str | None, before: str | None) -> Forgotten:
+def parse_target(target: str | None, before: str | None) -> ForgetTarget:
     """What the user named: one page, one site, or the days before a date.
 
     Args:
@@ -51,7 +51,7 @@ def what_is_meant(target: str | None, before: str | None) -> Forgotten:
         raise ValueError("name one thing to forget: a URL, a domain, or --before YYYY-MM-DD")
     if before is not None:
         try:
-            return Forgotten(before=date.fromisoformat(before))
+            return ForgetTarget(before=date.fromisoformat(before))
         except ValueError:
             raise ValueError(f"--before {before}: YYYY-MM-DD is expected, such as 2026-01-31") from None
     assert target is not None  # noqa: S101 - one of the two is given
@@ -66,17 +66,17 @@ def what_is_meant(target: str | None, before: str | None) -> Forgotten:
         raise ValueError(
             f"{target} is neither a URL nor a domain: such as https://example.org/a-page or example.org are allowed"
         )
-    return Forgotten(article_ids=frozenset({url_id(canonical)})) if is_url else Forgotten(hosts=frozenset({host}))
+    return ForgetTarget(article_ids=frozenset({url_id(canonical)})) if is_url else ForgetTarget(hosts=frozenset({host}))
 
 
-def forget(store: Store, what: Forgotten, *, dry_run: bool = False) -> Removed:
+def forget(store: Store, what: ForgetTarget, *, dry_run: bool = False) -> Removed:
     """Takes rows out of all tables and archives, and keeps them from coming back.
 
     Doing it again, after a crash too, takes out what is left.
 
     Args:
         store: the lake.
-        what: as `what_is_meant` gives it.
+        what: as `parse_target` gives it.
         dry_run: count alone.
 
     Raises:
@@ -89,7 +89,7 @@ def forget(store: Store, what: Forgotten, *, dry_run: bool = False) -> Removed:
             removed.add(by_table(manifest, count_rows(store, manifest, named(store, manifest, what, listings=True))))
         return removed
     with exclusive(store, COMPACTION):
-        remember(store, _with_pages(store, what))
+        write_tombstone(store, _with_pages(store, what))
         _clear_staging(store)
         for manifest in manifests(store):
             if count_rows(store, manifest, named(store, manifest, what, listings=True)):
@@ -97,7 +97,7 @@ def forget(store: Store, what: Forgotten, *, dry_run: bool = False) -> Removed:
     return removed
 
 
-def _forget_in(store: Store, manifest: Manifest, what: Forgotten, waiting: list[str]) -> Counter[str]:
+def _forget_in(store: Store, manifest: Manifest, what: ForgetTarget, waiting: list[str]) -> Counter[str]:
     # Reports hold pieces of texts. They go first: when the rows are gone, nothing leads back to them.
     store.delete([report_path(run) for run in (None, manifest.run_id, *manifest.supersedes)])
     with ExitStack() as stack:
@@ -106,7 +106,7 @@ def _forget_in(store: Store, manifest: Manifest, what: Forgotten, waiting: list[
             return Counter()
         # With the lock, what stands stays.
         standing = next(m for m in manifests(store) if m.run_id == manifest.run_id)
-        return drop_rows(store, standing, named(store, standing, what, listings=True))
+        return delete_rows(store, standing, named(store, standing, what, listings=True))
 
 
 def _clear_staging(store: Store) -> None:
@@ -121,7 +121,7 @@ def _clear_staging(store: Store) -> None:
             store.delete([path for path in store.files(f"_staging/{run_id}") if not path.startswith(kept)])
 
 
-def _with_pages(store: Store, what: Forgotten) -> Forgotten:
+def _with_pages(store: Store, what: ForgetTarget) -> ForgetTarget:
     """With a date, the pages too whose articles are all older: their addresses may still be listed somewhere."""
     if what.before is None:
         return what
@@ -129,4 +129,4 @@ def _with_pages(store: Store, what: Forgotten) -> Forgotten:
         rows = database.execute(
             "SELECT article_id FROM articles GROUP BY article_id HAVING max(run_date) < ?", [what.before]
         ).fetchall()
-    return Forgotten(article_ids=frozenset(article_id for (article_id,) in rows), before=what.before)
+    return ForgetTarget(article_ids=frozenset(article_id for (article_id,) in rows), before=what.before)

@@ -35,16 +35,16 @@ COMPACTION = "_compact"
 """Name of the lock that compactions and whatever else changes their files hold, and of the folder they stage in."""
 
 
-OF_TIME = r"T[0-9]{4}([0-9]{2}(-late[0-9]+)?)?"
+TIME_PATTERN = r"T[0-9]{4}([0-9]{2}(-late[0-9]+)?)?"
 """How the id of a run of a configuration goes on behind its day; with seconds it is a window of a stream."""
 
 COMPACTED = "compact."
 """What the ids of compactions begin with."""
 
-KEPT = timedelta(days=1)
+KEEP_CRASHED = timedelta(days=1)
 """For how long what a dead attempt staged is kept for the next attempt at the same run."""
 
-HELD = timedelta(days=7)
+KEEP_HELD = timedelta(days=7)
 """For how long a run that the quality gate holds waits to be accepted."""
 
 
@@ -117,9 +117,9 @@ class Check(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a committed run consists of."""
+    """The files of a committed run, and what they replace."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     run_id: Annotated[str, AfterValidator(_checked_id)]
     run_date: date
@@ -136,15 +136,15 @@ class Manifest(BaseModel):
     """What the quality gate said."""
     revision: int = 0
     """How often rows were taken out of the attempt's files since (`pipeline.lake.forget`)."""
-    follows: str | None = None
-    """The `stamp` of the manifest that this one takes the place of."""
+    parent_version: str | None = Field(default=None, validation_alias="follows", serialization_alias="follows")
+    """The `version` of the manifest that this one replaces; ``follows`` in its JSON."""
     supersedes: dict[str, str] = {}
-    """Of a compaction: the runs whose rows its files hold, each with the `stamp` that it had then."""
-    hides: frozenset[str] = Field(default=frozenset(), exclude=True)
+    """Of a compaction: the runs whose rows its files hold, each with the `version` that it had then."""
+    excluded_runs: frozenset[str] = Field(default=frozenset(), exclude=True)
     """Of a compaction as `manifests` gives it: runs that were made anew since; their rows in its files do not count."""
 
     @property
-    def stamp(self) -> str:
+    def version(self) -> str:
         """Says which attempt's files these are, and in which state."""
         return f"{self.attempt}.{self.revision}"
 
@@ -158,26 +158,26 @@ class Manifest(BaseModel):
         """All files, of all tables."""
         return [f.path for table in self.files.values() for f in table]
 
-    def holds(self, run_id: str) -> bool:
+    def contains_run(self, run_id: str) -> bool:
         """Whether its files hold the rows of a run, its own or one that it compacted, and these count."""
-        return run_id == self.run_id or run_id in self.supersedes.keys() - self.hides
+        return run_id == self.run_id or run_id in self.supersedes.keys() - self.excluded_runs
 
     def rows(self, table: str) -> int:
         """The number of rows that the run wrote to a table."""
         return sum(f.rows for f in self.files.get(table, []))
 
 
-def new_attempt(run_id: str, run_date: date, lake: str, holder: str = "") -> Run:
-    """A new attempt at a run, with a token of its own; `holder` is what `exclusive` gave."""
-    return Run(run_id=run_id, run_date=run_date, attempt=secrets.token_hex(4), lake=lake, holder=holder)
+def new_attempt(run_id: str, run_date: date, lake: str, lease_owner: str = "") -> Run:
+    """A new attempt at a run, with a token of its own; `lease_owner` is what `exclusive` gave."""
+    return Run(run_id=run_id, run_date=run_date, attempt=secrets.token_hex(4), lake=lake, lease_owner=lease_owner)
 
 
 def read_manifest(store: Store, run_id: str) -> Manifest | None:
     """The manifest of a committed run, or None."""
-    return manifest_at(store, manifest_path(run_id))
+    return read_manifest_file(store, manifest_path(run_id))
 
 
-def manifest_at(store: Store, path: str) -> Manifest | None:
+def read_manifest_file(store: Store, path: str) -> Manifest | None:
     """The manifest that stands in a file, or None where there is none.
 
     Raises:
@@ -201,15 +201,15 @@ def _first(error: ValidationError) -> str:
 def manifests(store: Store) -> list[Manifest]:
     """The manifests in effect, by run id: of all committed runs, and in place of superseded ones their compaction's.
 
-    The files that they name are the lake. A compaction's file holds rows of several runs; where its manifest `hides`
-    one of them, the rows of that run in its files do not count. A superseded manifest may be gone
+    The files that they name are the lake. A compaction's file holds rows of several runs; where its manifest excludes
+    one of them (`excluded_runs`), the rows of that run in its files do not count. A superseded manifest may be gone
     (`pipeline.lake.compaction`).
     """
-    read = (manifest_at(store, path) for path in store.files("_runs") if path.endswith(".json"))
+    read = (read_manifest_file(store, path) for path in store.files("_runs") if path.endswith(".json"))
     found = [manifest for manifest in read if manifest is not None]
-    stamps = {m.run_id: m.stamp for m in found}
-    superseded = {run for m in found for run, stamp in m.supersedes.items() if stamps.get(run) == stamp}
-    return [_in_effect(m, stamps) for m in found if m.run_id not in superseded]
+    versions = {m.run_id: m.version for m in found}
+    superseded = {run for m in found for run, version in m.supersedes.items() if versions.get(run) == version}
+    return [_in_effect(m, versions) for m in found if m.run_id not in superseded]
 
 
 def run_ids(standing: Iterable[Manifest]) -> set[str]:
@@ -224,7 +224,7 @@ def is_window(run_id: str) -> bool:
 
 def runs_of(standing: Iterable[Manifest], name: str, first: date = date.min, last: date = date.max) -> list[str]:
     """The ids of a configuration's runs among these, of the days from `first` to `last`, by logical time."""
-    own = re.compile(rf"{re.escape(name)}-([0-9]{{8}}){OF_TIME}")
+    own = re.compile(rf"{re.escape(name)}-([0-9]{{8}}){TIME_PATTERN}")
     found = {run_id: own.fullmatch(run_id) for run_id in run_ids(standing)}
     # Digits have the order of days, also in an id that somebody gave and that names none.
     low, high = (day.isoformat().replace("-", "") for day in (first, last))
@@ -239,11 +239,12 @@ def newest_run(store: Store) -> str | None:
     return newest.run_id if newest else None
 
 
-def _in_effect(manifest: Manifest, stamps: dict[str, str]) -> Manifest:
-    hides = frozenset(run for run, stamp in manifest.supersedes.items() if stamps.get(run, stamp) != stamp)
-    archives = [f for f in manifest.files.get(ARCHIVES, []) if f.path.split("/")[1] not in hides]
-    files = {**manifest.files, ARCHIVES: archives} if hides else manifest.files
-    return manifest.model_copy(update={"hides": hides, "files": files})
+def _in_effect(manifest: Manifest, versions: dict[str, str]) -> Manifest:
+    superseded = manifest.supersedes.items()
+    excluded = frozenset(run for run, version in superseded if versions.get(run, version) != version)
+    archives = [f for f in manifest.files.get(ARCHIVES, []) if f.path.split("/")[1] not in excluded]
+    files = {**manifest.files, ARCHIVES: archives} if excluded else manifest.files
+    return manifest.model_copy(update={"excluded_runs": excluded, "files": files})
 
 
 def report_path(run_id: str | None) -> str:
@@ -257,4 +258,5 @@ def manifest_path(run_id: str) -> str:
 
 
 def to_json(manifest: Manifest) -> bytes:
-    return json.dumps(manifest.model_dump(mode="json"), indent=1).encode()
+    """The bytes of a manifest as written to the lake."""
+    return json.dumps(manifest.model_dump(mode="json", by_alias=True), indent=1).encode()

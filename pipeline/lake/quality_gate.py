@@ -117,7 +117,7 @@ def _steady_sites(store: Store, run: Run, config: QualityConfig) -> list[str]:
     earlier = [run_id for run_id in runs_of(standing, named[1]) if run_id < run.run_id][-config.silent_runs :]
     if len(earlier) < config.silent_runs:
         return []
-    holding = [m for m in standing if any(m.holds(run_id) for run_id in earlier)]
+    holding = [m for m in standing if any(m.contains_run(run_id) for run_id in earlier)]
     where = f" WHERE run_id IN ({', '.join(map(quoted, earlier))})"
     with open_manifests(store, holding, tables=("fetches",), where=where) as database:
         rows = database.execute(_STEADY, [config.silent_runs, config.silent_articles]).fetchall()

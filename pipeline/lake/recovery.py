@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.config.models import RunConfig
-from pipeline.lake.query.crawl_state import open_ledger
+from pipeline.lake.query.crawl_state import open_crawl_state
 from pipeline.lake.transaction import Attempt, attempts
 from transforms.annotate import MODEL_VERSION
 from transforms.annotate.entities.clustering import RULES_VERSION
@@ -76,7 +76,7 @@ def begin(store: Store, run: Run, config: RunConfig) -> Run:
             # What failed for a passing reason may be why it is held.
             is_held = store.read(f"{dead.folder}/held.json") is not None
             taken = _adopt(store, run, dead.folder, with_pages=config.archive, is_held=is_held)
-            run = dataclasses.replace(run, adopted=tuple(taken))
+            run = dataclasses.replace(run, recovered=tuple(taken))
         except (duckdb.Error, pa.ArrowException) as error:
             _LOG.warning("what a dead attempt at run %s staged is damaged, and asked for again: %s", run.run_id, error)
     # From here this attempt stands for the dead one.
@@ -118,7 +118,7 @@ def _adopt(store: Store, run: Run, dead: str, *, with_pages: bool, is_held: bool
         for path in store.files(f"{dead}/publish/{ARCHIVES}"):
             yield from _adopt_pages(store, run, path, missing)
         taken = {article_id: has_page for article_id, has_page in taken.items() if article_id not in missing}
-    yield from adopt_rows(store, run, files, "article_id IN (FROM taken)", taken)
+    yield from copy_rows(store, run, files, "article_id IN (FROM taken)", taken)
 
 
 def _not_committed(store: Store, rows: pa.Table) -> pa.Table:
@@ -126,7 +126,7 @@ def _not_committed(store: Store, rows: pa.Table) -> pa.Table:
     times = rows["fetched_at"].drop_null()
     if not len(times):
         return rows
-    with open_ledger(store, pc.min(times).as_py().date() - timedelta(days=1)) as database:
+    with open_crawl_state(store, pc.min(times).as_py().date() - timedelta(days=1)) as database:
         database.register("staged", rows)
         return database.sql(_NOT_COMMITTED).to_arrow_table()
 
@@ -157,7 +157,7 @@ def _adopt_pages(store: Store, run: Run, path: str, missing: set[str]) -> Iterat
     yield StagedFile(table=ARCHIVES, partition=run.partition, path=staged, rows=len(found), bytes=size)
 
 
-def adopt_rows(
+def copy_rows(
     store: Store, run: Run, files: Mapping[str, list[str]], where: str, article_ids: Iterable[str] = ()
 ) -> Iterator[StagedFile]:
     """Copies rows into the staging of an attempt; failures of annotation stay behind, for it is made anew.

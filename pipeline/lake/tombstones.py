@@ -34,7 +34,7 @@ class Tombstone(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ForgetTarget:
     """All that the lake was told to forget."""
 
     article_ids: frozenset[str] = frozenset()
@@ -55,18 +55,18 @@ class Forgotten:
         return _is_named(article_id, url, self) or (self.before is not None and run_date < self.before)
 
 
-def forgotten(store: Store) -> Forgotten:
+def read_tombstones(store: Store) -> ForgetTarget:
     """What the lake was told to forget so far; it is false when that is nothing."""
     read = [store.read(path) for path in store.files(FOLDER) if path.endswith(".json")]
     found = [Tombstone.model_validate_json(data) for data in read if data is not None]
-    return Forgotten(
+    return ForgetTarget(
         article_ids=frozenset().union(*(t.article_ids for t in found)),
         hosts=frozenset().union(*(t.hosts for t in found)),
         before=max((t.before for t in found if t.before), default=None),
     )
 
 
-def remember(store: Store, what: Forgotten) -> None:
+def write_tombstone(store: Store, what: ForgetTarget) -> None:
     """Writes a tombstone."""
     at = datetime.now(timezone.utc)
     stone = Tombstone(forgotten_at=at, article_ids=what.article_ids, hosts=what.hosts, before=what.before)
@@ -80,7 +80,7 @@ def is_below(host: str, hosts: frozenset[str]) -> bool:
     return any(".".join(labels[n:]) in hosts for n in range(len(labels)))
 
 
-def named_articles(database: duckdb.DuckDBPyConnection, what: Forgotten, *, listings: bool) -> set[str]:
+def named_articles(database: duckdb.DuckDBPyConnection, what: ForgetTarget, *, listings: bool) -> set[str]:
     """The ids of all pages that are named by their own address or by that which they led to.
 
     Args:
@@ -107,5 +107,5 @@ def named_articles(database: duckdb.DuckDBPyConnection, what: Forgotten, *, list
     return found
 
 
-def _is_named(article_id: str, url: str, what: Forgotten) -> bool:
+def _is_named(article_id: str, url: str, what: ForgetTarget) -> bool:
     return article_id in what.article_ids or (bool(what.hosts) and is_below(host_of(url), what.hosts))

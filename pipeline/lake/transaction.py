@@ -47,8 +47,8 @@ def locked(store: Store, run_id: str) -> Iterator[str]:
     """
     path = lock_path(run_id)
     try:
-        with store.lock(path) as holder:
-            yield holder
+        with store.lock(path) as lease_owner:
+            yield lease_owner
     except Locked:
         if run_id == COMPACTION:
             raise RunLockedError(
@@ -72,8 +72,8 @@ def attempts(store: Store, run_id: str) -> list[Attempt]:
     return [Attempt.model_validate_json(data) for data in read if data is not None]
 
 
-def decide(store: Store, manifest: Manifest, staging: str) -> None:
-    """Writes the decision to publish a manifest; `show` and `clear` do the rest, or whoever comes after a crash.
+def prepare(store: Store, manifest: Manifest, staging: str) -> None:
+    """Writes the decision to publish a manifest; `apply` and `clean_up` do the rest, or whoever comes after a crash.
 
     Args:
         store: the lake.
@@ -84,7 +84,7 @@ def decide(store: Store, manifest: Manifest, staging: str) -> None:
     store.write(f"{staging}/manifest.json", to_json(manifest))
 
 
-def show(store: Store, manifest: Manifest, staging: str) -> None:
+def apply(store: Store, manifest: Manifest, staging: str) -> None:
     """Does what was decided: files move to their places, the manifest to ``_runs``, and what it replaces goes.
 
     Each step can be repeated, so a crash anywhere in it does no harm.
@@ -94,9 +94,9 @@ def show(store: Store, manifest: Manifest, staging: str) -> None:
     """
     path, data = manifest_path(manifest.run_id), to_json(manifest)
     standing = store.read(path)
-    before = Manifest.model_validate_json(standing).stamp if standing is not None else None
+    before = Manifest.model_validate_json(standing).version if standing is not None else None
     try:
-        if standing != data and before != manifest.follows:
+        if standing != data and before != manifest.parent_version:
             raise Changed
         for table in manifest.files.values():
             for file in table:
@@ -110,7 +110,7 @@ def show(store: Store, manifest: Manifest, staging: str) -> None:
     store.delete(manifest.replaces)
 
 
-def clear(store: Store, staging: str) -> None:
+def clean_up(store: Store, staging: str) -> None:
     """Removes a staging folder. The decision in it goes last: as long as it stands, the next run comes back to it."""
     rest = [p for p in store.files(staging) if not p.endswith("/manifest.json")]
     store.delete([*rest, f"{staging}/manifest.json"])

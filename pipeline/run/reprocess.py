@@ -18,15 +18,15 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from pipeline.config.models import RunConfig
-from pipeline.graph import articles_of, voices_in, write
+from pipeline.graph import annotate, extract_and_annotate, write
 from pipeline.lake.commit import exclusive
 from pipeline.lake.manifest import Manifest, manifests, new_attempt, runs_of
 from pipeline.lake.query.catalog import open_manifests, quoted
-from pipeline.lake.query.crawl_state import look_up, open_ledger
-from pipeline.lake.recovery import adopt_rows, versions_of
+from pipeline.lake.query.crawl_state import look_up, open_crawl_state
+from pipeline.lake.recovery import copy_rows, versions_of
 from pipeline.run.progress import UNWATCHED, Watcher
 from pipeline.run.runner import make
-from pipeline.steps.recovered import Resume
+from pipeline.steps.recovered import ReadRecovered
 from transforms.annotate.entities.gazetteer import LISTED_VERSION
 from transforms.schema.records import Fetch, Page, UrlRequest
 from transforms.schema.run import Run, StagedFile
@@ -86,20 +86,20 @@ def reprocess(
     """
     store = open_store(config.lake)
     for run_id in runs_of(manifests(store), config.name, first, last):
-        with exclusive(store, run_id) as holder:
+        with exclusive(store, run_id) as lease_owner:
             holding = holding_of(store, run_id)
             if not everything and not _is_outdated(store, config, run_id, holding):
                 yield Reprocessed(run_id, is_made=False)
                 continue
-            run, archives = _begin(store, run_id, holding, holder)
+            run, archives = _begin(store, run_id, holding, lease_owner)
             make(run, partial(_build, config=config, run=run, archives=archives), beam_options, watcher)
-            texts = sum(f.rows for f in run.adopted if f.table == "articles")
+            texts = sum(f.rows for f in run.recovered if f.table == "articles")
             yield Reprocessed(run_id, is_made=True, pages=sum(f.rows for f in archives), texts=texts)
 
 
 def holding_of(store: Store, run_id: str) -> list[Manifest]:
     """The manifests whose files hold the rows of a run: its own, or its compaction's."""
-    return [m for m in manifests(store) if m.holds(run_id)]
+    return [m for m in manifests(store) if m.contains_run(run_id)]
 
 
 def _where(run_id: str) -> str:
@@ -120,12 +120,12 @@ def _is_outdated(store: Store, config: RunConfig, run_id: str, holding: list[Man
     return bool(found and found[0])
 
 
-def _begin(store: Store, run_id: str, holding: list[Manifest], holder: str) -> tuple[Run, list[StagedFile]]:
+def _begin(store: Store, run_id: str, holding: list[Manifest], lease_owner: str) -> tuple[Run, list[StagedFile]]:
     """A new attempt that has taken over what is not made anew, and the archives that are read, as its own."""
     with open_manifests(store, holding, tables=("fetches",), where=f" WHERE {_where(run_id)}") as database:
         told = database.execute("SELECT max(run_date), max(run_time) FROM fetches").fetchone()
     day, moment = told if told and told[0] else (holding[0].run_date, None)
-    run = dataclasses.replace(new_attempt(run_id, day, store.root, holder), logical_time=moment)
+    run = dataclasses.replace(new_attempt(run_id, day, store.root, lease_owner), logical_time=moment)
     pages: set[str] = set()
     archives = []
     for number, file in enumerate(_archives(holding, run_id)):
@@ -138,8 +138,8 @@ def _begin(store: Store, run_id: str, holding: list[Manifest], holder: str) -> t
         pages |= found
         archives.append(dataclasses.replace(copied, rows=file.rows))
     files = {t: [f.path for m in holding for f in m.files.get(t, [])] for t in ("articles", "fetches", "failures")}
-    kept = adopt_rows(store, run, files, f"{_where(run_id)} AND article_id NOT IN (FROM taken)", pages)
-    return dataclasses.replace(run, adopted=(*kept, *archives)), archives
+    kept = copy_rows(store, run, files, f"{_where(run_id)} AND article_id NOT IN (FROM taken)", pages)
+    return dataclasses.replace(run, recovered=(*kept, *archives)), archives
 
 
 def _build(pipeline: beam.Pipeline, config: RunConfig, run: Run, archives: list[StagedFile]) -> None:
@@ -147,10 +147,10 @@ def _build(pipeline: beam.Pipeline, config: RunConfig, run: Run, archives: list[
     uris = [open_store(run.lake).uri(file.path) for file in archives]
     paths = tuple(uri if uri.startswith("gs://") else glob.escape(uri) for uri in uris)
     sources = [WarcSource(type="warc", path=paths, max_body_bytes=_LARGEST)] if paths else []
-    resumed = pipeline | Resume(run)
+    resumed = pipeline | ReadRecovered(run)
     archived = pipeline | ReadArchives(sources)
     pages = archived.pages | "Restore" >> beam.ParDo(_Restore(config, run)).with_output_types(Page)
-    rows = [*articles_of(pages, config, "Archived"), *voices_in(resumed.articles, config, "Resumed")]
+    rows = [*extract_and_annotate(pages, config, "Archived"), *annotate(resumed.articles, config, "Resumed")]
     asked = pages | "Requests" >> beam.Map(lambda page: page.request).with_output_types(UrlRequest)
     requests = [asked, resumed.requests]
     write(run, rows, [resumed.rows], [resumed.pages], requests, config.quality)
@@ -175,9 +175,9 @@ class _Restore(beam.DoFn):
             rows = own.execute(f"SELECT {names} FROM fetches").fetchall()  # noqa: S608 - names of ours
             fetches = [_fetch(row) for row in rows]
             self._fetches = {fetch.article_id: fetch for fetch in fetches}
-            ledger = stack.enter_context(open_ledger(store))
+            ledger = stack.enter_context(open_crawl_state(store))
             requests = [UrlRequest(url=f.url, article_id=f.article_id, source=f.source) for f in fetches]
-            self._known = look_up(ledger, requests, run, is_remade=True) if self._config.revisit.conditional else {}
+            self._known = look_up(ledger, requests, run, is_rerun=True) if self._config.revisit.conditional else {}
 
     def process(self, page: Page) -> Iterator[Page]:
         article_id = page.request.article_id

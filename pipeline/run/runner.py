@@ -125,7 +125,7 @@ def execute(
     check_run_id(run_id, is_new=True)
     check_job(config, beam_options)
     store = open_store(config.lake)
-    with exclusive(store, run_id) as holder:
+    with exclusive(store, run_id) as lease_owner:
         if accept and (accepted := accept_held(store, run_id)) is not None:
             return Executed(accepted, was_committed=False)
         committed = read_manifest(store, run_id)
@@ -136,7 +136,7 @@ def execute(
                 f"nothing of run {run_id} is held in {store.root}, so there is nothing to accept: without --accept the "
                 "run is made; --date and --run-id say which run is meant"
             )
-        run = new_attempt(run_id, logical_time.date(), store.root, holder)
+        run = new_attempt(run_id, logical_time.date(), store.root, lease_owner)
         try:
             run = begin(store, replace_fields(run, logical_time=logical_time), config)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The ledger's transforms: what is asked for (`Recall`), what is taken up again (`TakeUp`), and which messages end."""
+"""Filter known URLs, retry failed ones and acknowledge duplicates, by the crawl state of the lake."""
 
 import dataclasses
 import time
@@ -18,8 +18,14 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.config.models import RevisitConfig, RunConfig
 from pipeline.lake.manifest import read_manifest
-from pipeline.lake.query.crawl_state import adopted_ids, left_behind, look_up, open_ledger, recall
-from pipeline.lake.tombstones import forgotten
+from pipeline.lake.query.crawl_state import (
+    apply_revisit_policy,
+    look_up,
+    open_crawl_state,
+    recovered_ids,
+    urls_to_retry,
+)
+from pipeline.lake.tombstones import read_tombstones
 from transforms.runtime.metrics import count
 from transforms.runtime.polling_source import Poll, Polled
 from transforms.schema.records import Fetch, UrlRequest
@@ -36,7 +42,7 @@ def _now(run: Run) -> Run:
     return dataclasses.replace(run, run_date=now.date(), logical_time=now)
 
 
-class TakeUp(beam.PTransform):
+class RetryUrls(beam.PTransform):
     """Gives what earlier runs left behind: PBegin -> PCollection[UrlRequest]. A stream takes it up over and over.
 
     Args:
@@ -51,11 +57,11 @@ class TakeUp(beam.PTransform):
     def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
         config, run = self._config, self._run
         if run.is_stream:
-            return begin | Poll([run.run_id], _LeftBehind(config, run))
+            return begin | Poll([run.run_id], _PollRetries(config, run))
         return (
             begin
             | beam.Create([run] if config.revisit.take_up_days else [])
-            | "Read" >> beam.FlatMap(lambda run: _left_behind(config, run)).with_output_types(UrlRequest)
+            | "Read" >> beam.FlatMap(lambda run: _urls_to_retry(config, run)).with_output_types(UrlRequest)
             # A ledger that grows meanwhile must not give another answer to whoever asks for it twice.
             | beam.Reshuffle()
             # Beam's Java fuser refuses a Flatten of what a shuffle gives and of what a stage gives.
@@ -63,7 +69,7 @@ class TakeUp(beam.PTransform):
         )
 
 
-class _LeftBehind:
+class _PollRetries:
     """Polls the ledger."""
 
     def __init__(self, config: RunConfig, run: Run) -> None:
@@ -77,26 +83,26 @@ class _LeftBehind:
         delay, patience = self._config.fetch.delay_seconds, self._config.stream.seconds("patience")
         # Half of what a site's pace lets through, or its news would find no place any more.
         of_domain = max(1, int(patience / delay / 2)) if delay else None
-        return Polled(_left_behind(self._config, _now(self._run), of_domain), str(now).encode(), every)
+        return Polled(_urls_to_retry(self._config, _now(self._run), of_domain), str(now).encode(), every)
 
 
-def _left_behind(config: RunConfig, run: Run, of_domain: int | None = None) -> list[UrlRequest]:
+def _urls_to_retry(config: RunConfig, run: Run, of_domain: int | None = None) -> list[UrlRequest]:
     since = run.run_date - timedelta(days=2 * config.revisit.take_up_days + 1)
     store = open_store(run.lake)
-    is_remade = read_manifest(store, run.run_id) is not None
-    with open_ledger(store, since) as database:
-        return left_behind(database, config.name, config.revisit, run, is_remade=is_remade, of_domain=of_domain)
+    is_rerun = read_manifest(store, run.run_id) is not None
+    with open_crawl_state(store, since) as database:
+        return urls_to_retry(database, config.name, config.revisit, run, is_rerun=is_rerun, of_domain=of_domain)
 
 
-class Recalled(NamedTuple):
-    """Every request that came in is in one of the two, save those whose rows the run has taken over (`Run.adopted`)."""
+class FilteredUrls(NamedTuple):
+    """Each input request is in one of the two, except those with recovered rows (`Run.recovered`)."""
 
     requests: "beam.PCollection[UrlRequest]"
     fetches: "beam.PCollection[Fetch]"
 
 
-class Recall(beam.PTransform):
-    """Looks requests up in the ledger, a batch at a time: PCollection[UrlRequest] -> `Recalled`.
+class FilterKnownUrls(beam.PTransform):
+    """Looks requests up in the ledger, a batch at a time: PCollection[UrlRequest] -> `FilteredUrls`.
 
     In a stream the ledger is opened anew now and then, since the stream's own windows go into it.
 
@@ -109,16 +115,16 @@ class Recall(beam.PTransform):
         super().__init__()
         self._config, self._run = config, run
 
-    def expand(self, requests: "beam.PCollection[UrlRequest]") -> Recalled:
-        recalled = requests | "LookUp" >> beam.ParDo(_Recall(self._config, self._run)).with_outputs(
+    def expand(self, requests: "beam.PCollection[UrlRequest]") -> FilteredUrls:
+        recalled = requests | "LookUp" >> beam.ParDo(_FilterKnownUrls(self._config, self._run)).with_outputs(
             "fetches", main="requests"
         )
         recalled.requests.element_type = UrlRequest
         recalled.fetches.element_type = Fetch
-        return Recalled(recalled.requests, recalled.fetches)
+        return FilteredUrls(recalled.requests, recalled.fetches)
 
 
-class _Recall(beam.DoFn):
+class _FilterKnownUrls(beam.DoFn):
     def __init__(self, config: RevisitConfig, run: Run) -> None:
         self._config, self._run = config, run
 
@@ -133,9 +139,9 @@ class _Recall(beam.DoFn):
         self._stack.close()
         self._opened_at = time.monotonic()
         store = open_store(self._run.lake)
-        self._adopted = adopted_ids(store, self._run)
-        self._database = self._stack.enter_context(open_ledger(store))
-        self._banned = forgotten(store)
+        self._adopted = recovered_ids(store, self._run)
+        self._database = self._stack.enter_context(open_crawl_state(store))
+        self._banned = read_tombstones(store)
         self._is_remade = read_manifest(store, self._run.run_id) is not None
 
     def start_bundle(self) -> None:
@@ -166,10 +172,10 @@ class _Recall(beam.DoFn):
         ids = pa.array([request.article_id for request in requests], pa.string())
         taken = set(self._adopted.filter(pc.is_in(self._adopted, value_set=ids)).to_pylist())
         asked = [entry for entry in waiting if entry[0].article_id not in taken]
-        known = look_up(self._database, [request for request, _, _ in asked], run, is_remade=self._is_remade)
+        known = look_up(self._database, [request for request, _, _ in asked], run, is_rerun=self._is_remade)
         met = Counter({"taken_over": len(requests) - len(asked)})
         for request, timestamp, window in asked:
-            result = recall(request, known.get(request.article_id), self._config, run, self._banned)
+            result = apply_revisit_policy(request, known.get(request.article_id), self._config, run, self._banned)
             if isinstance(result, Fetch):
                 met[result.reason or ""] += 1
                 yield TaggedOutput("fetches", WindowedValue(result, timestamp, (window,)))
@@ -184,7 +190,7 @@ Acknowledge = Callable[[Iterable[str]], None]
 """Tells queues that the rows of their messages stand, by the receipts (`UrlRequest.receipt`)."""
 
 
-class AcknowledgeKnown(beam.PTransform):
+class AcknowledgeDuplicates(beam.PTransform):
     """Ends the messages of twins, the requests for a page that was asked for before, once that page's row stands.
 
     Takes a PCollection[UrlRequest]; gives nothing. Until then a message stays with its queue and comes again: it may be
@@ -203,11 +209,11 @@ class AcknowledgeKnown(beam.PTransform):
         return (
             requests
             | beam.Filter(lambda request: request.receipt is not None)
-            | beam.ParDo(_AcknowledgeKnown(self._run, self._acknowledge)).with_output_types(None)
+            | beam.ParDo(_AcknowledgeDuplicates(self._run, self._acknowledge)).with_output_types(None)
         )
 
 
-class _AcknowledgeKnown(beam.DoFn):
+class _AcknowledgeDuplicates(beam.DoFn):
     def __init__(self, run: Run, acknowledge: Acknowledge) -> None:
         self._run, self._acknowledge = run, acknowledge
 
@@ -219,6 +225,6 @@ class _AcknowledgeKnown(beam.DoFn):
 
     def finish_bundle(self) -> None:
         if self._twins:
-            with open_ledger(open_store(self._run.lake)) as database:
+            with open_crawl_state(open_store(self._run.lake)) as database:
                 known = look_up(database, self._twins, self._run)
             self._acknowledge(twin.receipt for twin in self._twins if twin.article_id in known and twin.receipt)

@@ -14,7 +14,7 @@ from transforms.schema.tables import ARCHIVES
 from transforms.storage.open import open_store
 
 
-class Resumed(NamedTuple):
+class Recovered(NamedTuple):
     """What an attempt has taken over."""
 
     requests: "beam.PCollection[UrlRequest]"
@@ -27,8 +27,8 @@ class Resumed(NamedTuple):
     """Archives, to be committed."""
 
 
-class Resume(beam.PTransform):
-    """Gives what an attempt has taken over (`Run.adopted`): PBegin -> `Resumed`.
+class ReadRecovered(beam.PTransform):
+    """Gives what an attempt has taken over (`Run.recovered`): PBegin -> `Recovered`.
 
     Args:
         run: the attempt.
@@ -38,10 +38,10 @@ class Resume(beam.PTransform):
         super().__init__()
         self._run = run
 
-    def expand(self, begin: beam.pvalue.PBegin) -> Resumed:
+    def expand(self, begin: beam.pvalue.PBegin) -> Recovered:
         run = self._run
         by_kind: dict[str, list[StagedFile]] = {kind: [] for kind in ("articles", "fetches", "rows", "pages")}
-        for file in run.adopted:
+        for file in run.recovered:
             by_kind["pages" if file.table == ARCHIVES else "rows"].append(file)
             by_kind.setdefault(file.table, []).append(file)
         groups = {
@@ -64,7 +64,7 @@ class Resume(beam.PTransform):
                 | f"Read{table.title()}" >> beam.FlatMap(lambda part: _rows(run, part, make)).with_output_types(record)
             )
 
-        return Resumed(
+        return Recovered(
             requests=read("fetches", _request, UrlRequest),
             articles=read("articles", _article, Article),
             rows=groups["rows"],

@@ -16,7 +16,7 @@ import apache_beam as beam
 from apache_beam.transforms.window import IntervalWindow
 from apache_beam.utils.windowed_value import PaneInfo
 
-from pipeline.lake.commit import alone, commit, is_committed
+from pipeline.lake.commit import commit, exclusive, is_committed
 from pipeline.lake.manifest import Manifest, read_manifest
 from pipeline.lake.transaction import CommitError
 from pipeline.steps.known_urls import Acknowledge
@@ -98,12 +98,12 @@ def commit_window(run: Run, files: Iterable[StagedFile]) -> None:
         CommitError: another attempt committed it.
     """
     store = open_store(run.lake)
-    with alone(store, run.run_id) as holder:
+    with exclusive(store, run.run_id, recover_others=False) as lease_owner:
         if is_committed(store, run):
             return
         if read_manifest(store, run.run_id) is not None:
             raise CommitError(f"window {run.run_id} was committed by another attempt at the stream meanwhile")
-        run = replace(run, holder=holder)
+        run = replace(run, lease_owner=lease_owner)
         by_table = groupby(sorted(files, key=attrgetter("table")), key=attrgetter("table"))
         published = [file for _, several in by_table for file in publish_files(run, several)]
         published += write_stories(run, [file for file in published if file.table == "articles"])

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.lake.manifest import manifests
-from pipeline.stories.sketch_index import Originals
+from pipeline.stories.sketch_index import SketchIndex
 from transforms.schema.records import Story, stable_id
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import TABLES
@@ -78,7 +78,7 @@ def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
 class Stories:
     """The stories so far, and how an article is placed among them."""
 
-    originals: Originals = field(default_factory=Originals)
+    originals: SketchIndex = field(default_factory=SketchIndex)
     by_text: dict[str, int] = field(default_factory=dict)
     """text_hash -> its story's original"""
     by_page: dict[str, int] = field(default_factory=dict)

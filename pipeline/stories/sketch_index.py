@@ -20,8 +20,8 @@ _MERGED = 1 << 18
 """Two such arrays become one while the shorter is smaller than this: a merge needs three times their memory."""
 
 
-class Originals:
-    """Originals by number, in the order in which they came."""
+class SketchIndex:
+    """SketchIndex by number, in the order in which they came."""
 
     def __init__(self) -> None:
         self.story_ids: list[str] = []

@@ -66,8 +66,8 @@ def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher =
     store = open_store(config.lake)
     now = datetime.now(timezone.utc)
     run_id = config.name + STREAM
-    with exclusive(store, run_id) as holder:
-        run = replace(new_attempt(run_id, now.date(), store.root, holder), logical_time=now)
+    with exclusive(store, run_id) as lease_owner:
+        run = replace(new_attempt(run_id, now.date(), store.root, lease_owner), logical_time=now)
         run = begin(store, run, config)
         watcher.begins(run_id)
         stopped = threading.Event()

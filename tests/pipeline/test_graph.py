@@ -15,7 +15,16 @@ from transforms.schema.run import Run, StagedFile
 LISTS = {"type": "urls", "path": "urls.txt"}
 FEEDS = {"type": "feeds", "urls": ["http://a.example/feed"]}
 ARCHIVES = {"type": "warc", "path": "a.warc.gz"}
-SPINE = {"ListUrls", "TakeUp", "Recall", "FetchPages", "ExtractFetched", "AnnotateFetched", "Publish", "Commit"}
+SPINE = {
+    "ListUrls",
+    "RetryUrls",
+    "FilterKnownUrls",
+    "FetchPages",
+    "ExtractFetched",
+    "AnnotateFetched",
+    "Publish",
+    "Commit",
+}
 ADOPTED = StagedFile(table="articles", partition="dt=2026-01-31", path="x/articles.parquet", rows=1, bytes=1)
 
 
@@ -25,7 +34,7 @@ ADOPTED = StagedFile(table="articles", partition="dt=2026-01-31", path="x/articl
         ([LISTS], (), set()),
         ([FEEDS], (), {"ReadListings"}),
         ([LISTS, ARCHIVES], (), {"ReadArchives", "ExtractArchived", "AnnotateArchived"}),
-        ([LISTS], (ADOPTED,), {"Resume", "AnnotateResumed"}),
+        ([LISTS], (ADOPTED,), {"ReadRecovered", "AnnotateResumed"}),
     ],
 )
 def test_parts_that_have_nothing_to_do_are_left_out(
@@ -33,10 +42,10 @@ def test_parts_that_have_nothing_to_do_are_left_out(
 ) -> None:
     pipeline = beam.Pipeline()
     config = RunConfig.model_validate({"name": "x", "lake": run.lake, "sources": sources})
-    build(pipeline, config, replace(run, adopted=adopted))
+    build(pipeline, config, replace(run, recovered=adopted))
     names = {transform.unique_name for transform in pipeline.to_runner_api().components.transforms.values()}
     found = {name.split("/")[0] for name in names}
-    assert {name for name in found if name.startswith(("Read", "Resume", "Extract", "Annotate"))} == {
+    assert {name for name in found if name.startswith(("Read", "ReadRecovered", "Extract", "Annotate"))} == {
         "ExtractFetched",
         "AnnotateFetched",
         *parts,

@@ -19,8 +19,8 @@ DAY = date(2026, 3, 4)
 
 def commit_run(store: Store, run_id: str, texts: dict[int, str], day: date = DAY) -> Manifest:
     """Commits a run of articles (number -> text); done again, it takes the place of the run's rows."""
-    with exclusive(store, run_id) as holder:
-        run = new_attempt(run_id, day, store.root, holder)
+    with exclusive(store, run_id) as lease_owner:
+        run = new_attempt(run_id, day, store.root, lease_owner)
         articles = [make_article(n, text, published_at=NOW, tags=("a", "b")) for n, text in texts.items()]
         files = [
             *_publish(run, "articles", articles),

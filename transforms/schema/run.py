@@ -18,13 +18,13 @@ class Run:
     """A token of this attempt alone, so that nothing committed is ever overwritten."""
     lake: str
     """The lake's root: a folder or ``gs://bucket/prefix``."""
-    holder: str = ""
+    lease_owner: str = ""
     """The name under which the run's lock is held; the commit asks whether it still is."""
     is_detached: bool = False
     """No process waits for the run and holds its lock: the commit takes it."""
     logical_time: datetime | None = None
     """The run's logical time, in UTC; None: the beginning of its date."""
-    adopted: "tuple[StagedFile, ...]" = ()
+    recovered: "tuple[StagedFile, ...]" = ()
     """Files with rows that stand already: what a dead attempt at this run staged, or what is made anew."""
 
     @property
@@ -44,7 +44,7 @@ class Run:
             start: the window's beginning.
         """
         run_id = f"{self.run_id.removesuffix(STREAM)}-{start:%Y%m%dT%H%M%S}"
-        return replace(self, run_id=run_id, run_date=start.date(), logical_time=start, adopted=())
+        return replace(self, run_id=run_id, run_date=start.date(), logical_time=start, recovered=())
 
     @property
     def partition(self) -> str:

@@ -53,7 +53,7 @@ def open_lake(
         run_id: see this run alone.
         gazetteer: a CSV or Parquet file about speakers (`load_gazetteer`).
     """
-    runs = [m for m in manifests(store) if run_id is None or m.holds(run_id)]
+    runs = [m for m in manifests(store) if run_id is None or m.contains_run(run_id)]
     where = "" if run_id is None else f" WHERE run_id = {quoted(run_id)}"
     with open_manifests(store, runs, where=where) as database:
         load_gazetteer(database, gazetteer)
@@ -96,7 +96,11 @@ def table_views(
     """Makes one view a table as `open_manifests` does, good inside the context; `prefix` begins their names."""
     # Files of one schema are read as one: only the first of them is opened before it is needed.
     files = {
-        table: [(f.path, (f.schema_version or m.schema_version, m.hides)) for m in runs for f in m.files.get(table, [])]
+        table: [
+            (f.path, (f.schema_version or m.schema_version, m.excluded_runs))
+            for m in runs
+            for f in m.files.get(table, [])
+        ]
         for table in tables
     }
     paths = [path for listed in files.values() for path, _ in listed]

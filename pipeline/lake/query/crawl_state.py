@@ -6,7 +6,7 @@ time (``run_time``): on a schedule that is the clock, and for a run of another d
 asked for again carries the validators of its last answer (a conditional request, RFC 9110, section 13), so that an
 unchanged page costs a few bytes.
 
-`left_behind` are the URLs that earlier runs of a configuration did not come to. The transforms:
+`urls_to_retry` are the URLs that earlier runs of a configuration did not come to. The transforms:
 `pipeline.steps.known_urls`.
 
 A run's own rows never count as known to it. One that is made anew (``--replace``) knows only the runs before it.
@@ -24,9 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config.models import RevisitConfig
-from pipeline.lake.manifest import OF_TIME, manifests
+from pipeline.lake.manifest import TIME_PATTERN, manifests
 from pipeline.lake.query.catalog import open_manifests
-from pipeline.lake.tombstones import Forgotten
+from pipeline.lake.tombstones import ForgetTarget
 from transforms.schema.failures import Reason
 from transforms.schema.records import Fetch, UrlRequest
 from transforms.schema.run import Run
@@ -42,7 +42,7 @@ _UNREAD = f"'{Reason.UNSUPPORTED_TYPE.value}', '{Reason.TOO_LARGE.value}'"
 # What was not asked for says nothing of the page.
 _TOLD = f"""
     SELECT *, coalesce(run_time, run_date::TIMESTAMPTZ) AS told_at FROM fetches
-    WHERE run_id <> $run_id AND (NOT $is_remade OR (told_at, run_id) < ($now, $run_id))
+    WHERE run_id <> $run_id AND (NOT $is_rerun OR (told_at, run_id) < ($now, $run_id))
       AND (reason IS NULL OR reason NOT IN ('{Reason.NOT_DUE.value}', '{Reason.FORGOTTEN.value}'))
 """  # noqa: S608 - codes of ours
 _LOOK_UP = f"""
@@ -62,14 +62,14 @@ _LEFT = f"""
       SELECT *, run_id SIMILAR TO $runs AND (told_at, run_id) < ($now, $run_id) AS own FROM ({_TOLD})
       WHERE told_at >= $now::TIMESTAMPTZ - 2 * $age::INTERVAL
     ),
-    left_behind AS (
+    urls_to_retry AS (
       SELECT article_id, min(told_at) AS first_at FROM told
       WHERE retriable AND own AND source NOT IN ('listing', 'warc')
       GROUP BY article_id
       HAVING first_at >= $now::TIMESTAMPTZ - $age::INTERVAL AND count(*) FILTER (attempts > 0) < $tries
     )
     SELECT arg_max(url, fetched_at), arg_max(source, fetched_at), max(fetched_at)
-    FROM told JOIN left_behind USING (article_id) GROUP BY article_id, first_at
+    FROM told JOIN urls_to_retry USING (article_id) GROUP BY article_id, first_at
     HAVING arg_max(retriable, fetched_at)
     QUALIFY row_number() OVER (PARTITION BY any_value(domain) ORDER BY first_at, 1) <= $of_domain
     ORDER BY first_at, 1 LIMIT $most
@@ -77,7 +77,7 @@ _LEFT = f"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Known:
+class UrlHistory:
     """What earlier runs know of one URL; times are the logical ones of the runs."""
 
     reason: str
@@ -103,7 +103,7 @@ class Known:
 
 
 @contextmanager
-def open_ledger(store: Store, since: date = date.min) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_crawl_state(store: Store, since: date = date.min) -> Iterator[duckdb.DuckDBPyConnection]:
     """The committed rows of ``fetches`` as a view of this name, of runs whose logical date is not before `since`."""
     runs = [m for m in manifests(store) if m.supersedes or m.run_date >= since]
     with open_manifests(store, runs, tables=("fetches",)) as database:
@@ -111,40 +111,40 @@ def open_ledger(store: Store, since: date = date.min) -> Iterator[duckdb.DuckDBP
 
 
 def look_up(
-    database: duckdb.DuckDBPyConnection, requests: Iterable[UrlRequest], run: Run, *, is_remade: bool = False
-) -> dict[str, Known]:
+    database: duckdb.DuckDBPyConnection, requests: Iterable[UrlRequest], run: Run, *, is_rerun: bool = False
+) -> dict[str, UrlHistory]:
     """What the ledger knows of these URLs, by ``article_id``; one that it does not know is not in the answer.
 
     Args:
-        database: as `open_ledger` gives it. Only the columns needed are read, and only the row groups whose domains
-            may be asked for.
+        database: as `open_crawl_state` gives it. Only the columns needed are read, and only the row groups
+            whose domains may be asked for.
         requests: the URLs.
         run: the run that asks; its own rows do not count.
-        is_remade: whether only runs before it, by logical time and id, count.
+        is_rerun: whether only runs before it, by logical time and id, count.
     """
     asked = {(domain_of(r.url), r.article_id) for r in requests}
     if not asked:
         return {}
     database.register("asked", pa.table(dict(zip(("domain", "article_id"), zip(*asked, strict=True), strict=True))))
-    rows = database.execute(_LOOK_UP, _asking(run, is_remade)).fetchall()
+    rows = database.execute(_LOOK_UP, _asking(run, is_rerun)).fetchall()
     return {
-        article_id: Known(*told, **{"text_hash": text_hash, **(validators or {})})
+        article_id: UrlHistory(*told, **{"text_hash": text_hash, **(validators or {})})
         for article_id, *told, validators, text_hash in rows
     }
 
 
-def adopted_ids(store: Store, run: Run) -> pa.ChunkedArray:
+def recovered_ids(store: Store, run: Run) -> pa.ChunkedArray:
     """The ids that have a row in the files of ``fetches`` that an attempt has taken over.
 
     A stream's are gone once its first window is committed. So read them before a ledger is opened: it knows the others.
     """
-    files = [store.read(file.path) for file in run.adopted if file.table == "fetches"]
+    files = [store.read(file.path) for file in run.recovered if file.table == "fetches"]
     ids = [pq.read_table(pa.BufferReader(data), columns=["article_id"])["article_id"] for data in files if data]
     return pa.chunked_array([chunk for column in ids for chunk in column.chunks], pa.string())
 
 
-def recall(
-    request: UrlRequest, past: Known | None, config: RevisitConfig, run: Run, banned: Forgotten
+def apply_revisit_policy(
+    request: UrlRequest, past: UrlHistory | None, config: RevisitConfig, run: Run, banned: ForgetTarget
 ) -> UrlRequest | Fetch:
     """A request with what is known of it, or the row of one that is not asked for.
 
@@ -179,28 +179,28 @@ def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
     )
 
 
-def _asking(run: Run, is_remade: bool) -> dict[str, Any]:
-    return {"run_id": run.run_id, "now": run.time, "is_remade": is_remade}
+def _asking(run: Run, is_rerun: bool) -> dict[str, Any]:
+    return {"run_id": run.run_id, "now": run.time, "is_rerun": is_rerun}
 
 
-def left_behind(
+def urls_to_retry(
     database: duckdb.DuckDBPyConnection,
     name: str,
     config: RevisitConfig,
     run: Run,
     *,
-    is_remade: bool = False,
+    is_rerun: bool = False,
     of_domain: int | None = None,
 ) -> list[UrlRequest]:
     """The URLs that earlier runs of a configuration failed on retriably or did not come to.
 
     Args:
-        database: as `open_ledger` gives it.
+        database: as `open_crawl_state` gives it.
         name: the configuration's name. Its runs are those with an id made of it; one with an id of its own
             (``--run-id``) leaves nothing behind.
         config: how long, how often and how many at most.
         run: the run that takes them up.
-        is_remade: whether only runs before it count.
+        is_rerun: whether only runs before it count.
         of_domain: how many of one domain at most; None: as many as in all.
 
     Returns:
@@ -209,12 +209,12 @@ def left_behind(
     rows = database.execute(
         _LEFT,
         {
-            "runs": f"{re.escape(name)}-[0-9]{{8}}{OF_TIME}",
+            "runs": f"{re.escape(name)}-[0-9]{{8}}{TIME_PATTERN}",
             "age": timedelta(days=config.take_up_days),
             "tries": config.take_up_tries,
             "most": config.take_up_urls,
             "of_domain": of_domain or config.take_up_urls,
-            **_asking(run, is_remade),
+            **_asking(run, is_rerun),
         },
     ).fetchall()
     return [dataclasses.replace(request_of(url, source), failed_at=at) for url, source, at in rows]

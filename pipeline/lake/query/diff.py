@@ -103,7 +103,7 @@ def _open(
 ) -> dict[str, Any]:
     """Makes one run's tables there, and gives what is to be said of the run."""
     standing = manifests(store)
-    holding = [m for m in standing if m.holds(run_id)]
+    holding = [m for m in standing if m.contains_run(run_id)]
     own = read_manifest(store, run_id)
     if not holding or own is None:
         known = sorted(run_ids(standing))

@@ -135,7 +135,7 @@ def test_the_job_is_built_and_its_graph_makes_the_run(site: Site, gcs: Gcs, caps
 
     graph = beam_runner_api_pb2.Pipeline.FromString(staged)
     stages = {transform.unique_name.split("/")[0] for transform in graph.components.transforms.values()}
-    assert {"ListUrls", "ReadListings", "Recall", "FetchPages", "ExtractFetched", "AnnotateFetched"} <= stages
+    assert {"ListUrls", "ReadListings", "FilterKnownUrls", "FetchPages", "ExtractFetched", "AnnotateFetched"} <= stages
 
     store = open_store("gs://news/lake")
     assert manifests(store) == []

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
-from pipeline.config.backfill import days_of, logical_time, planned_runs
+from pipeline.config.backfill import parse_days, parse_logical_time, scheduled_runs
 from pipeline.config.errors import ConfigError
 from pipeline.lake.manifest import manifests
 from pipeline.lake.query.catalog import open_lake
@@ -131,17 +131,17 @@ def test_a_day_of_sitemaps_is_its_window_unless_the_configuration_says_another(t
     (tmp_path / "9.warc.gz").touch()
     warc = {"type": "warc", "path": f"{tmp_path}/9.warc.gz"}
     path = config_of(tmp_path, SITEMAPS, own, warc)
-    (planned,) = planned_runs(path, [], None, "2025-03-09..2025-03-09")
-    assert planned.moment == datetime(2025, 3, 9, tzinfo=timezone.utc)
+    (planned,) = scheduled_runs(path, [], None, "2025-03-09..2025-03-09")
+    assert planned.logical_time == datetime(2025, 3, 9, tzinfo=timezone.utc)
     windows = [(s.since, s.until) for s in planned.config.sources if isinstance(s, SitemapsSource)]
     assert windows == [(date(2025, 3, 9), date(2025, 3, 9)), (date(2020, 1, 1), date(2025, 3, 9))]
     assert not any(isinstance(s, WarcSource) for s in planned.config.sources)
-    assert planned.left_out == ["sources.2"]
+    assert planned.skipped_sources == ["sources.2"]
 
 
 def test_one_run_reads_its_sources_as_they_are_configured(tmp_path: Path) -> None:
-    (planned,) = planned_runs(config_of(tmp_path, SITEMAPS, FEED), [], None, "2025-03-09T07:30")
-    assert planned.moment == datetime(2025, 3, 9, 7, 30, tzinfo=timezone.utc)
+    (planned,) = scheduled_runs(config_of(tmp_path, SITEMAPS, FEED), [], None, "2025-03-09T07:30")
+    assert planned.logical_time == datetime(2025, 3, 9, 7, 30, tzinfo=timezone.utc)
     assert [type(s).__name__ for s in planned.config.sources] == ["SitemapsSource", "FeedsSource"]
     assert planned.config.listings[0].since == date(2025, 1, 1)  # type: ignore[union-attr]
 
@@ -151,19 +151,19 @@ def test_one_run_reads_its_sources_as_they_are_configured(tmp_path: Path) -> Non
 )
 def test_a_range_that_is_none_is_refused(when: str) -> None:
     with pytest.raises(ConfigError, match=f"--date {when}: "):
-        days_of(when)
+        parse_days(when)
 
 
 def test_a_time_is_read_as_utc_unless_it_says_otherwise() -> None:
-    assert logical_time("2025-03-09T07:30+02:00") == datetime(2025, 3, 9, 5, 30, tzinfo=timezone.utc)
+    assert parse_logical_time("2025-03-09T07:30+02:00") == datetime(2025, 3, 9, 5, 30, tzinfo=timezone.utc)
     with pytest.raises(ConfigError, match="--date soon: YYYY-MM-DD, "):
-        logical_time("soon")
+        parse_logical_time("soon")
 
 
 @pytest.mark.parametrize("when", ["0999-12-31", "0001-01-01T00:00+05:00", "3000-01-01"])
 def test_a_day_at_the_calendars_ends_is_refused(when: str) -> None:
     with pytest.raises(ConfigError, match=f"--date {re.escape(when)}: days from 1000-01-01 to 2999-12-31 are allowed"):
-        logical_time(when)
+        parse_logical_time(when)
     day = when[:10]
     with pytest.raises(ConfigError, match=f"--date {day}..{day}: days from 1000-01-01 to 2999-12-31 are allowed"):
-        days_of(f"{day}..{day}")
+        parse_days(f"{day}..{day}")

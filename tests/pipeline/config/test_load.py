@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.backfill import planned_runs
+from pipeline.config.backfill import scheduled_runs
 from pipeline.config.errors import ConfigError
 from pipeline.config.load import check_for_run, check_for_stream, check_reachable, load_config
 from transforms.fetch import FetchConfig
@@ -171,4 +171,4 @@ def test_a_run_reads_no_queue_and_a_stream_no_archive(path: Path) -> None:
 def test_no_run_is_planned_that_would_leave_a_queue_unread(path: Path, when: str | None) -> None:
     queue = "sources=[{type: pubsub, subscription: projects/news-site/subscriptions/urls}]"
     with pytest.raises(ConfigError, match="pubsub never ends, so no run reads it"):
-        next(planned_runs(str(path), [queue], None, when))
+        next(scheduled_runs(str(path), [queue], None, when))

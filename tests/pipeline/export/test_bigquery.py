@@ -20,7 +20,7 @@ from pipeline.cli.app import app
 from pipeline.export.bigquery import publish
 from pipeline.export.selection import PublishError
 from pipeline.lake.compaction import compact
-from pipeline.lake.forget import forget, what_is_meant
+from pipeline.lake.forget import forget, parse_target
 from tests.support.bigquery import BigQuery, serve_bigquery
 from tests.support.export_lakes import commit_run, in_order, rows_of
 from tests.support.gcs import serve_gcs
@@ -130,7 +130,7 @@ def test_compacted_and_forgotten_rows_are_followed(client: bigquery.Client, stor
     assert len(list(compact(store, TOMORROW))) == 1
     do(store, dataset, "a-1")
     assert same(client, store, dataset)
-    forget(store, what_is_meant("site0.example", None))
+    forget(store, parse_target("site0.example", None))
     do(store, dataset)
     assert same(client, store, dataset)
     assert "Cy three" not in {r["text"] for r in rows(client, dataset, "quotes")}

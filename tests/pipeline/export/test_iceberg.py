@@ -18,7 +18,7 @@ from pipeline.cli.app import app  # noqa: E402
 from pipeline.export.iceberg import RUN, STAMP, open_catalog, publish  # noqa: E402
 from pipeline.export.selection import PublishError  # noqa: E402
 from pipeline.lake.compaction import compact  # noqa: E402
-from pipeline.lake.forget import forget, what_is_meant  # noqa: E402
+from pipeline.lake.forget import forget, parse_target  # noqa: E402
 from tests.support.export_lakes import commit_run, in_order, rows_of  # noqa: E402
 from tests.support.gcs import gcs_of_another_process  # noqa: E402
 from transforms.schema.tables import TABLES  # noqa: E402
@@ -135,7 +135,7 @@ def test_a_compacted_run_that_was_made_anew_has_its_new_rows_alone(store: Store,
 
 def test_forgotten_rows_go(store: Store, catalog: Catalog) -> None:
     do(store, catalog)
-    forget(store, what_is_meant("site0.example", None))
+    forget(store, parse_target("site0.example", None))
     do(store, catalog)
     assert same(store, catalog)
     assert "Cy three" not in {r["text"] for r in rows(catalog, "quotes")}

@@ -10,7 +10,7 @@ import pytest
 import pipeline.lake.compaction
 from pipeline.lake.commit import exclusive
 from pipeline.lake.compaction import compact
-from pipeline.lake.delete_rows import Drop, drop_rows
+from pipeline.lake.delete_rows import Deletion, delete_rows
 from pipeline.lake.manifest import manifests, read_manifest
 from pipeline.lake.transaction import locked
 from tests.support.lakes import DAY, by_glob, by_manifest, column, lake_of_version_1, run_of
@@ -127,7 +127,7 @@ def test_rows_taken_out_after_a_compaction_read_them_do_not_come_back_with_it(st
     with pytest.raises(Killed):
         list(compact(decided, LATER))
     [standing] = [m for m in manifests(store) if m.run_id == "r1-20260304T0100"]
-    drop_rows(store, standing, Drop(article_ids=frozenset({gone})))
+    delete_rows(store, standing, Deletion(article_ids=frozenset({gone})))
     with exclusive(store, "any-20260304T0000"):
         assert any(m.supersedes for m in manifests(store)), "the compaction was decided, so it is finished"
     seen = "SELECT count(*) FROM articles WHERE run_id = 'r1-20260304T0100'"

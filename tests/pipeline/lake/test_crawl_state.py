@@ -15,9 +15,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipeline.config.models import RevisitConfig, RunConfig
 from pipeline.lake.commit import commit
 from pipeline.lake.manifest import new_attempt
-from pipeline.lake.query.crawl_state import Known, left_behind, look_up, open_ledger, recall
-from pipeline.lake.tombstones import Forgotten, remember
-from pipeline.steps.known_urls import _LeftBehind, _Recall
+from pipeline.lake.query.crawl_state import UrlHistory, apply_revisit_policy, look_up, open_crawl_state, urls_to_retry
+from pipeline.lake.tombstones import ForgetTarget, write_tombstone
+from pipeline.steps.known_urls import _FilterKnownUrls, _PollRetries
 from tests.support.records import make_fetch
 from transforms.schema.failures import Reason
 from transforms.schema.records import Fetch, UrlRequest
@@ -29,7 +29,7 @@ from transforms.write.parquet import publish_files, write_rows
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 REQUEST = request_of("http://site1.example/1", "feed")
-NOTHING = Forgotten()
+NOTHING = ForgetTarget()
 
 
 @pytest.fixture
@@ -57,14 +57,14 @@ def fetched(request: UrlRequest, moment: datetime, **fields: object) -> Fetch:
     return make_fetch(1, **{**known, "fetched_at": moment, **fields})
 
 
-def known_of(store: Store, *requests: UrlRequest, run: Run, is_remade: bool = False) -> dict[str, Known]:
-    with open_ledger(store) as database:
-        return look_up(database, requests, run, is_remade=is_remade)
+def known_of(store: Store, *requests: UrlRequest, run: Run, is_rerun: bool = False) -> dict[str, UrlHistory]:
+    with open_crawl_state(store) as database:
+        return look_up(database, requests, run, is_rerun=is_rerun)
 
 
 def left(store: Store, run: Run, config: RevisitConfig | None = None, name: str = "daily") -> list[UrlRequest]:
-    with open_ledger(store) as database:
-        taken = left_behind(database, name, config or RevisitConfig(), run)
+    with open_crawl_state(store) as database:
+        taken = urls_to_retry(database, name, config or RevisitConfig(), run)
     assert all(request.failed_at is not None for request in taken)
     return [replace(request, failed_at=None) for request in taken]
 
@@ -77,7 +77,7 @@ def test_the_last_answer_with_a_page_gives_the_validators(store: Store) -> None:
     committed(store, run_at(store, ago(days=1)), failed)
     known = known_of(store, REQUEST, run=run_at(store, NOON))
     times = ago(days=1), ago(days=3), ago(days=2)
-    assert known == {REQUEST.article_id: Known("timeout", *times, None, "yesterday", "b")}
+    assert known == {REQUEST.article_id: UrlHistory("timeout", *times, None, "yesterday", "b")}
 
 
 def test_a_url_that_no_run_knows_is_not_in_the_answer(store: Store) -> None:
@@ -97,7 +97,7 @@ def test_a_runs_own_rows_are_not_known_to_it(store: Store) -> None:
 def test_a_run_that_is_made_anew_knows_only_the_runs_before_it(store: Store) -> None:
     for moment in (ago(hours=2), NOON, ago(hours=-2)):
         committed(store, run_at(store, moment), fetched(REQUEST, moment, etag=f'"{moment.hour}"'))
-    known = known_of(store, REQUEST, run=run_at(store, NOON), is_remade=True)
+    known = known_of(store, REQUEST, run=run_at(store, NOON), is_rerun=True)
     assert known[REQUEST.article_id].etag == '"10"'
     assert known_of(store, REQUEST, run=run_at(store, NOON))[REQUEST.article_id].etag == '"14"'
 
@@ -105,7 +105,7 @@ def test_a_run_that_is_made_anew_knows_only_the_runs_before_it(store: Store) -> 
 def test_before_it_means_by_time_whatever_the_names_of_the_configurations(store: Store) -> None:
     committed(store, run_at(store, ago(hours=2), "weekly"), fetched(REQUEST, ago(hours=2), etag='"before"'))
     committed(store, run_at(store, ago(hours=-2), "all"), fetched(REQUEST, ago(hours=-2), etag='"after"'))
-    known = known_of(store, REQUEST, run=run_at(store, NOON), is_remade=True)
+    known = known_of(store, REQUEST, run=run_at(store, NOON), is_rerun=True)
     assert known[REQUEST.article_id].etag == '"before"'
 
 
@@ -114,8 +114,8 @@ def test_ages_are_counted_in_the_runs_logical_time(store: Store) -> None:
     assert known_of(store, REQUEST, run=run_at(store, NOON))[REQUEST.article_id].first_at == run.time == ago(hours=1)
 
 
-def answered(first: datetime, last: datetime, reason: str = "") -> Known:
-    return Known(reason, last, first, last, '"v1"', "yesterday", "hash")
+def answered(first: datetime, last: datetime, reason: str = "") -> UrlHistory:
+    return UrlHistory(reason, last, first, last, '"v1"', "yesterday", "hash")
 
 
 @pytest.mark.parametrize(
@@ -145,21 +145,21 @@ def test_a_page_is_asked_for_again_after_each_age_and_then_never(
     assert not known.is_due(NOON, RevisitConfig(after=()))
 
 
-def recalled(store: Store, known: Known | None, **config: object) -> UrlRequest | Fetch:
-    past = {REQUEST.article_id: known} if known else {}
-    return recall(REQUEST, past.get(REQUEST.article_id), RevisitConfig(**config), run_at(store, NOON), NOTHING)  # type: ignore[arg-type]
+def filtered(store: Store, known: UrlHistory | None, **config: object) -> UrlRequest | Fetch:
+    policy = RevisitConfig(**config)  # type: ignore[arg-type]
+    return apply_revisit_policy(REQUEST, known, policy, run_at(store, NOON), NOTHING)
 
 
 def test_a_url_that_is_due_is_asked_for_with_its_validators(store: Store) -> None:
-    asked = recalled(store, answered(ago(days=2), ago(days=2)))
+    asked = filtered(store, answered(ago(days=2), ago(days=2)))
     assert isinstance(asked, UrlRequest)
     assert (asked.etag, asked.last_modified, asked.text_hash) == ('"v1"', "yesterday", "hash")
-    assert recalled(store, answered(ago(days=2), ago(days=2)), conditional=False) == REQUEST
-    assert recalled(store, None) == REQUEST
+    assert filtered(store, answered(ago(days=2), ago(days=2)), conditional=False) == REQUEST
+    assert filtered(store, None) == REQUEST
 
 
 def test_a_url_that_is_not_due_has_a_row_that_says_so(store: Store) -> None:
-    row = recalled(store, answered(ago(minutes=5), ago(minutes=5)))
+    row = filtered(store, answered(ago(minutes=5), ago(minutes=5)))
     assert isinstance(row, Fetch)
     assert (row.url, row.outcome, row.reason, row.retriable, row.attempts) == (
         REQUEST.url,
@@ -172,7 +172,7 @@ def test_a_url_that_is_not_due_has_a_row_that_says_so(store: Store) -> None:
 
 def test_a_row_that_says_not_due_is_no_knowledge(store: Store) -> None:
     committed(store, run_at(store, ago(days=3)), fetched(REQUEST, ago(days=3)))
-    row = recalled(store, answered(NOON, NOON))
+    row = filtered(store, answered(NOON, NOON))
     assert isinstance(row, Fetch)
     before = known_of(store, REQUEST, run=run_at(store, NOON))
     committed(store, run_at(store, ago(days=1)), replace(row, domain="site1.example"))
@@ -181,11 +181,11 @@ def test_a_row_that_says_not_due_is_no_knowledge(store: Store) -> None:
 
 @pytest.mark.parametrize("reason", [Reason.HTTP_GONE, Reason.ROBOTS, Reason.OPTED_OUT])
 def test_what_is_gone_is_left_alone_for_the_days_configured_and_no_longer(reason: Reason, store: Store) -> None:
-    known = Known(reason.value, ago(days=10), ago(days=10), ago(days=10))
-    row = recalled(store, known, gone_days=11)
+    known = UrlHistory(reason.value, ago(days=10), ago(days=10), ago(days=10))
+    row = filtered(store, known, gone_days=11)
     assert isinstance(row, Fetch)
     assert (row.outcome, row.reason) == ("skipped", "not_due")
-    assert isinstance(recalled(store, known, gone_days=9), UrlRequest)
+    assert isinstance(filtered(store, known, gone_days=9), UrlRequest)
 
 
 @pytest.mark.parametrize(
@@ -211,8 +211,8 @@ def test_an_answer_that_is_for_good_counts_as_one_and_other_failures_are_tried_a
 
 
 def test_what_the_lake_was_told_to_forget_is_not_asked_for(store: Store) -> None:
-    banned = Forgotten(hosts=frozenset({"site1.example"}))
-    row = recall(REQUEST, None, RevisitConfig(), run_at(store, NOON), banned)
+    banned = ForgetTarget(hosts=frozenset({"site1.example"}))
+    row = apply_revisit_policy(REQUEST, None, RevisitConfig(), run_at(store, NOON), banned)
     assert isinstance(row, Fetch)
     assert (row.outcome, row.reason, row.retriable) == ("skipped", "forgotten", False)
 
@@ -302,7 +302,7 @@ def test_a_run_takes_up_so_many_the_longest_known_first(store: Store) -> None:
 
 def test_rows_of_an_older_schema_count_from_their_date() -> None:
     old = FolderStore(str(Path(__file__).parents[2] / "data" / "lake-v1"))
-    with open_ledger(old) as database:
+    with open_crawl_state(old) as database:
         url, source = database.execute("SELECT url, source FROM fetches WHERE outcome = 'ok' LIMIT 1").fetchall()[0]
         request = request_of(url, source)
         known = look_up(database, [request], run_at(old, NOON))
@@ -328,8 +328,8 @@ def test_so_many_of_one_domain_are_taken_up_the_longest_known_first(store: Store
     other = request_of("http://other.example/1", "feed")
     row = fetched(other, ago(hours=1), **TIMEOUT, domain="other.example")
     committed(store, run_at(store, ago(hours=1)), row)
-    with open_ledger(store) as database:
-        taken = left_behind(database, "daily", RevisitConfig(), run_at(store, NOON), of_domain=2)
+    with open_crawl_state(store) as database:
+        taken = urls_to_retry(database, "daily", RevisitConfig(), run_at(store, NOON), of_domain=2)
     assert urls(taken) == ["http://site1.example/5", "http://site1.example/4", "http://other.example/1"]
 
 
@@ -340,7 +340,7 @@ def config_of(store: Store, **more: object) -> RunConfig:
 
 def test_a_stream_takes_up_what_is_left_now_and_then(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     now = datetime.now(timezone.utc)
-    poller = _LeftBehind(config_of(store), stream_at(store, now - timedelta(days=40)))
+    poller = _PollRetries(config_of(store), stream_at(store, now - timedelta(days=40)))
     nothing = poller(None, b"")
     assert (nothing.outputs, nothing.seconds) == ([], 900)
     window = stream_at(store, now).of_window(now - timedelta(hours=1))
@@ -354,10 +354,10 @@ def test_a_stream_takes_up_what_is_left_now_and_then(store: Store, monkeypatch: 
 
 
 class Look:
-    """`Recall` as a worker has it: what it gives for requests of a bundle."""
+    """`FilterKnownUrls` as a worker has it: what it gives for requests of a bundle."""
 
     def __init__(self, run: Run) -> None:
-        self._do = _Recall(RevisitConfig(), run)
+        self._do = _FilterKnownUrls(RevisitConfig(), run)
         self._do.setup()
 
     def __call__(self, *requests: UrlRequest) -> list[tuple[str, WindowedValue]]:
@@ -388,5 +388,5 @@ def test_a_stream_learns_of_its_own_windows_and_rows_keep_their_times(
 
 def test_what_was_forgotten_before_a_day_does_not_stop_a_stream_that_began_before_it(store: Store) -> None:
     now = datetime.now(timezone.utc)
-    remember(store, Forgotten(before=now.date()))
+    write_tombstone(store, ForgetTarget(before=now.date()))
     assert [name for name, _ in Look(stream_at(store, now - timedelta(days=3)))(REQUEST)] == ["requests"]

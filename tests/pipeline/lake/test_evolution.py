@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.lake.manifest import manifests
 from pipeline.lake.query.catalog import VIEWS, open_lake
-from pipeline.lake.query.crawl_state import look_up, open_ledger
+from pipeline.lake.query.crawl_state import look_up, open_crawl_state
 from tests.support.lakes import COPY_OF_STORM, LAKE_V1, STORM, column, lake_of_version_1, run_of
 from tests.support.records import make_article
 from transforms.schema.run import Run
@@ -64,7 +64,7 @@ def test_every_view_reads_them(v1: FolderStore, view: str, tmp_path: Path) -> No
 def test_the_ledger_knows_what_they_know(v1: FolderStore) -> None:
     run = Run(run_id="new", run_date=NEXT_DAY, attempt="a", lake=v1.root)
     storm = request_of(STORM, "urls")
-    with open_ledger(v1) as ledger:
+    with open_crawl_state(v1) as ledger:
         [(article_id, known)] = look_up(ledger, [storm, request_of("http://new.example/", "urls")], run).items()
     assert article_id == storm.article_id
     assert (known.reason, known.first_at is not None, len(known.text_hash or "")) == ("", True, 32)
@@ -90,7 +90,7 @@ def _storm(store: FolderStore) -> list[tuple[str, str]]:
 
 
 def test_manifests_of_version_1_say_what_they_said(v1: FolderStore) -> None:
-    assert [(m.run_id, m.schema_version, m.stamp.split(".")[1], m.hides) for m in manifests(v1)] == [
+    assert [(m.run_id, m.schema_version, m.version.split(".")[1], m.excluded_runs) for m in manifests(v1)] == [
         ("v1-20250312T0000", 1, "0", frozenset()),
         ("v1-20250313T0000", 1, "0", frozenset()),
     ]

@@ -13,10 +13,10 @@ import pytest
 
 from pipeline.lake.commit import accept, commit, exclusive
 from pipeline.lake.compaction import compact
-from pipeline.lake.forget import forget, what_is_meant
+from pipeline.lake.forget import forget, parse_target
 from pipeline.lake.manifest import Check, manifests, new_attempt
 from pipeline.lake.recovery import begin
-from pipeline.lake.tombstones import forgotten
+from pipeline.lake.tombstones import read_tombstones
 from pipeline.lake.transaction import HeldError, RunLockedError, locked
 from tests.support.lakes import (
     COPY_OF_STORM,
@@ -78,7 +78,7 @@ def ids_on_disk(store: Store) -> set[str]:
 def test_a_page_goes_out_of_all_tables_and_archives_and_others_stay(v1: FolderStore) -> None:
     before, pages = by_manifest(v1), archived(v1)
     storm = url_id(STORM)
-    removed = forget(v1, what_is_meant(STORM, None))
+    removed = forget(v1, parse_target(STORM, None))
     assert (dict(removed.rows), removed.runs, removed.waiting) == (STORM_ROWS, 2, [])
     assert by_manifest(v1) == {table: [r for r in rows if storm not in r] for table, rows in before.items()}
     assert by_glob(v1) == by_manifest(v1)
@@ -99,7 +99,7 @@ def test_a_domain_goes_with_all_below_it_and_what_led_to_it(store: Store, compac
     run_of(store, "a-20260304T0000", [kept, *gone])
     run_of(store, "b-20260304T0100", [moved, replace(kept, version_id="edited")], failures=[])
     assert len(list(compact(store, date(2027, 1, 1)))) if compacted else True
-    removed = forget(store, what_is_meant("site.example", None))
+    removed = forget(store, parse_target("site.example", None))
     assert removed.rows == {"articles": 3, "fetches": 3, "stories": 3}
     assert ids_on_disk(store) == {kept.article_id}
     assert len(column(store, "SELECT 1 FROM articles")) == 2
@@ -108,7 +108,7 @@ def test_a_domain_goes_with_all_below_it_and_what_led_to_it(store: Store, compac
 
 def test_old_days_go_whole_and_their_runs_stay_committed(v1: FolderStore) -> None:
     run_of(v1, "late-20260304T0000", [page("http://late.example/1")])
-    removed = forget(v1, what_is_meant(None, "2025-03-13"))
+    removed = forget(v1, parse_target(None, "2025-03-13"))
     assert removed.rows == {
         "_warc": 2,
         "articles": 2,
@@ -120,7 +120,7 @@ def test_old_days_go_whole_and_their_runs_stay_committed(v1: FolderStore) -> Non
     }
     assert set(column(v1, "SELECT run_id FROM fetches")) == {"late-20260304T0000", "v1-20250313T0000"}
     assert [m.run_id for m in manifests(v1)] == ["late-20260304T0000", "v1-20250312T0000", "v1-20250313T0000"]
-    known = forgotten(v1)
+    known = read_tombstones(v1)
     assert known.names(url_id(STORM), STORM, DAY), "its only text was too old"
     assert not known.names(url_id(COPY_OF_STORM), COPY_OF_STORM, DAY)
     assert known.names("any", "http://any.example/", date(2025, 3, 12))
@@ -128,20 +128,20 @@ def test_old_days_go_whole_and_their_runs_stay_committed(v1: FolderStore) -> Non
 
 def test_a_dry_run_says_the_same_and_changes_nothing(v1: FolderStore) -> None:
     before = on_disk(v1)
-    assert forget(v1, what_is_meant(STORM, None), dry_run=True).rows == STORM_ROWS
+    assert forget(v1, parse_target(STORM, None), dry_run=True).rows == STORM_ROWS
     assert on_disk(v1) == before
 
 
 def test_doing_it_again_changes_no_table(v1: FolderStore) -> None:
-    forget(v1, what_is_meant(STORM, None))
+    forget(v1, parse_target(STORM, None))
     before = {p: b for p, b in on_disk(v1).items() if not p.startswith("_forgotten")}
-    assert not forget(v1, what_is_meant(STORM, None)).rows
+    assert not forget(v1, parse_target(STORM, None)).rows
     assert {p: b for p, b in on_disk(v1).items() if not p.startswith("_forgotten")} == before
 
 
 def test_what_a_run_under_way_has_of_it_goes_with_its_commit(store: Store) -> None:
     run_of(store, "a-20260304T0000", [page(STORM), page("http://other.example/1")])
-    forget(store, what_is_meant(STORM, None))
+    forget(store, parse_target(STORM, None))
     refused = make_fetch(0, url=STORM, article_id=url_id(STORM), outcome="skipped", reason=Reason.FORGOTTEN.value)
     run_of(store, "b-20260304T0100", [page(STORM, "New words."), page("http://other.example/2")])
     run_of(store, "c-20260304T0200", [], fetches=[refused])
@@ -157,7 +157,7 @@ def test_what_a_dead_run_staged_goes_and_what_a_living_one_stages_stays(store: S
         run = begin(store, new_attempt(run_id, DAY, store.root), CONFIG)
         write_rows(run, "articles", [page(STORM)], f"{run.staging}/rows/articles/a.parquet")
     with locked(store, "living-20260304T0000"):
-        forget(store, what_is_meant(STORM, None))
+        forget(store, parse_target(STORM, None))
     assert {path.split("/")[1] for path in store.files("_staging")} == {"living-20260304T0000"}
 
 
@@ -175,7 +175,7 @@ def test_what_is_held_back_loses_it_when_it_is_published(store: Store) -> None:
             for file in publish_files(run, [write_rows(run, table, records, f"{run.staging}/rows/{table}/a.parquet")])
         ]
         commit(store, run, files, urls=2, checks=[Check(name="a", figure=1, limit=0, of=1, breach="It is too much.")])
-    forget(store, what_is_meant(STORM, None))
+    forget(store, parse_target(STORM, None))
     with exclusive(store, run.run_id):
         accept(store, run.run_id)
     assert column(store, "SELECT url FROM articles") == ["http://other.example/1"]
@@ -190,13 +190,13 @@ def test_a_damaged_archive_is_said_and_stays(keep: slice, v1: FolderStore) -> No
     damaged.write_bytes(damaged.read_bytes()[keep])
     before = {path: data for path, data in on_disk(v1).items() if not path.startswith("_forgotten")}
     with pytest.raises(OSError, match=rf"the archive .*{damaged.name} is damaged"):
-        forget(v1, what_is_meant(STORM, None))
+        forget(v1, parse_target(STORM, None))
     assert {path: data for path, data in on_disk(v1).items() if not path.startswith("_forgotten")} == before
 
 
 def test_the_row_of_a_refused_url_stays_in_a_run_of_forgotten_days(store: Store) -> None:
     run_of(store, "a-20260304T0000", [page(STORM)])
-    forget(store, what_is_meant(None, ALL_DAYS))
+    forget(store, parse_target(None, ALL_DAYS))
     refused = make_fetch(0, url=STORM, article_id=url_id(STORM), outcome="skipped", reason=Reason.FORGOTTEN.value)
     run_of(store, "b-20260304T0100", [], fetches=[refused, make_fetch(1)])
     assert column(store, "SELECT reason FROM fetches") == [Reason.FORGOTTEN.value]
@@ -205,9 +205,9 @@ def test_the_row_of_a_refused_url_stays_in_a_run_of_forgotten_days(store: Store)
 def test_a_run_that_is_being_made_anew_is_named(store: Store) -> None:
     run_of(store, "a-20260304T0000", [page(STORM)])
     with locked(store, "a-20260304T0000"):
-        removed = forget(store, what_is_meant(STORM, None))
+        removed = forget(store, parse_target(STORM, None))
     assert (removed.waiting, dict(removed.rows)) == (["a-20260304T0000"], {})
-    assert forget(store, what_is_meant(STORM, None)).rows == {"articles": 1, "fetches": 1, "stories": 1}
+    assert forget(store, parse_target(STORM, None)).rows == {"articles": 1, "fetches": 1, "stories": 1}
 
 
 def test_two_changes_at_once_are_refused(store: Store) -> None:
@@ -216,7 +216,7 @@ def test_two_changes_at_once_are_refused(store: Store) -> None:
         exclusive(store, "_compact"),
         pytest.raises(RunLockedError, match="another process compacts the lake or takes rows out of it"),
     ):
-        forget(store, what_is_meant(STORM, None))
+        forget(store, parse_target(STORM, None))
 
 
 def test_killed_at_any_step_and_done_again_all_of_it_is_gone(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_killed_at_any_step_and_done_again_all_of_it_is_gone(tmp_path: Path) -> 
     for dies_at in range(1, 100):
         store = FolderStore(str(shutil.copytree(made.root, tmp_path / str(dies_at))))
         try:
-            forget(Mortal(store, dies_at), what_is_meant(STORM, None))
+            forget(Mortal(store, dies_at), parse_target(STORM, None))
         except Killed:
             # Each run shows as it was or without the page.
             assert left == [row for row in column(store, rows) if row[1] != STORM]
@@ -239,7 +239,7 @@ def test_killed_at_any_step_and_done_again_all_of_it_is_gone(tmp_path: Path) -> 
             with exclusive(store, "any-20260304T0000"):
                 assert store.files("_staging") == []
             assert tables_on_disk(store) == named(store)
-            forget(store, what_is_meant(STORM, None))
+            forget(store, parse_target(STORM, None))
             assert column(store, rows) == left
             assert url_id(STORM) not in ids_on_disk(store)
         else:
@@ -263,4 +263,4 @@ def test_killed_at_any_step_and_done_again_all_of_it_is_gone(tmp_path: Path) -> 
 )
 def test_what_names_nothing_is_refused(target: str | None, before: str | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        what_is_meant(target, before)
+        parse_target(target, before)

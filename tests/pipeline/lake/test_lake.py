@@ -9,7 +9,7 @@ import pipeline.lake.manifest
 from pipeline.lake.commit import commit, exclusive
 from pipeline.lake.manifest import LakeFile, Manifest, check_run_id, manifests, read_manifest
 from pipeline.lake.query.catalog import open_lake
-from pipeline.lake.transaction import CommitError, RunLockedError, show
+from pipeline.lake.transaction import CommitError, RunLockedError, apply
 from tests.support.staging import Killed, Mortal, stage, texts
 from transforms.schema.run import Run, StagedFile
 from transforms.storage.base import Store, StoreError
@@ -183,7 +183,7 @@ def test_a_manifest_that_follows_another_than_stands_is_refused_before_a_file_mo
     before = visible(store)
     refused = manifest.model_copy(update={"files": {"articles": [_moved(late, f) for f in late_files]}})
     with pytest.raises(CommitError, match=f"run {first.run_id} was committed by another process meanwhile"):
-        show(store, refused.model_copy(update={"attempt": late.attempt, "follows": None}), late.staging)
+        apply(store, refused.model_copy(update={"attempt": late.attempt, "parent_version": None}), late.staging)
     assert (visible(store), read_manifest(store, first.run_id)) == (before, manifest)
 
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline.config.models import RunConfig
 from pipeline.config.quality import QualityConfig
 from pipeline.lake.commit import commit, exclusive, held
-from pipeline.lake.manifest import HELD, Check, Manifest, new_attempt, read_manifest
+from pipeline.lake.manifest import KEEP_HELD, Check, Manifest, new_attempt, read_manifest
 from pipeline.lake.quality_gate import check_quality
 from pipeline.lake.transaction import HeldError, NothingHeldError
 from pipeline.run.reprocess import reprocess
@@ -172,7 +172,7 @@ def test_other_runs_leave_what_is_held_for_a_week(store: Store) -> None:
         assert on_disk(store) == before
     mark = Path(store.root, f"_staging/{RUN}/{manifest.attempt}/held.json")
     told = json.loads(mark.read_text())
-    long_ago = manifest.committed_at - HELD - timedelta(minutes=1)
+    long_ago = manifest.committed_at - KEEP_HELD - timedelta(minutes=1)
     mark.write_text(json.dumps({**told, "committed_at": long_ago.isoformat()}))
     with exclusive(store, "other-20260304T0600"):
         assert store.files("_staging") == []
@@ -284,7 +284,7 @@ def test_a_run_made_anew_is_held_with_its_rows_as_they_were(site: Site, store: S
     assert (by_manifest(store), read_manifest(store, RUN)) == (before, attempt)
     done = execute(config_of(site, store), RUN, MOMENT, accept=True)
     assert attempt is not None
-    assert done.manifest.follows == attempt.stamp
+    assert done.manifest.parent_version == attempt.version
     assert by_manifest(store)["fetches"] == before["fetches"]
     assert (store.files("_staging"), site.log) == ([], [])
     # What was accepted once is not asked about again, as long as it is no worse.

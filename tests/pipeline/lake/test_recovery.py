@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.config.models import RunConfig
 from pipeline.lake.commit import exclusive
-from pipeline.lake.manifest import KEPT, new_attempt
+from pipeline.lake.manifest import KEEP_CRASHED, new_attempt
 from pipeline.lake.recovery import begin
 from pipeline.lake.transaction import Attempt
 from pipeline.steps.window_commit import commit_window, window_run
@@ -102,7 +102,7 @@ def stage(store: Store, run: Run, table: str, *records: object, name: str = "a")
 def adopted(store: Store, run: Run) -> dict[str, list[str]]:
     """The ids of the rows that an attempt took over, by table."""
     found: dict[str, list[str]] = {}
-    for file in run.adopted:
+    for file in run.recovered:
         ids = pq.read_table(Path(store.root, file.path), columns=["article_id"]).to_pydict()["article_id"]
         found[file.table] = sorted(ids)
     return found
@@ -156,7 +156,7 @@ def test_a_whole_file_whose_bytes_are_damaged_costs_requests_and_no_run(store: S
     damaged = bytearray(file.read_bytes())
     damaged[4:-2000] = bytes(len(damaged) - 2004)
     file.write_bytes(damaged)
-    assert begin(store, attempt(store), CONFIG).adopted == ()
+    assert begin(store, attempt(store), CONFIG).recovered == ()
 
 
 def test_failures_of_annotation_stay_behind_since_it_is_done_again(store: Store) -> None:
@@ -210,7 +210,7 @@ def test_rows_of_other_settings_are_not_taken_over(changed: dict[str, object], i
     dead = begin(store, attempt(store), CONFIG)
     stage(store, dead, "fetches", make_fetch(6, outcome="not_modified"))
     other = RunConfig.model_validate({**CONFIG.model_dump(exclude_unset=True), **changed})
-    assert bool(begin(store, attempt(store), other).adopted) is is_taken
+    assert bool(begin(store, attempt(store), other).recovered) is is_taken
 
 
 @pytest.mark.parametrize("name", ["EXTRACTOR_VERSION", "MODEL_VERSION", "SCHEMA_VERSION"])
@@ -218,7 +218,7 @@ def test_rows_of_other_code_are_not_taken_over(name: str, store: Store, monkeypa
     dead = begin(store, attempt(store), CONFIG)
     stage(store, dead, "fetches", make_fetch(6, outcome="not_modified"))
     monkeypatch.setattr(f"pipeline.lake.recovery.{name}", "another")
-    assert begin(store, attempt(store), CONFIG).adopted == ()
+    assert begin(store, attempt(store), CONFIG).recovered == ()
 
 
 def test_other_runs_leave_what_a_run_staged_for_a_day(store: Store) -> None:
@@ -229,7 +229,7 @@ def test_other_runs_leave_what_a_run_staged_for_a_day(store: Store) -> None:
         assert store.files("_staging") == before
     mark = Path(store.root, dead.staging, "attempt.json")
     old = Attempt.model_validate_json(mark.read_text())
-    long_ago = old.started_at - KEPT - timedelta(minutes=1)
+    long_ago = old.started_at - KEEP_CRASHED - timedelta(minutes=1)
     mark.write_text(json.dumps({**old.model_dump(mode="json"), "started_at": long_ago.isoformat()}))
     with exclusive(store, "other-20260304T0000"):
         assert store.files("_staging") == []
@@ -237,7 +237,7 @@ def test_other_runs_leave_what_a_run_staged_for_a_day(store: Store) -> None:
 
 def test_a_run_without_a_crash_takes_nothing_over(store: Store) -> None:
     run = begin(store, attempt(store), CONFIG)
-    assert run.adopted == ()
+    assert run.recovered == ()
 
 
 def test_a_job_that_may_still_be_at_it_keeps_its_files(store: Store) -> None:

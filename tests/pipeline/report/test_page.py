@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from pipeline.cli.app import app
 from pipeline.cli.live_view import Silent
 from pipeline.cli.run import _tell
-from pipeline.lake.forget import forget, what_is_meant
+from pipeline.lake.forget import forget, parse_target
 from pipeline.lake.manifest import newest_run, report_path
 from pipeline.lake.query.catalog import open_lake
 from pipeline.report.page import render, web_link, write_report
@@ -153,5 +153,5 @@ def test_forgetting_a_page_takes_the_reports_that_may_show_it(tmp_path: Path) ->
     for run_id in ("shows", "other", None):
         with open_lake(store, run_id) as database:
             write_report(store, database, run_id)
-    forget(store, what_is_meant("site1.example", None))
+    forget(store, parse_target("site1.example", None))
     assert store.files("_reports") == [report_path("other")]

@@ -15,9 +15,9 @@ import pipeline.lake.commit
 import pipeline.lake.transaction
 import pipeline.steps.window_commit
 from pipeline.lake.commit import exclusive
-from pipeline.lake.compaction import KEPT_WINDOWS, compact
-from pipeline.lake.manifest import KEPT, manifests, new_attempt, read_manifest
-from pipeline.lake.query.crawl_state import look_up, open_ledger
+from pipeline.lake.compaction import KEEP_WINDOWS, compact
+from pipeline.lake.manifest import KEEP_CRASHED, manifests, new_attempt, read_manifest
+from pipeline.lake.query.crawl_state import look_up, open_crawl_state
 from pipeline.lake.transaction import CommitError, RunLockedError, locked
 from pipeline.steps.window_commit import CommitWindows, _CommitWindow, commit_window, window_run
 from tests.support.lakes import by_glob, by_manifest, column, run_of
@@ -167,7 +167,7 @@ def test_a_crash_between_the_decision_and_its_show_is_finished_by_the_retry(
     stream = stream_of(store)
     fired, files = Fired(stream), staged(stream, 1, 2)
     with monkeypatch.context() as broken:
-        broken.setattr(pipeline.lake.commit, "show", lambda *_: 1 / 0)
+        broken.setattr(pipeline.lake.commit, "apply", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             fired(files)
     assert read_manifest(store, "live-20260304T120000") is None
@@ -181,7 +181,7 @@ def test_a_crash_between_the_decision_and_its_show_is_finished_by_the_retry(
 def test_other_commands_leave_what_a_stream_stages_alone_however_long_it_flows(store: Store, days: float) -> None:
     stream = stream_of(store)
     mark = pipeline.lake.transaction.Attempt(
-        fingerprint="x", started_at=datetime.now(timezone.utc) - days * KEPT, folder=stream.staging
+        fingerprint="x", started_at=datetime.now(timezone.utc) - days * KEEP_CRASHED, folder=stream.staging
     )
     files = staged(stream, 1)
     store.write(f"{stream.staging}/attempt.json", mark.model_dump_json().encode())
@@ -199,7 +199,7 @@ def aged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     class Later(datetime):
         @classmethod
         def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-            return datetime.now(timezone.utc) + KEPT_WINDOWS + timedelta(hours=1)
+            return datetime.now(timezone.utc) + KEEP_WINDOWS + timedelta(hours=1)
 
     monkeypatch.setattr("pipeline.lake.compaction.datetime", Later)
 
@@ -225,9 +225,9 @@ def test_manifests_of_compacted_windows_go_in_time_and_their_rows_stay(
     assert read_manifest(store, "daily-20260304T0000") is not None
     assert by_manifest(store) == by_glob(store) == before
     [known] = manifests(store)
-    assert known.holds("live-20260304T120000")
+    assert known.contains_run("live-20260304T120000")
     assert by_manifest(store, "live-20260304T120000")["articles"]
-    with open_ledger(store) as database:
+    with open_crawl_state(store) as database:
         request = make_fetch(1)
         assert look_up(database, [request], stream)  # type: ignore[list-item]
 

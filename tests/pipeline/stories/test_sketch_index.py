@@ -1,4 +1,4 @@
-"""Originals are found by hashes that they share with a text, however many there are."""
+"""SketchIndex are found by hashes that they share with a text, however many there are."""
 
 import random
 from array import array
@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from pipeline.stories import sketch_index as originals
-from pipeline.stories.sketch_index import COMMON, INDEXED, Originals
+from pipeline.stories.sketch_index import COMMON, INDEXED, SketchIndex
 
 
 def sketches(number: int, different: int) -> list["array[int]"]:
@@ -23,7 +23,7 @@ def test_it_finds_what_comparing_with_each_original_finds(different: int, monkey
     monkeypatch.setattr(originals, "_FRESH", 500)
     monkeypatch.setattr(originals, "_MERGED", 2_000)
     known, *asked = sketches(400, different), *sketches(30, different)
-    found = Originals()
+    found = SketchIndex()
     assert [found.add(f"s{n}", f"a{n}", sketch) for n, sketch in enumerate(known)] == list(range(400))
     sizes = Counter(value for sketch in known for value in sketch[:INDEXED])
     for own in [*asked, *known[:30]]:
@@ -34,7 +34,7 @@ def test_it_finds_what_comparing_with_each_original_finds(different: int, monkey
 
 
 def test_a_story_is_taken_once() -> None:
-    found = Originals()
+    found = SketchIndex()
     one, other = sketches(2, 100)
     assert (found.add("s", "a", one), found.add("s", "b", other)) == (0, 0)
     assert (found.article_ids, found.sketch(0)) == (["a"], one)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.lake.commit import alone, commit
+from pipeline.lake.commit import commit, exclusive
 from pipeline.lake.manifest import Manifest, new_attempt
 from pipeline.stream.progress import StreamWatch
 from tests.support.records import make_fetch
@@ -72,8 +72,8 @@ def commit_window(
         "fetches": [make_fetch(n) for n in range(len(published) + 2)],
         **({"stories": stories} if stories else {}),
     }
-    with alone(store, run.run_id) as holder:
-        run = replace(run, holder=holder)
+    with exclusive(store, run.run_id, recover_others=False) as lease_owner:
+        run = replace(run, lease_owner=lease_owner)
         files = [
             file
             for table, records in rows.items()

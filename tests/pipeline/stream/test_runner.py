@@ -95,7 +95,15 @@ def test_a_streams_graph_is_unbounded_and_has_its_parts(tmp_path: Path) -> None:
     feeds = {"type": "feeds", "urls": ["http://a.example/feed"]}
     graph = graph_of(config_of(tmp_path, sources=[{"type": "pubsub", "subscription": QUEUE}, feeds]))
     found = stages(graph)
-    assert {"WatchListings", "ReadPubSub0", "TakeUp", "DropSeen", "Recall", "FetchPages", "CommitWindows"} <= found
+    assert {
+        "WatchListings",
+        "ReadPubSub0",
+        "RetryUrls",
+        "DropSeen",
+        "FilterKnownUrls",
+        "FetchPages",
+        "CommitWindows",
+    } <= found
     windows = {
         strategy.trigger.WhichOneof("trigger"): strategy for strategy in graph.components.windowing_strategies.values()
     }

@@ -88,7 +88,7 @@ def test_a_run_hands_its_records_from_worker_to_worker_by_their_own_coder(run: R
     assert carried == {
         "FetchPages/Shards": {UrlRequest},
         "ReadListings/Fetch1/Shards": {UrlRequest},
-        "TakeUp/Reshuffle/ReshufflePerKey/GroupByKey": {UrlRequest},
+        "RetryUrls/Reshuffle/ReshufflePerKey/GroupByKey": {UrlRequest},
         "Publish/GroupFiles": {StagedFile},
         "side 0 of Commit/WriteManifest": {StagedFile},
     }

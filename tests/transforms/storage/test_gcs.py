@@ -202,7 +202,7 @@ def test_a_run_is_committed_and_queried(store: BucketStore, gcs: Gcs) -> None:
     with exclusive(store, RUN) as holder:
         assert store.files("_staging") == []
         run, files = stage(store)
-        commit(store, replace(run, holder=holder), files, urls=2)
+        commit(store, replace(run, lease_owner=holder), files, urls=2)
     assert texts(store) == ["one", "two"]
     assert [m.run_id for m in manifests(store)] == [RUN]
     assert store.files("_staging") == []
@@ -217,7 +217,7 @@ def test_a_run_that_lost_its_lock_is_not_published(store: BucketStore, monkeypat
         monkeypatch.setattr(transforms.storage.gcs, "LEASE", timedelta(0))
         with store.lock(f"_runs/{RUN}.lock"):
             with pytest.raises(CommitError, match=rf"run {RUN} lost its lock gs://press/.*start it again"):
-                commit(store, replace(run, holder=holder), files, urls=2)
+                commit(store, replace(run, lease_owner=holder), files, urls=2)
             # The end of the first holder leaves the second's lock alone.
             lock = store.read(f"_runs/{RUN}.lock")
     assert lock is not None
@@ -244,12 +244,12 @@ def test_a_run_that_another_process_committed_stands(store: BucketStore, monkeyp
 
         def overtaken(self: BucketStore, source: str, target: str) -> None:
             monkeypatch.setattr(BucketStore, "move", move)
-            commit(store, replace(run, holder=holder), others, urls=1)
+            commit(store, replace(run, lease_owner=holder), others, urls=1)
             move(self, source, target)
 
         monkeypatch.setattr(BucketStore, "move", overtaken)
         with pytest.raises(CommitError, match=f"run {RUN} was committed by another process"):
-            commit(store, replace(late, holder=holder), files, urls=1)
+            commit(store, replace(late, lease_owner=holder), files, urls=1)
     standing = read_manifest(store, RUN)
     assert standing is not None
     assert standing.attempt == run.attempt
