@@ -54,7 +54,7 @@ def test_all_that_the_packages_hold_is_in_the_wheel(wheel: Path) -> None:
     for name in (
         "onrecord/beam-providers.yaml",
         "onrecord/py.typed",
-        "pipeline/views/quotes_latest.sql",
+        "pipeline/lake/query/views/quotes_latest.sql",
         "transforms/annotate/model/onrecord.onnx",
     ):
         assert name in shipped

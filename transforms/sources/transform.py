@@ -13,7 +13,8 @@ from transforms.schema.records import Failure, Fetch, Page, UrlRequest
 from transforms.schema.urls import request_of
 from transforms.sources.config import Format, ListingSource, SitemapsSource, UrlsSource
 from transforms.sources.documents import listing_request, max_depth, next_listings, origin_of, read_listing
-from transforms.sources.url_lists import files_of, urls_of
+from transforms.sources.url_lists import urls_of
+from transforms.storage.open import require_files
 
 _LOG = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class _ReadLists(beam.PTransform):
 
 
 def _files(wanted: _List) -> list[_List]:
-    return [wanted._replace(pattern=file) for file in files_of(wanted.pattern)]
+    return [wanted._replace(pattern=file) for file in require_files(wanted.pattern)]
 
 
 def _requests(wanted: _List) -> Iterator[UrlRequest]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.sources.config import Format
-from transforms.storage.open import list_files, open_input
+from transforms.storage.open import open_input
 
 _BY_SUFFIX: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _MAX_LINE = 1 << 20
@@ -20,19 +20,6 @@ _BATCH = 8192
 
 class ListError(Exception):
     """A list cannot be read; the message is one sentence with its name, the place and the cause."""
-
-
-def files_of(pattern: str) -> list[str]:
-    """The files of a path, a glob or a ``gs://`` pattern.
-
-    Raises:
-        ListError: there is none.
-        StoreError: the bucket cannot be reached.
-    """
-    files = list_files(pattern)
-    if not files:
-        raise ListError(f"there is no file {pattern}; allowed are a path, a glob and gs://bucket/name")
-    return files
 
 
 def urls_of(file: str, form: Format | None = None, column: str = "url") -> Iterator[str]:

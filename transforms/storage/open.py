@@ -48,6 +48,18 @@ def list_files(pattern: str) -> list[str]:
     return sorted(f"gs://{name}/{found}" for found in names if found == path or fnmatchcase(found, path))
 
 
+def require_files(pattern: str) -> list[str]:
+    """List the files of a path, a glob or a ``gs://`` pattern, of which there must be at least one.
+
+    Raises:
+        StoreError: no file matches, or the bucket cannot be reached.
+    """
+    files = list_files(pattern)
+    if not files:
+        raise StoreError(f"there is no file {pattern}; allowed are a path, a glob and gs://bucket/name")
+    return files
+
+
 @contextmanager
 def open_input(uri: str) -> Iterator[BinaryIO]:
     """Opens one file for reading: a path, or a ``gs://`` URI (copied to a temporary file, so that it can be sought).

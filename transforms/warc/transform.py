@@ -12,7 +12,7 @@ from transforms.schema.failures import failure_of
 from transforms.schema.records import Failure, Fetch, Page, UrlRequest
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import ARCHIVES
-from transforms.storage.open import list_files, open_input
+from transforms.storage.open import open_input, require_files
 from transforms.warc.config import WarcSource
 from transforms.warc.reader import read_warc
 from transforms.warc.writer import open_writer
@@ -62,7 +62,7 @@ class ReadArchives(beam.PTransform):
         read = (
             begin
             | beam.Create(self._files)
-            | "Files" >> beam.FlatMap(lambda wanted: [(file, wanted[1]) for file in list_files(wanted[0])])
+            | "Files" >> beam.FlatMap(lambda wanted: [(file, wanted[1]) for file in require_files(wanted[0])])
             | beam.Reshuffle()
             | "Read" >> beam.ParDo(_ReadArchive()).with_outputs("requests", "fetches", "failures", main="pages")
         )

@@ -9,7 +9,7 @@ import pytest
 from tests.support.golden_tables import ROOT
 
 CODE = """
-from transforms.memory import give_back_memory
+from pipeline.run.malloc import give_back_memory
 def held():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096

@@ -6,7 +6,7 @@ import sys
 from tests.support.golden_tables import ROOT
 
 CODE = """
-from pipeline.worker import main
+from pipeline.run.worker import main
 try:
     main(50)
 except KeyError as error:

@@ -14,7 +14,7 @@ from transforms.sources.config import FeedsSource, SitemapsSource
 from transforms.sources.documents import listing_request
 from transforms.sources.streaming.feed_watcher import Pace, from_memory
 from transforms.sources.streaming.watch_transform import WatchListings, _Poller
-from transforms.sources.url_lists import ListError
+from transforms.storage.base import StoreError
 
 FEEDS = ("http://a.example/feed.xml", "http://b.example/feed.xml")
 RSS = b"""<rss version="2.0"><channel><title>A</title><item><link>http://a.example/1</link></item></channel></rss>"""
@@ -96,5 +96,5 @@ def test_what_a_document_named_is_remembered_when_it_is_told_and_no_sooner() -> 
 
 
 def test_a_list_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ListError, match=r"there is no file .*none\.txt"):
+    with pytest.raises(StoreError, match=r"there is no file .*none\.txt"):
         WatchListings([FeedsSource(path="none.txt")], _Sites(), Pace(1, 2))

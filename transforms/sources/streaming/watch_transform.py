@@ -27,7 +27,8 @@ from transforms.sources.streaming.feed_watcher import (
     shared_out,
     to_memory,
 )
-from transforms.sources.url_lists import files_of, urls_of
+from transforms.sources.url_lists import urls_of
+from transforms.storage.open import require_files
 
 PARTS = 16
 """In how many parts documents are watched at most; those of a site are in one."""
@@ -73,7 +74,7 @@ def _addresses(sources: Sequence[ListingSource]) -> Iterator[ListingRequest]:
         for url in source.listings:
             yield listing_request(url, origin)
         for pattern in source.patterns:
-            for file in files_of(pattern):
+            for file in require_files(pattern):
                 for url in urls_of(file, "text"):
                     yield listing_request(url, origin)
 
