@@ -20,8 +20,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit, exclusive
-from pipeline.lake.manifest import manifests, new_attempt
+from pipeline.lake.manifest import manifests
 from transforms.schema.records import content_hash
 from transforms.schema.run import StagedFile
 from transforms.schema.tables import TABLES

@@ -20,8 +20,8 @@ from typing import Any
 
 from pipeline.config.load import load_config
 from pipeline.config.models import RunConfig
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit, exclusive
-from pipeline.lake.manifest import new_attempt
 from pipeline.lake.quality_gate import check_quality
 from pipeline.stories.assign import write_stories
 from transforms.annotate.annotator import BATCH, annotate_articles
@@ -131,7 +131,7 @@ def run_plainly(config: RunConfig, processes: int) -> Mapping[str, float]:
     run_id, now = "plain", datetime.now(timezone.utc)
     store = open_store(config.lake)
     with exclusive(store, run_id) as lease_owner:
-        run = replace(new_attempt(run_id, now.date(), store.root, lease_owner), logical_time=now)
+        run = new_attempt(run_id, now.date(), store.root, lease_owner, logical_time=now)
         if processes == 1:
             shares = [stage(run, config, 0, 1)]
         else:

@@ -9,7 +9,6 @@ the job that ended last made it; Dataflow refuses a second job of one name, so n
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import apache_beam as beam
@@ -20,8 +19,8 @@ from pipeline.config.errors import ConfigError
 from pipeline.config.models import RunConfig
 from pipeline.graph import build
 from pipeline.lake.commit import exclusive
-from pipeline.lake.manifest import new_attempt, read_manifest
-from pipeline.lake.recovery import begin
+from pipeline.lake.manifest import read_manifest
+from pipeline.lake.recovery import start_attempt
 from pipeline.lake.transaction import RunLockedError
 from pipeline.run.engines import check_job, remote_options
 from pipeline.run.runner import run_id_of
@@ -86,8 +85,7 @@ def launch(config: RunConfig, run_id: str, logical_time: datetime, beam_options:
     with exclusive(store, run_id):
         if read_manifest(store, run_id) is not None:
             return False
-        attempt = new_attempt(run_id, logical_time.date(), store.root)
-        run = begin(store, replace(attempt, logical_time=logical_time, is_detached=True), config)
+        run = start_attempt(store, config, run_id, logical_time, lease_owner=None)
         build(pipeline, config, run)
         pipeline.run()
     return True

@@ -249,7 +249,7 @@ def stream(
     from pipeline.lake.transaction import RunLockedError
     from pipeline.run.engines import runner_of
     from pipeline.stream.runner import StreamError, flow, stream_options
-    from transforms.schema.run import STREAM
+    from transforms.schema.run import stream_id
     from transforms.sources import ListError
     from transforms.storage.base import StoreError
 
@@ -268,7 +268,7 @@ def stream(
             "window": loaded.stream.window,
             "lake": loaded.lake,
         }
-        display.begins(loaded.name + STREAM)
+        display.begins(stream_id(loaded.name))
         display.say(
             "started", "Stream {} on {runner}, windows of {window}, lake {lake}".format(loaded.name, **about), **about
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 
+from pipeline.lake.attempts import attempt_marks, staged_files
 from pipeline.lake.delete_rows import post_commit_cleanup
 from pipeline.lake.manifest import KEEP_CRASHED, KEEP_HELD, Check, LakeFile, Manifest, read_manifest, read_manifest_file
 from pipeline.lake.transaction import (
@@ -12,14 +13,12 @@ from pipeline.lake.transaction import (
     HeldError,
     RunLockedError,
     apply,
-    attempts,
     clean_up,
     lock_path,
     locked,
     prepare,
-    staged_as,
 )
-from transforms.schema.run import STREAM, Run, StagedFile
+from transforms.schema.run import Run, StagedFile, is_stream_id
 from transforms.schema.tables import SCHEMA_VERSION, TABLES
 from transforms.storage.base import Store
 
@@ -54,7 +53,7 @@ def _recover(store: Store, run_id: str) -> None:
     What the next attempt may take over stays for a day (of a stream until it is started again: its attempt may have
     begun long ago), and what the quality gate holds for `KEEP_HELD`.
     """
-    for path in staged_as(store, run_id, "manifest.json"):
+    for path in staged_files(store, run_id, "manifest.json"):
         manifest, staging = read_manifest_file(store, path), path.removesuffix("/manifest.json")
         if manifest is not None:
             # One that came too late is dropped, with its files.
@@ -62,8 +61,8 @@ def _recover(store: Store, run_id: str) -> None:
                 _finish(store, manifest, staging)
             clean_up(store, staging)
     now = datetime.now(timezone.utc)
-    is_stream = run_id.endswith(STREAM)
-    kept = tuple(f"{a.folder}/" for a in attempts(store, run_id) if is_stream or a.started_at > now - KEEP_CRASHED)
+    is_stream = is_stream_id(run_id)
+    kept = tuple(f"{a.folder}/" for a in attempt_marks(store, run_id) if is_stream or a.started_at > now - KEEP_CRASHED)
     waiting = held(store, run_id)
     if waiting is not None and waiting.committed_at > now - KEEP_HELD:
         kept += (f"{_staging_of(waiting)}/",)
@@ -164,7 +163,7 @@ def held(store: Store, run_id: str) -> Manifest | None:
         store: the lake.
         run_id: the run.
     """
-    read = {path: store.read(path) for path in staged_as(store, run_id, "held.json")}
+    read = {path: store.read(path) for path in staged_files(store, run_id, "held.json")}
     found = {path: Manifest.model_validate_json(data) for path, data in read.items() if data is not None}
     standing = read_manifest(store, run_id)
     version = standing.version if standing is not None else None

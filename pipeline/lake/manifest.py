@@ -19,7 +19,6 @@ the manifests (`open_lake` does) see a run entirely or not at all; readers that 
 
 import json
 import re
-import secrets
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from pathlib import PurePosixPath
@@ -27,7 +26,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from transforms.schema.run import STREAM, Run
+from transforms.schema.run import STREAM, is_stream_id
 from transforms.schema.tables import ARCHIVES
 from transforms.storage.base import Store, StoreError
 
@@ -69,7 +68,7 @@ def check_run_id(run_id: str, *, is_new: bool = False) -> None:
         )
     if is_new and run_id.startswith(COMPACTED):
         raise ValueError(f"{run_id!r} is no id for a run: {COMPACTED} is what the ids of compactions begin with")
-    if is_new and run_id.endswith(STREAM):
+    if is_new and is_stream_id(run_id):
         raise ValueError(f"{run_id!r} is no id for a run: {STREAM} is what the ids of streams end with")
 
 
@@ -165,11 +164,6 @@ class Manifest(BaseModel):
     def rows(self, table: str) -> int:
         """The number of rows that the run wrote to a table."""
         return sum(f.rows for f in self.files.get(table, []))
-
-
-def new_attempt(run_id: str, run_date: date, lake: str, lease_owner: str = "") -> Run:
-    """A new attempt at a run, with a token of its own; `lease_owner` is what `exclusive` gave."""
-    return Run(run_id=run_id, run_date=run_date, attempt=secrets.token_hex(4), lake=lake, lease_owner=lease_owner)
 
 
 def read_manifest(store: Store, run_id: str) -> Manifest | None:

@@ -1,11 +1,11 @@
-"""Resume: an attempt at a run takes over what a dead attempt at it staged, so that no site is asked twice.
+"""Start attempts at a run, and recover the rows that a crashed attempt staged, so that no page is fetched twice.
 
-    LAKE/_staging/<run_id>/<attempt>/attempt.json    says what the attempt's rows were made with, and since when
+    LAKE/_staging/<run_id>/<attempt>/attempt.json    what the attempt's rows depend on, and when it started
 
-The rows of a URL are taken over when all of them stand in whole files: its row of ``fetches`` with its article or its
-failure, and its page where the run keeps an archive. They are written to the new attempt's own staging before its
-graph begins, so that of any number of crashes only the last attempt counts. Entities and quotes are not taken over but
-made anew from the text, which costs no request and needs no order among the files of a bundle.
+The rows of a URL are recovered if all of them lie in complete files: its row of ``fetches``, its article or failure,
+and its page if the run keeps an archive. They are copied to the staging folder of the new attempt before its graph is
+built, so after any number of crashes only the last attempt matters. Entities and quotes are not recovered: annotating
+the text again needs no request, and the files of a bundle can then be written in any order.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.config.models import RunConfig
+from pipeline.lake.attempts import AttemptMark, attempt_marks, new_attempt
 from pipeline.lake.query.crawl_state import open_crawl_state
-from pipeline.lake.transaction import Attempt, attempts
 from transforms.annotate import MODEL_VERSION
 from transforms.annotate.entities.clustering import RULES_VERSION
 from transforms.extract import EXTRACTOR_VERSION
@@ -44,43 +44,71 @@ _COLUMNS = {
     "failures": ("article_id", "stage"),
 }
 
-_WHOLE = """
+_RECOVERABLE = """
     SELECT article_id, body_hash IS NOT NULL AS has_page FROM fetches
     WHERE source NOT IN ('listing', 'warc') AND reason IS DISTINCT FROM 'cancelled'
       AND (outcome <> 'ok' OR (article_id, text_hash) IN (SELECT (article_id, text_hash) FROM articles))
       AND (outcome <> 'failed' OR article_id IN (SELECT article_id FROM failures WHERE stage <> 'annotate'))
       AND NOT ($is_held AND retriable)
 """
-# What a stream staged for a window that was committed before it died.
+# Rows that a stream staged for a window which was committed before the crash are not recovered.
 _NOT_COMMITTED = "FROM staged ANTI JOIN fetches USING (fetched_at, article_id)"
 
 
-def begin(store: Store, run: Run, config: RunConfig) -> Run:
-    """Takes over what the last dead attempt at this run staged, and marks this one for the next.
+def start_attempt(
+    store: Store, config: RunConfig, run_id: str, logical_time: datetime, *, lease_owner: str | None
+) -> Run:
+    """Start an attempt at a run or a stream, with the rows recovered from a crashed attempt.
+
+    Args:
+        store: the lake. The caller holds the run's lock.
+        config: the configuration.
+        run_id: id of the run or stream.
+        logical_time: logical time in UTC.
+        lease_owner: owner of the run's lock; None if the caller releases it before the commit (`Run.is_detached`).
+
+    Returns:
+        The attempt, with its `recovered` files.
+    """
+    run = new_attempt(
+        run_id,
+        logical_time.date(),
+        store.root,
+        lease_owner or "",
+        logical_time=logical_time,
+        is_detached=lease_owner is None,
+    )
+    return recover(store, run, config)
+
+
+def recover(store: Store, run: Run, config: RunConfig) -> Run:
+    """Recover the rows of the last crashed attempt at a run, and mark the new attempt for the next recovery.
 
     Args:
         store: the lake. The caller holds the run's lock.
         run: the new attempt.
-        config: its configuration; rows that were made with other settings (sources aside), code or models, or for
-            another date, are not taken over.
+        config: its configuration. Rows are recovered only if they were made with the same settings (sources aside),
+            code, models and date.
 
     Returns:
-        The attempt, with what it `adopted`. Every other attempt's staging is gone, unless this one is detached: then
-        another job may still be at it, since jobs hold no lock, and `pipeline.lake.commit.exclusive` removes it in
-        time.
+        The attempt with its `recovered` files. The staging folders of all other attempts are deleted, unless this one
+        is detached: another job may still write to them, because jobs hold no lock. `pipeline.lake.commit.exclusive`
+        deletes them later.
     """
     fingerprint = _fingerprint(config, run)
-    dead = max(attempts(store, run.run_id), key=lambda a: a.started_at, default=None)
-    if dead is not None and dead.fingerprint == fingerprint:
+    crashed = max(attempt_marks(store, run.run_id), key=lambda mark: mark.started_at, default=None)
+    if crashed is not None and crashed.fingerprint == fingerprint:
         try:
-            # What failed for a passing reason may be why it is held.
-            is_held = store.read(f"{dead.folder}/held.json") is not None
-            taken = _adopt(store, run, dead.folder, with_pages=config.archive, is_held=is_held)
-            run = dataclasses.replace(run, recovered=tuple(taken))
+            # Retriable failures may be the reason why the quality gate holds the attempt.
+            is_held = store.read(f"{crashed.folder}/held.json") is not None
+            files = _recovered_files(store, run, crashed.folder, with_pages=config.archive, is_held=is_held)
+            run = dataclasses.replace(run, recovered=tuple(files))
         except (duckdb.Error, pa.ArrowException) as error:
-            _LOG.warning("what a dead attempt at run %s staged is damaged, and asked for again: %s", run.run_id, error)
-    # From here this attempt stands for the dead one.
-    mark = Attempt(fingerprint=fingerprint, started_at=datetime.now(timezone.utc), folder=run.staging)
+            _LOG.warning(
+                "run %s fetches all URLs again: the staged files of its crash are damaged: %s", run.run_id, error
+            )
+    # From here on the next recovery reads this attempt, no longer the crashed one.
+    mark = AttemptMark(fingerprint=fingerprint, started_at=datetime.now(timezone.utc), folder=run.staging)
     store.write(f"{run.staging}/attempt.json", mark.model_dump_json().encode())
     if not run.is_detached:
         store.delete([p for p in store.files(f"_staging/{run.run_id}") if not p.startswith(f"{run.staging}/")])
@@ -89,40 +117,43 @@ def begin(store: Store, run: Run, config: RunConfig) -> Run:
 
 def _fingerprint(config: RunConfig, run: Run) -> str:
     settings = config.model_dump(mode="json", exclude={"sources", "lake", "quality"})
-    # Rows of a stream become rows of the window that commits them, on whichever day.
+    # A stream's rows belong to the window that commits them, on any date.
     day = "" if run.is_stream else str(run.run_date)
     code = [version("onrecord"), *versions_of(config), SCHEMA_VERSION, day]
     return content_hash(json.dumps([settings, code], sort_keys=True))
 
 
 def versions_of(config: RunConfig) -> tuple[str, str]:
-    """What a run of this configuration writes as ``extractor_version`` and as ``model_version``."""
+    """The ``extractor_version`` and ``model_version`` that a run of this configuration writes."""
     return EXTRACTOR_VERSION, MODEL_VERSION if config.annotate.model == "shipped" else RULES_VERSION
 
 
-def _adopt(store: Store, run: Run, dead: str, *, with_pages: bool, is_held: bool) -> Iterator[StagedFile]:
-    """The rows of a dead attempt, and its pages, as files of this one."""
+def _recovered_files(
+    store: Store, run: Run, crashed_folder: str, *, with_pages: bool, is_held: bool
+) -> Iterator[StagedFile]:
+    """Copy rows and archived pages of a crashed attempt into the staging folder of this one."""
     files: dict[str, list[str]] = {}
     with open_database() as database:
         for table, columns in _COLUMNS.items():
-            read = dict(_whole_files(store, f"{dead}/rows/{table}", columns))
+            read = dict(_complete_files(store, f"{crashed_folder}/rows/{table}", columns))
             files[table] = list(read)
             empty = TABLES[table].schema.empty_table().select(columns)
             rows = pa.concat_tables([empty, *read.values()])
             if run.is_stream and table == "fetches":
                 rows = _not_committed(store, rows)
             database.register(table, rows)
-        taken: dict[str, bool] = dict(database.execute(_WHOLE, {"is_held": is_held}).fetchall())
+        has_page: dict[str, bool] = dict(database.execute(_RECOVERABLE, {"is_held": is_held}).fetchall())
+    article_ids = set(has_page)
     if with_pages:
-        missing = {article_id for article_id, has_page in taken.items() if has_page}
-        for path in store.files(f"{dead}/publish/{ARCHIVES}"):
-            yield from _adopt_pages(store, run, path, missing)
-        taken = {article_id: has_page for article_id, has_page in taken.items() if article_id not in missing}
-    yield from copy_rows(store, run, files, "article_id IN (FROM taken)", taken)
+        missing = {article_id for article_id in article_ids if has_page[article_id]}
+        for path in store.files(f"{crashed_folder}/publish/{ARCHIVES}"):
+            yield from _recovered_pages(store, run, path, missing)
+        article_ids -= missing
+    yield from copy_rows(store, run, files, "article_id IN (FROM ids)", article_ids)
 
 
 def _not_committed(store: Store, rows: pa.Table) -> pa.Table:
-    """The rows of ``fetches`` without those that stand in the lake: each is known by its page and its moment."""
+    """The rows of ``fetches`` that are not in the lake yet; a row is identified by its page and time."""
     times = rows["fetched_at"].drop_null()
     if not len(times):
         return rows
@@ -131,8 +162,8 @@ def _not_committed(store: Store, rows: pa.Table) -> pa.Table:
         return database.sql(_NOT_COMMITTED).to_arrow_table()
 
 
-def _whole_files(store: Store, folder: str, columns: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
-    """Some columns of each Parquet file that can be read: one that was not written to its end has no footer."""
+def _complete_files(store: Store, folder: str, columns: tuple[str, ...]) -> Iterator[tuple[str, pa.Table]]:
+    """Columns of each readable Parquet file; a file that was not finished has no footer."""
     paths = store.files(folder)
     with store.local_copies(paths) as copies:
         for path, copy in zip(paths, copies, strict=True):
@@ -141,8 +172,8 @@ def _whole_files(store: Store, folder: str, columns: tuple[str, ...]) -> Iterato
                 yield path, table
 
 
-def _adopt_pages(store: Store, run: Run, path: str, missing: set[str]) -> Iterator[StagedFile]:
-    """The pages of one archive that are missing, as an archive of this attempt; they are missing no more."""
+def _recovered_pages(store: Store, run: Run, path: str, missing: set[str]) -> Iterator[StagedFile]:
+    """Copy the missing pages of one archive to a new archive of this attempt, and remove them from `missing`."""
     with store.local_copies([path]) as [copy]:
         kept = [member for member in whole_members(copy) if not member.article_id or member.article_id in missing]
         found = {member.article_id for member in kept if member.article_id}
@@ -160,18 +191,18 @@ def _adopt_pages(store: Store, run: Run, path: str, missing: set[str]) -> Iterat
 def copy_rows(
     store: Store, run: Run, files: Mapping[str, list[str]], where: str, article_ids: Iterable[str] = ()
 ) -> Iterator[StagedFile]:
-    """Copies rows into the staging of an attempt; failures of annotation stay behind, for it is made anew.
+    """Copy rows into the staging folder of an attempt, without failures of the annotation, which runs again.
 
     Args:
         store: the lake.
         run: the attempt.
-        files: paths of the files that hold the rows, by table.
-        where: which rows, in SQL; these ids are there as ``taken``.
-        article_ids: the ids.
+        files: paths of the files that contain the rows, by table.
+        where: SQL condition that selects the rows; it can use the table ``ids``.
+        article_ids: the rows of ``ids``.
     """
     relation = pa.table({"article_id": pa.array(sorted(article_ids), pa.string())})
     for table, paths in files.items():
         condition = f"({where}) AND stage <> 'annotate'" if table == "failures" else where
-        prefix = f"{run.staging}/rows/{table}/adopted-"
+        prefix = f"{run.staging}/rows/{table}/recovered-"
         if paths:
-            yield from merge_files(store, table, run.partition, paths, prefix, condition, {"taken": relation})
+            yield from merge_files(store, table, run.partition, paths, prefix, condition, {"ids": relation})

@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
-
-from pydantic import BaseModel, ConfigDict
 
 from pipeline.lake.manifest import COMPACTION, Manifest, manifest_path, to_json
 from transforms.storage.base import Changed, Locked, Store
@@ -24,18 +21,6 @@ class NothingHeldError(Exception):
 
 class RunLockedError(Exception):
     """Another process makes this very run now."""
-
-
-class Attempt(BaseModel):
-    """The mark of an attempt whose rows the next attempt at the same run may take over (`pipeline.lake.recovery`)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    fingerprint: str
-    """Of all that its rows depend on; another one's rows would differ."""
-    started_at: datetime
-    folder: str
-    """Where it stages, relative to the lake."""
 
 
 @contextmanager
@@ -59,17 +44,6 @@ def locked(store: Store, run_id: str) -> Iterator[str]:
             f"run {run_id} is being made by another process ({store.uri(path)} is held): "
             "wait until it ends, or give another --run-id"
         ) from None
-
-
-def staged_as(store: Store, run_id: str, name: str) -> list[str]:
-    """Where the attempts at a run have a file of this name beside what they staged."""
-    return [p for p in store.files(f"_staging/{run_id}") if p.count("/") == 3 and p.endswith(f"/{name}")]
-
-
-def attempts(store: Store, run_id: str) -> list[Attempt]:
-    """The attempts at a run that another attempt may take rows over from."""
-    read = [store.read(mark) for mark in staged_as(store, run_id, "attempt.json")]
-    return [Attempt.model_validate_json(data) for data in read if data is not None]
 
 
 def prepare(store: Store, manifest: Manifest, staging: str) -> None:

@@ -19,8 +19,9 @@ import apache_beam as beam
 
 from pipeline.config.models import RunConfig
 from pipeline.graph import annotate, extract_and_annotate, write
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import exclusive
-from pipeline.lake.manifest import Manifest, manifests, new_attempt, runs_of
+from pipeline.lake.manifest import Manifest, manifests, runs_of
 from pipeline.lake.query.catalog import open_manifests, quoted
 from pipeline.lake.query.crawl_state import look_up, open_crawl_state
 from pipeline.lake.recovery import copy_rows, versions_of
@@ -125,7 +126,7 @@ def _begin(store: Store, run_id: str, holding: list[Manifest], lease_owner: str)
     with open_manifests(store, holding, tables=("fetches",), where=f" WHERE {_where(run_id)}") as database:
         told = database.execute("SELECT max(run_date), max(run_time) FROM fetches").fetchone()
     day, moment = told if told and told[0] else (holding[0].run_date, None)
-    run = dataclasses.replace(new_attempt(run_id, day, store.root, lease_owner), logical_time=moment)
+    run = new_attempt(run_id, day, store.root, lease_owner, logical_time=moment)
     pages: set[str] = set()
     archives = []
     for number, file in enumerate(_archives(holding, run_id)):
@@ -138,7 +139,7 @@ def _begin(store: Store, run_id: str, holding: list[Manifest], lease_owner: str)
         pages |= found
         archives.append(dataclasses.replace(copied, rows=file.rows))
     files = {t: [f.path for m in holding for f in m.files.get(t, [])] for t in ("articles", "fetches", "failures")}
-    kept = copy_rows(store, run, files, f"{_where(run_id)} AND article_id NOT IN (FROM taken)", pages)
+    kept = copy_rows(store, run, files, f"{_where(run_id)} AND article_id NOT IN (FROM ids)", pages)
     return dataclasses.replace(run, recovered=(*kept, *archives)), archives
 
 

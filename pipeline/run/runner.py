@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from dataclasses import replace as replace_fields
 from datetime import datetime
 from types import FrameType
 
@@ -23,8 +22,8 @@ from pipeline.config.models import RunConfig
 from pipeline.graph import build
 from pipeline.lake.commit import accept as accept_held
 from pipeline.lake.commit import exclusive, held_error
-from pipeline.lake.manifest import Manifest, check_run_id, new_attempt, read_manifest
-from pipeline.lake.recovery import begin
+from pipeline.lake.manifest import Manifest, check_run_id, read_manifest
+from pipeline.lake.recovery import start_attempt
 from pipeline.lake.transaction import CommitError, NothingHeldError
 from pipeline.run.engines import PRISM, cancel, check_job, is_prism, remote_options, runner_of
 from pipeline.run.progress import UNWATCHED, Watcher, watched
@@ -136,9 +135,8 @@ def execute(
                 f"nothing of run {run_id} is held in {store.root}, so there is nothing to accept: without --accept the "
                 "run is made; --date and --run-id say which run is meant"
             )
-        run = new_attempt(run_id, logical_time.date(), store.root, lease_owner)
         try:
-            run = begin(store, replace_fields(run, logical_time=logical_time), config)
+            run = start_attempt(store, config, run_id, logical_time, lease_owner=lease_owner)
         except OSError as error:
             raise CommitError(f"run {run_id} was not committed, the lake is as it was: {error}") from error
         dealt = dealt_for(config, beam_options)

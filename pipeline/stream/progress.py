@@ -18,7 +18,7 @@ from pipeline.lake.manifest import Manifest, read_manifest
 from pipeline.run.progress import NO_REASON, Counted
 from transforms.runtime.drain import is_draining
 from transforms.runtime.metrics import Counts
-from transforms.schema.run import STREAM, Run
+from transforms.schema.run import Run
 from transforms.storage.base import Store, StoreError
 
 _LOG = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class Windows:
 
     def __init__(self, store: Store, run: Run, window_seconds: float) -> None:
         self._store, self._began, self._seconds = store, run.time, window_seconds
-        name = re.escape(run.run_id.removesuffix(STREAM))
+        name = re.escape(run.stream_name)
         self._own = re.compile(rf"{name}-([0-9]{{8}}T[0-9]{{6}})(-late[0-9]+)?")
         self._known = self._standing()
 

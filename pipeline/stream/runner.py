@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 
@@ -15,15 +14,14 @@ from pipeline.config.load import check_for_stream
 from pipeline.config.models import RunConfig
 from pipeline.graph import build_stream
 from pipeline.lake.commit import exclusive
-from pipeline.lake.manifest import new_attempt
-from pipeline.lake.recovery import begin
+from pipeline.lake.recovery import start_attempt
 from pipeline.run.engines import PRISM, cancel, check_job, remote_options, runner_of
 from pipeline.run.progress import UNWATCHED, Watcher, watched
 from pipeline.run.runner import cause_of, start, stop_signals
 from pipeline.stream.progress import StreamWatch
 from transforms.fetch.generator import end_lasting
 from transforms.runtime.drain import shared_drain
-from transforms.schema.run import STREAM
+from transforms.schema.run import stream_id
 from transforms.storage.open import open_store
 
 LEAST_SECONDS = 60.0
@@ -65,10 +63,9 @@ def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher =
     options = stream_options(beam_options)
     store = open_store(config.lake)
     now = datetime.now(timezone.utc)
-    run_id = config.name + STREAM
+    run_id = stream_id(config.name)
     with exclusive(store, run_id) as lease_owner:
-        run = replace(new_attempt(run_id, now.date(), store.root, lease_owner), logical_time=now)
-        run = begin(store, run, config)
+        run = start_attempt(store, config, run_id, now, lease_owner=lease_owner)
         watcher.begins(run_id)
         stopped = threading.Event()
         figures = partial(StreamWatch, store=store, run=run, window_seconds=config.stream.seconds("window"))

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit, exclusive
-from pipeline.lake.manifest import Manifest, new_attempt
+from pipeline.lake.manifest import Manifest
 from pipeline.lake.query.catalog import open_lake
 from tests.support.records import NOW, make_article, make_fetch
 from transforms.schema.records import Article, Entity, Mention, Quote, stable_id

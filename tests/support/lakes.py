@@ -9,8 +9,9 @@ from typing import Any
 import duckdb
 
 from pipeline.config.models import RunConfig
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit, exclusive
-from pipeline.lake.manifest import Manifest, manifests, new_attempt
+from pipeline.lake.manifest import Manifest, manifests
 from pipeline.lake.query.catalog import open_lake
 from pipeline.stories.assign import write_stories
 from tests.site.server import Site

@@ -3,7 +3,7 @@
 from datetime import date
 
 from pipeline.config.models import RunConfig
-from pipeline.lake.manifest import new_attempt
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.query.catalog import open_lake
 from pipeline.stories.assign import write_stories
 from tests.support.records import make_article, make_fetch

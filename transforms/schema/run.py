@@ -1,70 +1,86 @@
-"""Identity of a run, an attempt at it, and the files that it stages."""
+"""Identity of a run, of an attempt at it, and of the files that it stages."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 
 STREAM = "-stream"
-"""What the name of a configuration has behind it where its stream is meant, not one of its runs."""
+"""Suffix of a stream's run id. The id alone decides whether a run is a stream, since staging folders carry it too."""
+
+
+def stream_id(name: str) -> str:
+    """The run id of the stream of the configuration `name`."""
+    return name + STREAM
+
+
+def is_stream_id(run_id: str) -> bool:
+    """Whether a run id is that of a stream."""
+    return run_id.endswith(STREAM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attempt at one run: what every row and every file name carries."""
+    """One attempt at one run, or at a stream; all rows and file names carry its identity."""
 
     run_id: str
     run_date: date
-    """The run's logical date: the partition ``dt``."""
+    """Logical date: the partition ``dt``."""
     attempt: str
-    """A token of this attempt alone, so that nothing committed is ever overwritten."""
+    """Token of this attempt, part of its file names, so that no committed file is overwritten."""
     lake: str
-    """The lake's root: a folder or ``gs://bucket/prefix``."""
+    """Root of the lake: a folder or ``gs://bucket/prefix``."""
     lease_owner: str = ""
-    """The name under which the run's lock is held; the commit asks whether it still is."""
+    """Owner of the run's lock; the commit checks that it still holds the lock."""
     is_detached: bool = False
-    """No process waits for the run and holds its lock: the commit takes it."""
+    """The launcher has exited and holds no lock; the commit step acquires it."""
     logical_time: datetime | None = None
-    """The run's logical time, in UTC; None: the beginning of its date."""
+    """Logical time in UTC; None: midnight of `run_date`."""
     recovered: "tuple[StagedFile, ...]" = ()
-    """Files with rows that stand already: what a dead attempt at this run staged, or what is made anew."""
+    """Staged files whose rows need no new request: of a crashed attempt, or of the run that `reprocess` runs again."""
 
     @property
     def time(self) -> datetime:
-        """The run's logical time: by it the ledger counts how old a fetch is."""
+        """Logical time in UTC. Ages in the crawl state are measured from it."""
         return self.logical_time or datetime(*self.run_date.timetuple()[:3], tzinfo=timezone.utc)
 
     @property
     def is_stream(self) -> bool:
-        """Whether it is a stream, whose windows are runs (`of_window`)."""
-        return self.run_id.endswith(STREAM)
+        """Whether this is a stream; each of its windows is committed as a run (`of_window`)."""
+        return is_stream_id(self.run_id)
+
+    @property
+    def stream_name(self) -> str:
+        """Name of the stream's configuration; the ids of its windows begin with it."""
+        return self.run_id.removesuffix(STREAM)
 
     def of_window(self, start: datetime) -> "Run":
-        """The run that commits one window of a stream, whose attempt this is (`run_id`: the name and `STREAM`).
+        """The run that commits one window of this stream.
 
         Args:
-            start: the window's beginning.
+            start: start of the window, in UTC.
         """
-        run_id = f"{self.run_id.removesuffix(STREAM)}-{start:%Y%m%dT%H%M%S}"
+        run_id = f"{self.stream_name}-{start:%Y%m%dT%H%M%S}"
         return replace(self, run_id=run_id, run_date=start.date(), logical_time=start, recovered=())
 
     @property
     def partition(self) -> str:
-        """The folder of the run's day below a table's."""
+        """Name of the day's folder inside each table's folder."""
         return f"dt={self.run_date.isoformat()}"
 
     @property
     def staging(self) -> str:
-        """This attempt's folder for files that no reader sees, relative to the lake."""
+        """Staging folder of this attempt, hidden from readers, relative to the lake."""
         return f"_staging/{self.run_id}/{self.attempt}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedFile:
-    """A finished Parquet file that no reader sees yet. ``path`` is relative to the lake."""
+    """A complete Parquet file or archive that readers do not see yet."""
 
     table: str
     partition: str
     path: str
+    """Relative to the lake."""
     rows: int
     bytes: int
     receipts: tuple[str, ...] = ()
-    """Those of its rows (`UrlRequest.receipt`)."""
+    """Ack handles of the queue messages that named its rows (`UrlRequest.receipt`)."""

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,9 @@ from pipeline.cli.launch import main
 from pipeline.config.errors import ConfigError
 from pipeline.config.load import load_config
 from pipeline.config.quality import QualityConfig
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit
-from pipeline.lake.manifest import manifests, new_attempt, read_manifest
+from pipeline.lake.manifest import manifests, read_manifest
 from pipeline.lake.query.catalog import open_lake
 from pipeline.lake.transaction import RunLockedError, locked
 from pipeline.run.engines import check_job
@@ -156,7 +156,7 @@ def test_the_job_is_built_and_its_graph_makes_the_run(site: Site, gcs: Gcs, caps
 
 def test_a_run_that_was_launched_twice_stands_once(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path))
-    attempts = [replace(new_attempt("days", date(2026, 1, 31), store.root), is_detached=True) for _ in range(2)]
+    attempts = [new_attempt("days", date(2026, 1, 31), store.root, is_detached=True) for _ in range(2)]
     staged = [stage(run) for run in attempts]
     with locked(store, "days"), pytest.raises(RunLockedError, match="is being made by another process"):
         commit(store, attempts[0], staged[0], urls=1)
@@ -170,7 +170,7 @@ def test_a_run_that_was_launched_twice_stands_once(tmp_path: Path) -> None:
 
 def test_a_commit_that_a_runner_does_again_changes_nothing(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path))
-    run = replace(new_attempt("days", date(2026, 1, 31), store.root), is_detached=True)
+    run = new_attempt("days", date(2026, 1, 31), store.root, is_detached=True)
     articles = [write_rows(run, "articles", [make_article(0)], f"{run.staging}/rows/b.parquet")]
     files = [*stage(run), *publish_files(run, articles)]
     for _ in range(2):

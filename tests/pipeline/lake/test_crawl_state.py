@@ -13,8 +13,8 @@ from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.config.models import RevisitConfig, RunConfig
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit
-from pipeline.lake.manifest import new_attempt
 from pipeline.lake.query.crawl_state import UrlHistory, apply_revisit_policy, look_up, open_crawl_state, urls_to_retry
 from pipeline.lake.tombstones import ForgetTarget, write_tombstone
 from pipeline.steps.known_urls import _FilterKnownUrls, _PollRetries
@@ -42,8 +42,7 @@ def ago(**span: float) -> datetime:
 
 
 def run_at(store: Store, moment: datetime, name: str = "daily", run_id: str | None = None) -> Run:
-    run = new_attempt(run_id or f"{name}-{moment:%Y%m%dT%H%M}", moment.date(), store.root)
-    return replace(run, logical_time=moment)
+    return new_attempt(run_id or f"{name}-{moment:%Y%m%dT%H%M}", moment.date(), store.root, logical_time=moment)
 
 
 def committed(store: Store, run: Run, *fetches: Fetch) -> Run:
@@ -310,7 +309,7 @@ def test_rows_of_an_older_schema_count_from_their_date() -> None:
 
 
 def stream_at(store: Store, moment: datetime) -> Run:
-    return replace(new_attempt("daily-stream", moment.date(), store.root), logical_time=moment)
+    return new_attempt("daily-stream", moment.date(), store.root, logical_time=moment)
 
 
 @pytest.mark.parametrize("late", ["", "-late1", "-late12"])

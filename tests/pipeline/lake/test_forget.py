@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import accept, commit, exclusive
 from pipeline.lake.compaction import compact
 from pipeline.lake.forget import forget, parse_target
-from pipeline.lake.manifest import Check, manifests, new_attempt
-from pipeline.lake.recovery import begin
+from pipeline.lake.manifest import Check, manifests
+from pipeline.lake.recovery import recover
 from pipeline.lake.tombstones import read_tombstones
 from pipeline.lake.transaction import HeldError, RunLockedError, locked
 from tests.support.lakes import (
@@ -154,7 +155,7 @@ def test_what_a_run_under_way_has_of_it_goes_with_its_commit(store: Store) -> No
 def test_what_a_dead_run_staged_goes_and_what_a_living_one_stages_stays(store: Store) -> None:
     run_of(store, "a-20260304T0000", [page("http://other.example/1")])
     for run_id in ("dead-20260304T0000", "living-20260304T0000"):
-        run = begin(store, new_attempt(run_id, DAY, store.root), CONFIG)
+        run = recover(store, new_attempt(run_id, DAY, store.root), CONFIG)
         write_rows(run, "articles", [page(STORM)], f"{run.staging}/rows/articles/a.parquet")
     with locked(store, "living-20260304T0000"):
         forget(store, parse_target(STORM, None))

@@ -10,8 +10,9 @@ import pytest
 
 from pipeline.config.models import RunConfig
 from pipeline.config.quality import QualityConfig
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit, exclusive, held
-from pipeline.lake.manifest import KEEP_HELD, Check, Manifest, new_attempt, read_manifest
+from pipeline.lake.manifest import KEEP_HELD, Check, Manifest, read_manifest
 from pipeline.lake.quality_gate import check_quality
 from pipeline.lake.transaction import HeldError, NothingHeldError
 from pipeline.run.reprocess import reprocess

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config.models import RunConfig
+from pipeline.lake.attempts import AttemptMark, new_attempt
 from pipeline.lake.commit import exclusive
-from pipeline.lake.manifest import KEEP_CRASHED, new_attempt
-from pipeline.lake.recovery import begin
-from pipeline.lake.transaction import Attempt
+from pipeline.lake.manifest import KEEP_CRASHED
+from pipeline.lake.recovery import recover
 from pipeline.steps.window_commit import commit_window, window_run
 from tests.site.server import Site
 from tests.support.golden_tables import ROOT, command, environment, onrecord, stable_rows
@@ -92,7 +92,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def attempt(store: Store) -> Run:
-    return replace(new_attempt("daily-20260304T0000", DAY.date(), store.root), logical_time=DAY)
+    return new_attempt("daily-20260304T0000", DAY.date(), store.root, logical_time=DAY)
 
 
 def stage(store: Store, run: Run, table: str, *records: object, name: str = "a") -> None:
@@ -117,7 +117,7 @@ def ids(*numbers: int) -> list[str]:
 
 
 def test_a_url_is_taken_over_when_all_its_rows_stand(store: Store) -> None:
-    dead = begin(store, attempt(store), CONFIG)
+    dead = recover(store, attempt(store), CONFIG)
     gone = make_fetch(4, outcome="failed", reason="http_gone")
     stage(store, dead, "articles", make_article(1), make_article(3))
     stage(
@@ -134,53 +134,53 @@ def test_a_url_is_taken_over_when_all_its_rows_stand(store: Store) -> None:
         make_fetch(8, source="listing", outcome="not_modified"),
     )
     stage(store, dead, "failures", failure_of(gone, "fetch", Reason.HTTP_GONE, "It is gone.", DAY))
-    run = begin(store, attempt(store), CONFIG)
+    run = recover(store, attempt(store), CONFIG)
     assert adopted(store, run) == {"articles": ids(1), "fetches": ids(1, 4, 6), "failures": ids(4)}
     assert {path.split("/")[2] for path in store.files("_staging")} == {run.attempt}
 
 
 def test_a_file_that_was_not_written_to_its_end_counts_for_nothing(store: Store) -> None:
-    dead = begin(store, attempt(store), CONFIG)
+    dead = recover(store, attempt(store), CONFIG)
     stage(store, dead, "articles", make_article(1), make_article(2))
     stage(store, dead, "fetches", fetch_of(1), name="whole")
     stage(store, dead, "fetches", fetch_of(2), name="torn")
     torn = Path(store.root, dead.staging, "rows/fetches/torn.parquet")
     torn.write_bytes(torn.read_bytes()[:-20])
-    assert adopted(store, begin(store, attempt(store), CONFIG)) == {"articles": ids(1), "fetches": ids(1)}
+    assert adopted(store, recover(store, attempt(store), CONFIG)) == {"articles": ids(1), "fetches": ids(1)}
 
 
 def test_a_whole_file_whose_bytes_are_damaged_costs_requests_and_no_run(store: Store) -> None:
-    dead = begin(store, attempt(store), CONFIG)
+    dead = recover(store, attempt(store), CONFIG)
     stage(store, dead, "fetches", *(make_fetch(n, outcome="not_modified") for n in range(9)))
     file = Path(store.root, dead.staging, "rows/fetches/a.parquet")
     damaged = bytearray(file.read_bytes())
     damaged[4:-2000] = bytes(len(damaged) - 2004)
     file.write_bytes(damaged)
-    assert begin(store, attempt(store), CONFIG).recovered == ()
+    assert recover(store, attempt(store), CONFIG).recovered == ()
 
 
 def test_failures_of_annotation_stay_behind_since_it_is_done_again(store: Store) -> None:
-    dead = begin(store, attempt(store), CONFIG)
+    dead = recover(store, attempt(store), CONFIG)
     stage(store, dead, "articles", make_article(1))
     stage(store, dead, "fetches", fetch_of(1))
     stage(store, dead, "failures", failure_of(fetch_of(1), "annotate", Reason.INTERNAL_ERROR, "A fault.", DAY))
-    assert adopted(store, begin(store, attempt(store), CONFIG)) == {"articles": ids(1), "fetches": ids(1)}
+    assert adopted(store, recover(store, attempt(store), CONFIG)) == {"articles": ids(1), "fetches": ids(1)}
 
 
 def test_what_was_taken_over_stands_after_a_second_crash(store: Store) -> None:
-    first = begin(store, attempt(store), CONFIG)
+    first = recover(store, attempt(store), CONFIG)
     stage(store, first, "articles", make_article(1))
     stage(store, first, "fetches", fetch_of(1))
-    second = begin(store, attempt(store), CONFIG)
+    second = recover(store, attempt(store), CONFIG)
     stage(store, second, "articles", make_article(2))
     stage(store, second, "fetches", fetch_of(2))
     with exclusive(store, second.run_id):
-        third = begin(store, attempt(store), CONFIG)
+        third = recover(store, attempt(store), CONFIG)
     assert adopted(store, third) == {"articles": ids(1, 2), "fetches": ids(1, 2)}
 
 
 def test_a_crash_while_taking_over_loses_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = begin(store, attempt(store), CONFIG)
+    first = recover(store, attempt(store), CONFIG)
     stage(store, first, "articles", make_article(1))
     stage(store, first, "fetches", fetch_of(1))
 
@@ -190,9 +190,9 @@ def test_a_crash_while_taking_over_loses_nothing(store: Store, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(FolderStore, "write", dies)
         with pytest.raises(KeyboardInterrupt):
-            begin(store, attempt(store), CONFIG)
+            recover(store, attempt(store), CONFIG)
     with exclusive(store, first.run_id):
-        third = begin(store, attempt(store), CONFIG)
+        third = recover(store, attempt(store), CONFIG)
     assert adopted(store, third) == {"articles": ids(1), "fetches": ids(1)}
 
 
@@ -207,28 +207,28 @@ def test_a_crash_while_taking_over_loses_nothing(store: Store, monkeypatch: pyte
     ],
 )
 def test_rows_of_other_settings_are_not_taken_over(changed: dict[str, object], is_taken: bool, store: Store) -> None:
-    dead = begin(store, attempt(store), CONFIG)
+    dead = recover(store, attempt(store), CONFIG)
     stage(store, dead, "fetches", make_fetch(6, outcome="not_modified"))
     other = RunConfig.model_validate({**CONFIG.model_dump(exclude_unset=True), **changed})
-    assert bool(begin(store, attempt(store), other).recovered) is is_taken
+    assert bool(recover(store, attempt(store), other).recovered) is is_taken
 
 
 @pytest.mark.parametrize("name", ["EXTRACTOR_VERSION", "MODEL_VERSION", "SCHEMA_VERSION"])
 def test_rows_of_other_code_are_not_taken_over(name: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    dead = begin(store, attempt(store), CONFIG)
+    dead = recover(store, attempt(store), CONFIG)
     stage(store, dead, "fetches", make_fetch(6, outcome="not_modified"))
     monkeypatch.setattr(f"pipeline.lake.recovery.{name}", "another")
-    assert begin(store, attempt(store), CONFIG).recovered == ()
+    assert recover(store, attempt(store), CONFIG).recovered == ()
 
 
 def test_other_runs_leave_what_a_run_staged_for_a_day(store: Store) -> None:
-    dead = begin(store, attempt(store), CONFIG)
+    dead = recover(store, attempt(store), CONFIG)
     stage(store, dead, "fetches", make_fetch(1))
     before = store.files("_staging")
     with exclusive(store, "other-20260304T0000"):
         assert store.files("_staging") == before
     mark = Path(store.root, dead.staging, "attempt.json")
-    old = Attempt.model_validate_json(mark.read_text())
+    old = AttemptMark.model_validate_json(mark.read_text())
     long_ago = old.started_at - KEEP_CRASHED - timedelta(minutes=1)
     mark.write_text(json.dumps({**old.model_dump(mode="json"), "started_at": long_ago.isoformat()}))
     with exclusive(store, "other-20260304T0000"):
@@ -236,37 +236,37 @@ def test_other_runs_leave_what_a_run_staged_for_a_day(store: Store) -> None:
 
 
 def test_a_run_without_a_crash_takes_nothing_over(store: Store) -> None:
-    run = begin(store, attempt(store), CONFIG)
+    run = recover(store, attempt(store), CONFIG)
     assert run.recovered == ()
 
 
 def test_a_job_that_may_still_be_at_it_keeps_its_files(store: Store) -> None:
-    first = begin(store, replace(attempt(store), is_detached=True), CONFIG)
+    first = recover(store, replace(attempt(store), is_detached=True), CONFIG)
     stage(store, first, "articles", make_article(1))
     stage(store, first, "fetches", fetch_of(1))
     of_first = store.files(first.staging)
     with exclusive(store, first.run_id):
-        second = begin(store, replace(attempt(store), is_detached=True), CONFIG)
+        second = recover(store, replace(attempt(store), is_detached=True), CONFIG)
     assert adopted(store, second) == {"articles": ids(1), "fetches": ids(1)}
     assert store.files(first.staging) == of_first
     with exclusive(store, first.run_id):
-        begin(store, attempt(store), CONFIG)
+        recover(store, attempt(store), CONFIG)
     assert store.files(first.staging) == []
 
 
 def stream_at(store: Store, moment: datetime) -> Run:
-    return replace(new_attempt("live-stream", moment.date(), store.root), logical_time=moment)
+    return new_attempt("live-stream", moment.date(), store.root, logical_time=moment)
 
 
 def test_a_stream_takes_over_what_no_window_holds_on_whichever_day(store: Store) -> None:
-    dead = begin(store, stream_at(store, DAY), CONFIG)
+    dead = recover(store, stream_at(store, DAY), CONFIG)
     for n in (1, 2, 3):
         stage(store, dead, "articles", make_article(n), name=f"{n}")
         stage(store, dead, "fetches", fetch_of(n), name=f"{n}")
     # One window was committed, whose files it could not remove any more; what came late of the same window was not.
     window = window_run(dead, DAY, 0)
     commit_window(window, [f for f in files_of(dead) if f.path.endswith("/1.parquet")])
-    again = begin(store, stream_at(store, DAY + timedelta(days=1)), CONFIG)
+    again = recover(store, stream_at(store, DAY + timedelta(days=1)), CONFIG)
     assert adopted(store, again) == {"articles": ids(2, 3), "fetches": ids(2, 3)}
 
 

@@ -1,7 +1,6 @@
 """The windows of a stream: each is a run of its own, committed once, whatever dies in between."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from apache_beam.utils.windowed_value import PaneInfo, PaneInfoTiming
 import pipeline.lake.commit
 import pipeline.lake.transaction
 import pipeline.steps.window_commit
+from pipeline.lake.attempts import AttemptMark, new_attempt
 from pipeline.lake.commit import exclusive
 from pipeline.lake.compaction import KEEP_WINDOWS, compact
-from pipeline.lake.manifest import KEEP_CRASHED, manifests, new_attempt, read_manifest
+from pipeline.lake.manifest import KEEP_CRASHED, manifests, read_manifest
 from pipeline.lake.query.crawl_state import look_up, open_crawl_state
 from pipeline.lake.transaction import CommitError, RunLockedError, locked
 from pipeline.steps.window_commit import CommitWindows, _CommitWindow, commit_window, window_run
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def stream_of(store: Store, began: datetime = BEGAN) -> Run:
-    return replace(new_attempt("live-stream", began.date(), store.root), logical_time=began)
+    return new_attempt("live-stream", began.date(), store.root, logical_time=began)
 
 
 def staged(stream: Run, *numbers: int, start: datetime = NOON, receipts: Iterable[str] = ()) -> list[StagedFile]:
@@ -180,7 +180,7 @@ def test_a_crash_between_the_decision_and_its_show_is_finished_by_the_retry(
 @pytest.mark.parametrize("days", [0.5, 3])
 def test_other_commands_leave_what_a_stream_stages_alone_however_long_it_flows(store: Store, days: float) -> None:
     stream = stream_of(store)
-    mark = pipeline.lake.transaction.Attempt(
+    mark = AttemptMark(
         fingerprint="x", started_at=datetime.now(timezone.utc) - days * KEEP_CRASHED, folder=stream.staging
     )
     files = staged(stream, 1)

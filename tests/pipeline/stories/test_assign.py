@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.stories import articles, clusters, documents, edits, precision_and_recall
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit
-from pipeline.lake.manifest import new_attempt
 from pipeline.lake.query.catalog import open_lake
 from pipeline.stories.assign import write_stories
 from tests.support.records import make_article, make_fetch

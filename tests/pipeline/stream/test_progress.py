@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit, exclusive
-from pipeline.lake.manifest import Manifest, new_attempt
+from pipeline.lake.manifest import Manifest
 from pipeline.stream.progress import StreamWatch
 from tests.support.records import make_fetch
 from transforms.runtime.drain import drain, resume
@@ -51,7 +52,7 @@ def store(tmp_path: object) -> FolderStore:
 
 
 def stream_of(store: FolderStore) -> Run:
-    return replace(new_attempt("live-stream", BEGAN.date(), store.root), logical_time=BEGAN)
+    return new_attempt("live-stream", BEGAN.date(), store.root, logical_time=BEGAN)
 
 
 def watch_of(store: FolderStore, counts: Counts) -> StreamWatch:

@@ -16,7 +16,8 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from pipeline.config.errors import ConfigError
 from pipeline.config.models import RunConfig
 from pipeline.graph import build_stream
-from pipeline.lake.manifest import check_run_id, new_attempt
+from pipeline.lake.attempts import new_attempt
+from pipeline.lake.manifest import check_run_id
 from pipeline.lake.transaction import RunLockedError, locked
 from pipeline.run.engines import PRISM, runner_of
 from pipeline.stream.runner import flow, stream_options
