@@ -21,9 +21,9 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from tests.support.addresses import CLOSED
-from tests.support.http_server import Behaviour, Request, Server, answer, endless, raw, slow
+from tests.support.http_server import Behaviour, Request, Server, endless, raw, respond, slow
 from transforms.fetch import FetchConfig, fetch_pages
-from transforms.fetch.http.address_guard import Guard
+from transforms.fetch.http.address_guard import AddressGuard
 from transforms.fetch.transform import FetchPages
 from transforms.schema.failures import Rejected
 from transforms.schema.records import UrlRequest
@@ -36,17 +36,17 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 BAD: dict[str, Behaviour] = {
     "closed": raw(),
     "endless": endless(HEAD + b"\r\n", bytes(65_536))[0],
-    "forbidden": answer(403),
-    "gone": answer(404),
+    "forbidden": respond(403),
+    "gone": respond(404),
     "headers": raw(HEAD + b"X-A: 1\r\n" * 10_000 + b"\r\n"),
-    "inside": answer(302, b"", {"Location": "http://169.254.169.254/"}),
-    "loop": answer(302, b"", {"Location": "/bad/loop"}),
-    "pdf": answer(headers={"Content-Type": "application/pdf"}),
+    "inside": respond(302, b"", {"Location": "http://169.254.169.254/"}),
+    "loop": respond(302, b"", {"Location": "/bad/loop"}),
+    "pdf": respond(headers={"Content-Type": "application/pdf"}),
     "reset": raw(HEAD + b"Content-Length: 9999\r\n\r\n<html>", pause=0.05, abort=True),
     "stalls": slow(5),
     "truncated": raw(HEAD + b"Content-Length: 9999\r\n\r\n<html>"),
-    "unavailable": answer(503),
-    "unpacks": answer(body=gzip.compress(bytes(40 * 2**20)), headers={"Content-Encoding": "gzip"}),
+    "unavailable": respond(503),
+    "unpacks": respond(body=gzip.compress(bytes(40 * 2**20)), headers={"Content-Encoding": "gzip"}),
 }
 
 
@@ -77,7 +77,7 @@ def throughput() -> None:
             rates.append(fetched / (time.monotonic() - began))
     alone, together = rates
     print(
-        f"{HOSTS} hosts that answer in {LATENCY * 1000:.0f} ms: {together:.0f} pages/s, one after another {alone:.1f}"
+        f"{HOSTS} hosts that response in {LATENCY * 1000:.0f} ms: {together:.0f} pages/s, one after another {alone:.1f}"
     )
     print(f"  ratio {together / alone:.0f} (at least 50)")
 
@@ -116,7 +116,7 @@ def whole(count: int) -> float:
     """Runs `child`, prints books and pace, and returns its peak memory in MiB."""
     body = b"<html><body>" + random.Random(0).randbytes(50_000).hex().encode() + b"</body></html>"  # noqa: S311
     with Server() as server, tempfile.NamedTemporaryFile() as file:
-        server.on("/page", answer(body=body))
+        server.on("/page", respond(body=body))
         for kind, behaviour in BAD.items():
             server.on(f"/bad/{kind}", behaviour)
         began = time.monotonic()
@@ -149,7 +149,7 @@ def guard() -> None:
     through = []
     for host in CLOSED:
         try:
-            Guard(FetchConfig()).check(canonical_url(f"http://{host}/"))
+            AddressGuard(FetchConfig()).check(canonical_url(f"http://{host}/"))
         except Rejected:
             continue
         through.append(host)

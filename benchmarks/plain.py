@@ -27,7 +27,7 @@ from pipeline.stories.assign import write_stories
 from transforms.annotate.annotator import BATCH, annotate_articles
 from transforms.extract import extract_page
 from transforms.fetch import fetch_pages
-from transforms.fetch.results import Missed
+from transforms.fetch.results import NoPage
 from transforms.schema.failures import Rejected, failed
 from transforms.schema.records import Article, Page
 from transforms.schema.run import Run, StagedFile
@@ -41,7 +41,7 @@ from transforms.write.parquet import RowWriter, publish_files
 Seconds = defaultdict[str, float]
 
 
-def results_of(config: RunConfig, share: int, shares: int) -> Iterator[Page | Missed | Unread]:
+def results_of(config: RunConfig, share: int, shares: int) -> Iterator[Page | NoPage | Unread]:
     """What one process reads: its share of the hosts, or of the archives."""
     requests = []
     for source in config.urls:
@@ -88,9 +88,9 @@ def stage(run: Run, config: RunConfig, share: int, shares: int) -> tuple[list[St
     return files, urls, spent
 
 
-def rows_of(result: Page | Missed | Unread, config: RunConfig, spent: Seconds) -> Iterator[tuple[str, list[Any]]]:
+def rows_of(result: Page | NoPage | Unread, config: RunConfig, spent: Seconds) -> Iterator[tuple[str, list[Any]]]:
     """One page's rows, each list with its table."""
-    if isinstance(result, Missed):
+    if isinstance(result, NoPage):
         yield "fetches", [result.fetch]
         return
     try:

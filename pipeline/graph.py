@@ -98,7 +98,7 @@ def build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
         run: the stream's attempt; each window's run is made of it.
     """
     stream = config.stream
-    ask = partial(fetch_pages, config=config.fetch, accept=FEED_TYPES | SITEMAP_TYPES, lasting=True)
+    ask = partial(fetch_pages, config=config.fetch, accept=FEED_TYPES | SITEMAP_TYPES, persistent=True)
     pace = Pace(stream.seconds("poll_least"), stream.seconds("poll_most"))
     listed = [pipeline | WatchListings(config.listings, ask, pace)] if config.listings else []
     queued = [pipeline | f"ReadPubSub{n}" >> ReadPubSub(q) for n, q in enumerate(config.queues)]
@@ -109,7 +109,7 @@ def build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
     urls = named | "AllUrls" >> beam.Flatten()
     unseen = urls | DropSeen(stream.seconds("remember"))
     recalled = unseen.requests | FilterKnownUrls(config.revisit, run)
-    fetched = recalled.requests | FetchPages(config.fetch, patience=stream.seconds("patience"))
+    fetched = recalled.requests | FetchPages(config.fetch, max_queue_seconds=stream.seconds("patience"))
 
     rows = [
         *(("fetches", part.fetches) for part in (*listed, recalled, fetched)),

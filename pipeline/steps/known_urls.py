@@ -187,7 +187,7 @@ class _FilterKnownUrls(beam.DoFn):
 
 
 Acknowledge = Callable[[Iterable[str]], None]
-"""Tells queues that the rows of their messages stand, by the receipts (`UrlRequest.receipt`)."""
+"""Tells queues that the rows of their messages stand, by the ack_handles (`UrlRequest.ack_handle`)."""
 
 
 class AcknowledgeDuplicates(beam.PTransform):
@@ -198,7 +198,7 @@ class AcknowledgeDuplicates(beam.PTransform):
 
     Args:
         run: the stream's attempt.
-        acknowledge: is called with the receipts.
+        acknowledge: is called with the ack_handles.
     """
 
     def __init__(self, run: Run, acknowledge: Acknowledge) -> None:
@@ -208,7 +208,7 @@ class AcknowledgeDuplicates(beam.PTransform):
     def expand(self, requests: "beam.PCollection[UrlRequest]") -> "beam.PCollection[None]":
         return (
             requests
-            | beam.Filter(lambda request: request.receipt is not None)
+            | beam.Filter(lambda request: request.ack_handle is not None)
             | beam.ParDo(_AcknowledgeDuplicates(self._run, self._acknowledge)).with_output_types(None)
         )
 
@@ -227,4 +227,4 @@ class _AcknowledgeDuplicates(beam.DoFn):
         if self._twins:
             with open_crawl_state(open_store(self._run.lake)) as database:
                 known = look_up(database, self._twins, self._run)
-            self._acknowledge(twin.receipt for twin in self._twins if twin.article_id in known and twin.receipt)
+            self._acknowledge(twin.ack_handle for twin in self._twins if twin.article_id in known and twin.ack_handle)

@@ -32,7 +32,7 @@ class CommitWindows(beam.PTransform):
 
     Args:
         run: the stream's attempt.
-        acknowledge: is called with the receipts of rows that stand.
+        acknowledge: is called with the ack_handles of rows that stand.
     """
 
     def __init__(self, run: Run, acknowledge: Acknowledge) -> None:
@@ -61,7 +61,7 @@ class _CommitWindow(beam.DoFn):
         files = list(group[1])
         run = window_run(self._run, window.start.to_utc_datetime(has_tz=True), pane.index)
         commit_window(run, files)
-        self._acknowledge(receipt for file in files for receipt in file.receipts)
+        self._acknowledge(ack_handle for file in files for ack_handle in file.ack_handles)
         open_store(run.lake).delete([file.path for file in files])
         yield run.run_id
 

@@ -33,7 +33,7 @@ def pubsub() -> Iterator[PubSub]:
 
 
 def pulled(most: int = 1_000, lease_seconds: int = 600) -> dict[str, str]:
-    """The receipt of each message that one pull brings, by its data."""
+    """The ack_handle of each message that one pull brings, by its data."""
     with open_subscriber() as client:
         messages = pull(client, SUBSCRIPTION, most, lease_seconds)
         assert messages is not None
@@ -42,11 +42,11 @@ def pulled(most: int = 1_000, lease_seconds: int = 600) -> dict[str, str]:
 
 def test_what_was_acknowledged_does_not_come_again(pubsub: PubSub) -> None:
     pubsub.publish(url.encode() for url in URLS)
-    receipts = pulled()
-    assert sorted(receipts) == sorted(URLS)
+    ack_handles = pulled()
+    assert sorted(ack_handles) == sorted(URLS)
     assert pulled() == {}
 
-    acknowledge(receipts[url] for url in URLS[:20])
+    acknowledge(ack_handles[url] for url in URLS[:20])
     pubsub.wait(599)
     assert pulled() == {}
     assert [(m.deliveries, m.acks, m.leases) for m in pubsub.messages()] == [(1, 1, (600,))] * 20 + [(1, 0, (600,))] * 5
@@ -61,21 +61,23 @@ def test_what_was_not_comes_again_after_its_lease(pubsub: PubSub) -> None:
     assert sorted(second) == sorted(URLS[20:])
 
     acknowledge(first.values())
-    assert {m.acks for m in pubsub.messages()[20:]} == {0}, "an old receipt ended a message that came again"
+    assert {m.acks for m in pubsub.messages()[20:]} == {0}, "an old ack_handle ended a message that came again"
     acknowledge(second.values())
     assert {(m.deliveries, m.acks) for m in pubsub.messages()[20:]} == {(2, 1)}
 
 
 def test_no_receipt_is_an_error(pubsub: PubSub, caplog: pytest.LogCaptureFixture) -> None:
     pubsub.publish([b"https://a.example/1"])
-    receipts = list(pulled().values())
-    acknowledge([*receipts, *receipts, receipt_of(MISSING, "m0:1"), receipt_of(SUBSCRIPTION, "m99:1"), "", "nonsense"])
+    ack_handles = list(pulled().values())
+    acknowledge(
+        [*ack_handles, *ack_handles, receipt_of(MISSING, "m0:1"), receipt_of(SUBSCRIPTION, "m99:1"), "", "nonsense"]
+    )
     assert [m.acks for m in pubsub.messages()] == [1]
     assert f"{MISSING}: 1 messages come again" in caplog.text
 
 
 def test_requests_keep_within_the_services_limit(pubsub: PubSub, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The fake's receipts are short, so it is the limit that is made small.
+    # The fake's ack_handles are short, so it is the limit that is made small.
     monkeypatch.setattr("transforms.sources.streaming.pubsub._MAX_REQUEST", 50)
     pubsub.publish(url.encode() for url in URLS)
     acknowledge(pulled().values())
@@ -108,7 +110,7 @@ class Stream:
         self._file = file
 
     def lines(self) -> list[list[str]]:
-        """The lines that stand: window's end or element's time, then URL and receipt."""
+        """The lines that stand: window's end or element's time, then URL and ack_handle."""
         text = self._file.read_text() if self._file.exists() else ""
         return [line.split("\t") for line in text.splitlines()]
 
@@ -187,7 +189,7 @@ def test_windows_close_while_nothing_comes_and_nothing_is_late(pubsub: PubSub, t
 
 def _write(request: UrlRequest, file: str, timestamp: Timestamp = beam.DoFn.TimestampParam) -> None:
     with Path(file).open("a") as lines:
-        lines.write(f"{timestamp.micros / 1e6}\t{request.url}\t{request.receipt}\n")
+        lines.write(f"{timestamp.micros / 1e6}\t{request.url}\t{request.ack_handle}\n")
 
 
 @pytest.mark.parametrize("pullers", [1, 3])
@@ -203,7 +205,7 @@ def test_a_stream_is_read_until_it_is_drained(pubsub: PubSub, tmp_path: Path, pu
     assert all(began <= float(at) <= time.time() for at, _, _ in lines[1:])
 
     assert {(m.deliveries, m.acks) for m in pubsub.messages()} == {(1, 0)}
-    acknowledge(receipt for _, _, receipt in lines)
+    acknowledge(ack_handle for _, _, ack_handle in lines)
     assert {(m.deliveries, m.acks) for m in pubsub.messages()} == {(1, 1)}
 
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from transforms.fetch import Missed
+from transforms.fetch import NoPage
 from transforms.schema.records import Page
 
-Fetch = Callable[..., list[Page | Missed]]
+Fetch = Callable[..., list[Page | NoPage]]
 """Fetches URLs with a test's settings."""
 
 PAGE = b"<html><body><p>The old mill turns again.</p></body></html>"
@@ -29,8 +29,8 @@ class Request:
 Behaviour = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
 
 
-def answer(status: int = 200, body: bytes = PAGE, headers: Mapping[str, str] | None = None) -> Behaviour:
-    """A well-formed answer. Headers given replace those of their name; ``Content-Type`` is HTML unless given."""
+def respond(status: int = 200, body: bytes = PAGE, headers: Mapping[str, str] | None = None) -> Behaviour:
+    """A well-formed response. Headers given replace those of their name; ``Content-Type`` is HTML unless given."""
 
     async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
         known = {"Content-Type": "text/html", "Content-Length": str(len(body)), **(headers or {})}
@@ -57,11 +57,11 @@ def raw(*pieces: bytes, pause: float = 0.0, abort: bool = False) -> Behaviour:
 
 
 def slow(seconds: float, behaviour: Behaviour | None = None) -> Behaviour:
-    """Waits before the answer."""
+    """Waits before the response."""
 
     async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(seconds)
-        await (behaviour or answer())(request, writer)
+        await (behaviour or respond())(request, writer)
 
     return behave
 
@@ -154,5 +154,5 @@ class Server:
         path = request.path.partition("?")[0]
         script = self._scripts.get((request.host, path)) or self._scripts.get((None, path))
         if not script:
-            return answer(404) if path == "/robots.txt" else answer()
+            return respond(404) if path == "/robots.txt" else respond()
         return script.pop(0) if len(script) > 1 else script[0]

@@ -11,13 +11,13 @@ from transforms.fetch.config import ARTICLE_TYPES, FEED_TYPES, FetchConfig
 from transforms.fetch.generator import fetch_pages
 from transforms.fetch.http.address_guard import is_public
 from transforms.fetch.politeness.robots import RobotsRules
-from transforms.fetch.results import Missed
+from transforms.fetch.results import NoPage
 
 __all__ = [
     "ARTICLE_TYPES",
     "FEED_TYPES",
     "FetchConfig",
-    "Missed",
+    "NoPage",
     "RobotsRules",
     "fetch_pages",
     "is_public",

@@ -48,13 +48,13 @@ class FetchConfig(BaseModel):
         default=False,
         description="Whether pages that a site reserves from text and data mining are skipped, reason opted_out: by "
         "X-Robots-Tag or robots meta tag (noai), by tdm-reservation as header or meta tag, or by "
-        "/.well-known/tdmrep.json, which is asked for then. What a page's own answer says is recorded in any case.",
+        "/.well-known/tdmrep.json, which is asked for then. What a page's own response says is recorded in any case.",
     )
     delay_seconds: Seconds = Field(
         default=1.0,
         description="Least time between the end of a request to a host and the beginning of the next, robots.txt and "
         "redirects included. A longer Crawl-delay, Request-rate or Retry-After of the site wins; each 429 or 503 "
-        "doubles it, up to 16 times, and each good answer halves it again.",
+        "doubles it, up to 16 times, and each good response halves it again.",
     )
     jitter: float = Field(
         default=0.2, ge=0, le=10, description="Share of the delay that is added at random, at most: 0.2 is up to 20 %."
@@ -113,7 +113,7 @@ class FetchConfig(BaseModel):
         description="How many times its size on the wire a body over 1 MiB may have once unpacked.",
     )
     max_header_bytes: int = Field(default=32_768, ge=1024, le=2**20, description="Longest single header line.")
-    max_headers: int = Field(default=128, ge=16, le=10_000, description="How many header lines an answer may have.")
+    max_headers: int = Field(default=128, ge=16, le=10_000, description="How many header lines an response may have.")
     max_redirects: int = Field(default=10, ge=0, le=50, description="How many redirects are followed.")
     concurrency: int = Field(
         default=128, ge=1, le=10_000, description="How many requests are under way at once in one worker process."
@@ -122,7 +122,7 @@ class FetchConfig(BaseModel):
         default=32,
         ge=1,
         le=10_000,
-        description="Into how many groups the hosts are dealt; one worker has whole groups. On this machine there "
+        description="Into how many groups the hosts are assigned; one worker has whole groups. On this machine there "
         "is one for each worker.",
     )
     allowed_ports: frozenset[Annotated[int, Field(ge=1, le=65_535)]] = Field(

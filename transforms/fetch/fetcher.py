@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 from urllib.parse import urljoin
 
-from transforms.fetch.http.client import WITH_BODY, Answer
+from transforms.fetch.http.client import WITH_BODY, Response
 from transforms.fetch.politeness.host import Host, retry_after
 from transforms.fetch.politeness.robots import MAX_AGE_SECONDS, MAX_BYTES, MAX_REDIRECTS, RobotsRules
 from transforms.fetch.politeness.tdm_reservation import MAX_BYTES as MAX_TDMREP_BYTES
 from transforms.fetch.politeness.tdm_reservation import WELL_KNOWN, Head, Reservations, read_head, reserved_by_headers
 from transforms.fetch.redirects import REDIRECTS, next_url, refresh_url
-from transforms.fetch.results import Missed, Progress, distinct, is_twin, missed, not_modified, page
+from transforms.fetch.results import NoPage, Progress, distinct, is_same_page, no_page, not_modified, page
 from transforms.fetch.session import Session
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Page, UrlRequest
@@ -46,7 +46,7 @@ _MAX_VALIDATOR = 1_000
 
 _T = TypeVar("_T")
 
-Deliver = Callable[[Page | Missed], Awaitable[None]]
+Deliver = Callable[[Page | NoPage], Awaitable[None]]
 """Takes one result; it may wait until there is a place for it."""
 
 
@@ -57,17 +57,17 @@ class Fetcher:
         session: the connections, and what is known of each host.
         accept: content types whose pages are read; others are ``unsupported_type``.
         deliver: gets one result for each distinct ``article_id``, as they come.
-        patience: seconds after which a request is given up, waiting included; None: its own limits decide.
+        max_queue_seconds: seconds after which a request is given up, waiting included; None: its own limits decide.
     """
 
     def __init__(
-        self, session: Session, accept: frozenset[str], deliver: Deliver, patience: float | None = None
+        self, session: Session, accept: frozenset[str], deliver: Deliver, max_queue_seconds: float | None = None
     ) -> None:
         self._session = session
         self._config = session.config
         self._accept = accept
         self._deliver = deliver
-        self._patience = patience
+        self._max_queue_seconds = max_queue_seconds
 
     async def run(self, requests: Iterable[UrlRequest]) -> None:
         """Fetches all requests; cancelling it ends every request that is under way."""
@@ -99,17 +99,19 @@ class Fetcher:
         try:
             url = normal_url(request.url)
             await asyncio.wait_for(
-                self._tried(lambda: self._attempt(request, url, progress, last), progress), self._patience
+                self._tried(lambda: self._attempt(request, url, progress, last), progress), self._max_queue_seconds
             )
         except Rejected as refused:
-            await self._deliver(missed(request, refused, progress))
+            await self._deliver(no_page(request, refused, progress))
         except asyncio.TimeoutError:
             # One that was never asked waited for its host's pace alone.
             reason = Reason.TIMEOUT if progress.attempts else Reason.HOST_BUDGET
-            given_up = Rejected(reason, f"There was no answer within {self._patience:,.0f} s, waiting included.")
-            await self._deliver(missed(request, given_up, progress))
+            given_up = Rejected(
+                reason, f"There was no response within {self._max_queue_seconds:,.0f} s, waiting included."
+            )
+            await self._deliver(no_page(request, given_up, progress))
         except Exception as error:  # noqa: BLE001 - a fault of ours costs this URL, never the run
-            await self._deliver(missed(request, Rejected.of_fault(error), progress))
+            await self._deliver(no_page(request, Rejected.of_fault(error), progress))
 
     async def _tried(self, act: Callable[[], Awaitable[_T]], progress: Progress) -> _T:
         """Does something until it succeeds, fails for good, or attempts or time are used up."""
@@ -143,39 +145,39 @@ class Fetcher:
             async with self._session.turn(host):
                 progress.attempts += not counted
                 counted = True
-                answer = await self._get(host, url, progress, self._accept, last=last, headers=validators)
-                if answer.status == 304 and validators:
-                    await self._deliver(not_modified(request, answer, progress))
+                response = await self._get(host, url, progress, self._accept, last=last, headers=validators)
+                if response.status == 304 and validators:
+                    await self._deliver(not_modified(request, response, progress))
                     return
-                head = self._head(answer)
-                refresh = None if refreshed else refresh_url(answer, head, seen)
-                if answer.status not in REDIRECTS and refresh is None:
-                    reserved = self._reserved(host, answer, head)
+                head = self._head(response)
+                refresh = None if refreshed else refresh_url(response, head, seen)
+                if response.status not in REDIRECTS and refresh is None:
+                    reserved = self._reserved(host, response, head)
                     # It waits for its place here, with its slot, so that bodies cannot pile up.
-                    await self._deliver(page(request, answer, progress, reserved))
+                    await self._deliver(page(request, response, progress, reserved))
                     return
             refreshed = refreshed or refresh is not None
-            url = refresh or next_url(answer, seen, self._config.max_redirects)
+            url = refresh or next_url(response, seen, self._config.max_redirects)
             seen.add(url)
             progress.final_url = url
 
-    def _head(self, answer: Answer) -> Head:
-        if not answer.body or "html" not in answer.headers.get("Content-Type", "html").lower():
+    def _head(self, response: Response) -> Head:
+        if not response.body or "html" not in response.headers.get("Content-Type", "html").lower():
             return Head()
-        return read_head(answer.body, self._config.robots_token)
+        return read_head(response.body, self._config.robots_token)
 
-    def _reserved(self, host: Host, answer: Answer, head: Head) -> bool | None:
+    def _reserved(self, host: Host, response: Response, head: Head) -> bool | None:
         """Whether a page is reserved, by the strictest of what was said; None when nothing was.
 
         Raises:
             Rejected: ``opted_out``, when it is and the configuration obeys that.
         """
-        said = [reserved_by_headers(answer.headers, self._config.robots_token), head.reserved]
+        said = [reserved_by_headers(response.headers, self._config.robots_token), head.reserved]
         if isinstance(host.reservations, Reservations):
-            said.append(host.reservations.reserved(answer.url))
+            said.append(host.reservations.reserved(response.url))
         reserved = max((word for word in said if word is not None), default=None)
         if reserved and self._config.obey_opt_outs:
-            raise Rejected(Reason.OPTED_OUT, f"{answer.url} is reserved from text and data mining.")
+            raise Rejected(Reason.OPTED_OUT, f"{response.url} is reserved from text and data mining.")
         return reserved
 
     async def _ask_host(self, host: Host, url: str, progress: Progress) -> None:
@@ -204,8 +206,8 @@ class Fetcher:
         progress = Progress()
 
         async def read() -> RobotsRules:
-            answer = await self._followed(urljoin(url, "/robots.txt"), progress, MAX_BYTES, cut=True)
-            return RobotsRules.parse(answer.body, answer.status, self._config.robots_token)
+            response = await self._followed(urljoin(url, "/robots.txt"), progress, MAX_BYTES, cut=True)
+            return RobotsRules.parse(response.body, response.status, self._config.robots_token)
 
         try:
             rules = await self._tried(read, progress)
@@ -228,10 +230,10 @@ class Fetcher:
         progress = Progress()
 
         async def read() -> Reservations:
-            answer = await self._followed(target, progress, MAX_TDMREP_BYTES)
-            if answer.status == 429 or answer.status >= 500:
-                raise Rejected(Reason.HTTP_5XX, f"{answer.url} answers with status {answer.status}.")
-            return Reservations.parse(answer.body if answer.status in WITH_BODY else b"")
+            response = await self._followed(target, progress, MAX_TDMREP_BYTES)
+            if response.status == 429 or response.status >= 500:
+                raise Rejected(Reason.HTTP_5XX, f"{response.url} answers with status {response.status}.")
+            return Reservations.parse(response.body if response.status in WITH_BODY else b"")
 
         try:
             return await self._tried(read, progress)
@@ -240,17 +242,17 @@ class Fetcher:
                 return Rejected(refused.reason, f"{WELL_KNOWN} could not be had. {refused.message}")
             return Reservations([])
 
-    async def _followed(self, url: str, progress: Progress, limit: int, *, cut: bool = False) -> Answer:
+    async def _followed(self, url: str, progress: Progress, limit: int, *, cut: bool = False) -> Response:
         """What comes for a URL of the host's own, such as robots.txt, redirects followed."""
         seen = {url}
         progress.hops = 0
         while True:
             host = self._session.host(url)
             async with self._session.turn(host):
-                answer = await self._get(host, url, progress, limit=limit, cut=cut)
-            if answer.status not in REDIRECTS:
-                return answer
-            url = next_url(answer, seen, MAX_REDIRECTS)
+                response = await self._get(host, url, progress, limit=limit, cut=cut)
+            if response.status not in REDIRECTS:
+                return response
+            url = next_url(response, seen, MAX_REDIRECTS)
             seen.add(url)
             progress.hops += 1
 
@@ -265,21 +267,21 @@ class Fetcher:
         cut: bool = False,
         last: bool = False,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Asks once, as `Client.get` does, and keeps account of it."""
         client = self._session.client
         try:
-            answer = await self._session.answer(
+            response = await self._session.answer(
                 client.get(url, accept, limit=limit, cut=cut, last=last, headers=headers)
             )
         except Rejected as refused:
             host.refused(refused.reason)
             raise
-        progress.status, progress.final_url, progress.elapsed_ms = answer.status, answer.url, answer.elapsed_ms
-        if answer.status in (429, 503):
-            progress.retry_after = retry_after(answer.headers.get("Retry-After", ""))
-        host.answered(answer.status, progress.retry_after)
-        return answer
+        progress.status, progress.final_url, progress.elapsed_ms = response.status, response.url, response.elapsed_ms
+        if response.status in (429, 503):
+            progress.retry_after = retry_after(response.headers.get("Retry-After", ""))
+        host.answered(response.status, progress.retry_after)
+        return response
 
 
 def _said(word: _T | Rejected | None, progress: Progress) -> _T:
@@ -297,7 +299,7 @@ def _said(word: _T | Rejected | None, progress: Progress) -> _T:
 
 def _validators(request: UrlRequest, url: str) -> dict[str, str]:
     """The headers that make a request for a URL conditional (RFC 9110, section 13.1)."""
-    if not is_twin(request, url):
+    if not is_same_page(request, url):
         return {}
     known = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
     return {

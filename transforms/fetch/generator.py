@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from transforms.fetch.config import ARTICLE_TYPES, FetchConfig
 from transforms.fetch.fetcher import Fetcher
-from transforms.fetch.results import Missed
+from transforms.fetch.results import NoPage
 from transforms.fetch.session import Session
 from transforms.schema.records import Page, UrlRequest
 from transforms.schema.urls import host_of
@@ -17,7 +17,7 @@ from transforms.schema.urls import host_of
 _PLACES = 16
 _WAKE_SECONDS = 0.5
 
-_Result = Page | Missed | BaseException | None
+_Result = Page | NoPage | BaseException | None
 
 
 def fetch_pages(
@@ -25,9 +25,9 @@ def fetch_pages(
     config: FetchConfig,
     accept: frozenset[str] = ARTICLE_TYPES,
     *,
-    lasting: bool = False,
-    patience: float | None = None,
-) -> Generator[Page | Missed, None, None]:
+    persistent: bool = False,
+    max_queue_seconds: float | None = None,
+) -> Generator[Page | NoPage, None, None]:
     """Fetches requests, and yields each result as it comes: a page, or why there is none.
 
     At most a few pages wait for the consumer; while it is busy, no more are fetched. Closing the generator, or an
@@ -38,19 +38,20 @@ def fetch_pages(
         requests: what to ask for; several with one ``article_id`` are one.
         config: the stage's settings.
         accept: content types whose pages are read; others are ``unsupported_type``.
-        lasting: keep connections, robots.txt and each host's pace for the next call of this process, and share them
+        persistent: keep connections, robots.txt and each host's pace for the next call of this process, and share them
             with calls of other threads: what a stream needs, which fetches a little at a time and without end.
-        patience: seconds after which a request is given up (``timeout``, or ``host_budget`` for one whose host's pace
+        max_queue_seconds: seconds after which a request is given up (``timeout``, or ``host_budget`` for one whose
+        host's pace
             left it no turn); None: only the limits of `config` hold.
 
     Yields:
-        One result for each distinct ``article_id``. No exception for a request's failure: it is a `Missed`.
+        One result for each distinct ``article_id``. No exception for a request's failure: it is a `NoPage`.
     """
     todo = list(requests)
     if not todo:
         return
-    with _lasting_loop(config) if lasting else _own_loop(config) as loop:
-        job = _Job(loop, todo, accept, patience)
+    with _lasting_loop(config) if persistent else _own_loop(config) as loop:
+        job = _Job(loop, todo, accept, max_queue_seconds)
         try:
             while (result := _next(job.results)) is not None:
                 if isinstance(result, BaseException):
@@ -61,8 +62,8 @@ def fetch_pages(
             job.stop()
 
 
-def pace_of(url: str, config: FetchConfig) -> float:
-    """Seconds between two requests to a URL's host, as far as ``lasting`` calls of this process know."""
+def request_interval(url: str, config: FetchConfig) -> float:
+    """Seconds between two requests to a URL's host, as far as ``persistent`` calls of this process know."""
     with _lasting_loop(config) as loop:
         return loop.session.pace(host_of(url))
 
@@ -81,10 +82,10 @@ def _next(results: queue.SimpleQueue[_Result]) -> _Result:
 class _Loop(threading.Thread):
     """A thread with an event loop and its session."""
 
-    def __init__(self, config: FetchConfig, *, is_lasting: bool) -> None:
+    def __init__(self, config: FetchConfig, *, is_persistent: bool) -> None:
         super().__init__(name="fetch", daemon=True)
         self.config = config
-        self._is_lasting = is_lasting
+        self._is_persistent = is_persistent
         self._opened: Future[tuple[asyncio.AbstractEventLoop, Session, asyncio.Event]] = Future()
         self.start()
 
@@ -105,7 +106,7 @@ class _Loop(threading.Thread):
 
     async def _main(self) -> None:
         closed = asyncio.Event()
-        async with Session(self.config, is_lasting=self._is_lasting) as session:
+        async with Session(self.config, is_persistent=self._is_persistent) as session:
             self._opened.set_result((asyncio.get_running_loop(), session, closed))
             await closed.wait()
 
@@ -119,7 +120,7 @@ class _Loop(threading.Thread):
 
 @contextmanager
 def _own_loop(config: FetchConfig) -> Iterator[_Loop]:
-    loop = _Loop(config, is_lasting=False)
+    loop = _Loop(config, is_persistent=False)
     try:
         yield loop
     finally:
@@ -136,13 +137,13 @@ def _lasting_loop(config: FetchConfig) -> Iterator[_Loop]:
     with _LASTING_LOCK:
         loop = next((loop for loop in _LASTING if loop.config == config and loop.is_alive()), None)
         if loop is None:
-            loop = _Loop(config, is_lasting=True)
+            loop = _Loop(config, is_persistent=True)
             _LASTING.append(loop)
     yield loop
 
 
 def end_lasting() -> None:
-    """Ends what ``lasting`` calls keep in this process; none of them may be under way."""
+    """Ends what ``persistent`` calls keep in this process; none of them may be under way."""
     with _LASTING_LOCK:
         while _LASTING:
             _LASTING.pop().close()
@@ -152,9 +153,9 @@ class _Job:
     """One call. `results` ends with None, or with the exception that ended the call."""
 
     def __init__(
-        self, loop: _Loop, requests: Sequence[UrlRequest], accept: frozenset[str], patience: float | None
+        self, loop: _Loop, requests: Sequence[UrlRequest], accept: frozenset[str], max_queue_seconds: float | None
     ) -> None:
-        self._loop, self._requests, self._accept, self._patience = loop, requests, accept, patience
+        self._loop, self._requests, self._accept, self._max_queue_seconds = loop, requests, accept, max_queue_seconds
         self._ended = threading.Event()
         self.results: queue.SimpleQueue[_Result] = queue.SimpleQueue()
         loop.loop.call_soon_threadsafe(self._begin)
@@ -166,13 +167,13 @@ class _Job:
     async def _run(self) -> None:
         self._places = asyncio.Semaphore(_PLACES)
         try:
-            await Fetcher(self._loop.session, self._accept, self._deliver, self._patience).run(self._requests)
+            await Fetcher(self._loop.session, self._accept, self._deliver, self._max_queue_seconds).run(self._requests)
         except BaseException as error:  # noqa: BLE001 - it is raised where the results are read
             self.results.put(error)
         else:
             self.results.put(None)
 
-    async def _deliver(self, result: Page | Missed) -> None:
+    async def _deliver(self, result: Page | NoPage) -> None:
         await self._places.acquire()
         self.results.put(result)
 

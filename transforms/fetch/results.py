@@ -1,4 +1,4 @@
-"""Requests and answers as records: which request stands for its twins, and the ledger row of each end."""
+"""Requests and answers as records: which request stands for its duplicates, and the ledger row of each end."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from transforms.fetch.http.client import WITH_BODY, Answer
+from transforms.fetch.http.client import WITH_BODY, Response
 from transforms.schema.failures import Reason, Rejected, failure_of
 from transforms.schema.records import Failure, Fetch, Outcome, Page, UrlRequest, content_hash
 from transforms.schema.urls import canonical_url, domain_of, url_id, without_secrets
@@ -15,11 +15,8 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?([0-9]{1,9})")
 _SKIPPED = frozenset({Reason.CANCELLED, Reason.HOST_BUDGET, Reason.OPTED_OUT, Reason.ROBOTS, Reason.ROBOTS_UNREACHABLE})
 
 
-class Missed(NamedTuple):
-    """A request that brought no page: its ledger row, and for one that failed the failure.
-
-    There is none for a URL that was skipped, and for one whose page is as it was (``not_modified``).
-    """
+class NoPage(NamedTuple):
+    """The rows of a request without a page. A skipped or not modified URL has no failure."""
 
     fetch: Fetch
     failure: Failure | None
@@ -29,7 +26,7 @@ class Missed(NamedTuple):
 
 @dataclass(slots=True)
 class Progress:
-    """How far one URL has come, over all its attempts."""
+    """State of one URL over all its attempts."""
 
     attempts: int = 0
     hops: int = 0
@@ -38,11 +35,11 @@ class Progress:
     elapsed_ms: int | None = None
     retry_after: float = 0.0
     settled: bool = False
-    """Whether the host's own word has decided, so that another attempt would change nothing."""
+    """Whether the refusal holds for the whole host, so that another attempt would change nothing."""
 
 
 def distinct(requests: Iterable[UrlRequest]) -> list[UrlRequest]:
-    """One request for each ``article_id``: the one that knows most of the article, then https before http."""
+    """Keep one request for each ``article_id``: the one with most metadata, then https before http."""
     best: dict[str, UrlRequest] = {}
     for request in requests:
         other = best.get(request.article_id)
@@ -51,84 +48,84 @@ def distinct(requests: Iterable[UrlRequest]) -> list[UrlRequest]:
 
 
 def _rank(request: UrlRequest) -> tuple[bool, bool, bool, str, str]:
-    untold = request.published_at is None, request.title is None
-    return *untold, not request.url.startswith("https:"), request.url, request.source
+    missing = request.published_at is None, request.title is None
+    return *missing, not request.url.startswith("https:"), request.url, request.source
 
 
-def is_twin(request: UrlRequest, url: str) -> bool:
-    """Whether a URL is a request's own page, in whichever spelling.
+def is_same_page(request: UrlRequest, url: str) -> bool:
+    """Whether a URL is the page that was requested, in any spelling.
 
-    Validators hold for one page: kept or sent for a redirect that leads to another, that one's age would answer for it.
+    Validators belong to one page; a redirect target with other content must neither store nor receive them.
     """
     return url_id(canonical_url(url)) == url_id(request.url)
 
 
-def page(request: UrlRequest, answer: Answer, progress: Progress, reserved: bool | None) -> Page:
-    """The page that an answer brings.
+def page(request: UrlRequest, response: Response, progress: Progress, reserved: bool | None) -> Page:
+    """Make the page of a response.
 
     Raises:
-        Rejected: it brings none, by its status or its size.
+        Rejected: the status is not one of a page, or the body is empty.
     """
-    status = answer.status
+    status = response.status
     if status not in WITH_BODY:
-        raise Rejected(_status_reason(status), f"{answer.url} answers with status {status}.")
-    if not answer.body:
-        raise Rejected(Reason.EMPTY_BODY, f"{answer.url} answers with a body of no bytes.")
-    own = is_twin(request, answer.url)
+        raise Rejected(_status_reason(status), f"{response.url} returned status {status}.")
+    if not response.body:
+        raise Rejected(Reason.EMPTY_BODY, f"{response.url} returned an empty body.")
+    own = is_same_page(request, response.url)
     row = replace(
         _row(request, "ok", progress),
-        etag=_header(answer, "ETag") if own else None,
-        last_modified=_header(answer, "Last-Modified") if own else None,
-        body_hash=content_hash(answer.body),
-        bytes=len(answer.body),
+        etag=_header(response, "ETag") if own else None,
+        last_modified=_header(response, "Last-Modified") if own else None,
+        body_hash=content_hash(response.body),
+        bytes=len(response.body),
     )
-    content_type = _header(answer, "Content-Type") or ""
+    content_type = _header(response, "Content-Type") or ""
     return Page(
         request=request,
         fetch=row,
-        body=answer.body,
+        body=response.body,
         content_type=content_type,
         tdm_reserved=reserved,
-        fresh_seconds=_fresh_seconds(answer),
+        fresh_seconds=_fresh_seconds(response),
     )
 
 
-def not_modified(request: UrlRequest, answer: Answer, progress: Progress) -> Missed:
-    """What a 304 that was asked for means: all that an earlier run knows of the URL still holds."""
+def not_modified(request: UrlRequest, response: Response, progress: Progress) -> NoPage:
+    """Make the row of a 304 response to a conditional request: the page has not changed since an earlier run."""
     row = replace(
         _row(request, "not_modified", progress),
-        etag=_header(answer, "ETag") or request.etag,
-        last_modified=_header(answer, "Last-Modified") or request.last_modified,
+        etag=_header(response, "ETag") or request.etag,
+        last_modified=_header(response, "Last-Modified") or request.last_modified,
         text_hash=request.text_hash,
     )
-    return Missed(row, None, _fresh_seconds(answer))
+    return NoPage(row, None, _fresh_seconds(response))
 
 
-def missed(request: UrlRequest, refused: Rejected, progress: Progress) -> Missed:
-    """A URL that was skipped or failed, with the reason."""
+def no_page(request: UrlRequest, refused: Rejected, progress: Progress) -> NoPage:
+    """Make the rows of a URL that was skipped or failed."""
     outcome: Outcome = "skipped" if refused.reason in _SKIPPED else "failed"
     row = replace(_row(request, outcome, progress), reason=refused.reason.value, retriable=refused.reason.retriable)
     if outcome == "skipped":
-        return Missed(row, None)
+        return NoPage(row, None)
     message = without_secrets(refused.message)
-    return Missed(row, failure_of(row, "fetch", refused.reason, message, row.fetched_at))
+    return NoPage(row, failure_of(row, "fetch", refused.reason, message, row.fetched_at))
 
 
 def _row(request: UrlRequest, outcome: Outcome, progress: Progress) -> Fetch:
-    # A feed's address comes of the configuration, which may hold a key; no run reads it in the ledger.
-    told = without_secrets if request.source == "listing" else str
+    # The address of a feed comes from the configuration and may hold a key.
+    shown = without_secrets if request.source == "listing" else str
     return Fetch(
-        url=told(request.url),
+        url=shown(request.url),
         article_id=request.article_id,
         domain=domain_of(request.url),
         outcome=outcome,
         http_status=progress.status,
         attempts=progress.attempts,
-        final_url=told(progress.final_url) if progress.final_url else None,
+        final_url=shown(progress.final_url) if progress.final_url else None,
         elapsed_ms=progress.elapsed_ms,
         source=request.source,
         fetched_at=datetime.now(timezone.utc),
-        receipt=request.receipt,
+        ack_handle=request.ack_handle,
     )
 
 
@@ -142,13 +139,13 @@ def _status_reason(status: int) -> Reason:
     return Reason.HTTP_5XX if status >= 500 else Reason.HTTP_UNEXPECTED
 
 
-def _fresh_seconds(answer: Answer) -> float | None:
-    """For how long an answer says that it is fresh (Cache-Control: max-age, RFC 9111, section 5.2.2.1)."""
-    said = answer.headers.get("Cache-Control", "").lower()
-    match = _MAX_AGE.search(said)
-    return float(match[1]) if match and "no-cache" not in said and "no-store" not in said else None
+def _fresh_seconds(response: Response) -> float | None:
+    """Seconds that a response is fresh (Cache-Control: max-age, RFC 9111, section 5.2.2.1); None when not stated."""
+    control = response.headers.get("Cache-Control", "").lower()
+    match = _MAX_AGE.search(control)
+    return float(match[1]) if match and "no-cache" not in control and "no-store" not in control else None
 
 
-def _header(answer: Answer, name: str) -> str | None:
-    value = answer.headers.get(name)
+def _header(response: Response, name: str) -> str | None:
+    value = response.headers.get(name)
     return None if value is None else value.encode("utf-8", "replace").decode()

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from transforms.fetch.config import FetchConfig
-from transforms.fetch.http.client import Answer, Client
+from transforms.fetch.http.client import Client, Response
 from transforms.fetch.politeness.host import Host
 from transforms.runtime.drain import is_draining
 from transforms.schema.failures import Reason, Rejected
@@ -28,17 +28,17 @@ class Session:
 
     Args:
         config: the stage's settings.
-        is_lasting: it serves a stream, so that budgets are renewed and what is known of hosts is forgotten in time.
+        is_persistent: it serves a stream, so that budgets are renewed and what is known of hosts is forgotten in time.
     """
 
-    def __init__(self, config: FetchConfig, *, is_lasting: bool = False) -> None:
+    def __init__(self, config: FetchConfig, *, is_persistent: bool = False) -> None:
         self.config = config
         self.client = Client(config)
-        self._is_lasting = is_lasting
+        self._is_persistent = is_persistent
         self._slots = asyncio.Semaphore(config.concurrency)
         self._hosts: dict[str, Host] = {}
         self._draining = asyncio.Event()
-        self._asking: set[asyncio.Task[Answer]] = set()
+        self._asking: set[asyncio.Task[Response]] = set()
 
     async def __aenter__(self) -> "Session":
         await self.client.__aenter__()
@@ -66,10 +66,10 @@ class Session:
         name = host_of(url)
         host = self._hosts.get(name)
         if host is None:
-            if self._is_lasting and len(self._hosts) >= _MOST_HOSTS:
+            if self._is_persistent and len(self._hosts) >= _MOST_HOSTS:
                 self._forget()
             host = self._hosts[name] = Host(self.config)
-        elif self._is_lasting and time.monotonic() - host.renewed_at > RENEWED_SECONDS:
+        elif self._is_persistent and time.monotonic() - host.renewed_at > RENEWED_SECONDS:
             host.renew()
         return host
 
@@ -121,8 +121,8 @@ class Session:
         if self._draining.is_set():
             raise Rejected(Reason.CANCELLED, "The run was stopped before this URL's turn.")
 
-    async def answer(self, asking: Coroutine[Any, Any, Answer]) -> Answer:
-        """Waits for an answer, which a drain ends.
+    async def answer(self, asking: Coroutine[Any, Any, Response]) -> Response:
+        """Waits for an response, which a drain ends.
 
         Raises:
             Rejected: by the request itself; ``cancelled``, when the drain ended it.
@@ -135,5 +135,5 @@ class Session:
             self._asking.discard(task)
             task.cancel()
         if task.cancelled():
-            raise Rejected(Reason.CANCELLED, "The run was stopped before this URL's answer came.")
+            raise Rejected(Reason.CANCELLED, "The run was stopped before this URL's response came.")
         return task.result()

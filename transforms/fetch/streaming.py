@@ -1,19 +1,20 @@
-"""Fetching from a stream: each site has its turns, by state and timers of its own.
+"""Fetch pages of a stream: one rate-limited queue for each site, in keyed state with timers.
 
-A bundle of a stream holds a few requests of a few sites. Were each fetched when its bundle ends, as a run does it, a
-site that asks for a long delay would hold up all others of its bundle, and what is known of a host would be forgotten
-with the bundle. So requests wait in the state of their site, a timer gives it turns, and a turn takes only as many as
-its pace lets through in `TURN_SECONDS`; the process keeps connections, robots.txt and each host's clock from turn to
-turn (``fetch_pages(lasting=True)``). A runner has one worker at a time for a key, so one worker talks to a site.
+A bundle of a stream holds a few requests of a few sites. If each were fetched when its bundle ends, as in batch, a site
+with a long delay would hold up all others of its bundle, and the politeness state of a host would be lost with the
+bundle. Instead, requests wait in the keyed state of their site. A timer fires about once a second and fetches as many
+requests as the site's request interval allows in `SLICE_SECONDS`; the process keeps connections, robots.txt and the
+rate limit of each host between timers (``fetch_pages(persistent=True)``). A runner processes a key on one worker at a
+time, so one worker talks to a site.
 
-A timer holds the watermark at the time of the last turn, and a page carries the time of its fetch: so no page is late,
-also when the sources have ended, and a site with a long queue does not hold up the windows of all others.
+A timer holds the watermark at the time of the last slice, and a page carries the time of its fetch. So no page is late,
+also after the sources have ended, and a site with a long queue does not hold up the windows of other sites.
 """
 
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.coders import FloatCoder, TupleCoder
@@ -26,108 +27,114 @@ from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.fetch.config import FetchConfig
-from transforms.fetch.generator import fetch_pages, pace_of
-from transforms.fetch.results import Missed, Progress, missed
+from transforms.fetch.generator import fetch_pages, request_interval
+from transforms.fetch.results import NoPage, Progress, no_page
 from transforms.runtime.drain import is_draining
 from transforms.runtime.metrics import count
 from transforms.schema.coders import RecordCoder
 from transforms.schema.failures import Reason, Rejected
-from transforms.schema.records import Page, UrlRequest
+from transforms.schema.records import Failure, Fetch, Page, UrlRequest
 
-TURN_SECONDS = 5.0
-"""How long a site's turn lasts at its pace, which is how long others may have to wait for it."""
-ANSWER_SECONDS = 30.0
-"""How long a request may last once its turn began, which is how long it may hold up a window."""
+SLICE_SECONDS = 5.0
+"""Time that a site's requests of one timer may take at its request interval: how long other sites may have to wait."""
+RESPONSE_SECONDS = 30.0
+"""Maximum time of a request once it was taken from the queue: how long it may hold up a window."""
 
 _MOST_AT_ONCE = 100
 _MILLISECONDS = Metrics.distribution("fetch", "elapsed_ms")
 
-_Waiting = tuple[float, UrlRequest]
-"""A request and when it came, in seconds since 1970."""
+_Queued = tuple[float, UrlRequest]
+"""A request with its time of arrival, in seconds since 1970."""
+
+TaggedFetch: TypeAlias = TaggedOutput[Literal["fetches"], Fetch]
+TaggedFailure: TypeAlias = TaggedOutput[Literal["failures"], Failure]
 
 
-class FetchInTurns(beam.DoFn):
-    """Asks for pages of a stream: (site, UrlRequest) -> Page, and the outputs ``fetches`` and ``failures``.
+class FetchStream(beam.DoFn):
+    """Fetch pages of a stream: (site, UrlRequest) -> Page, and the tagged outputs ``fetches`` and ``failures``.
 
     Args:
         config: the stage's settings.
-        accept: content types whose pages are read.
-        patience: seconds that a request waits for its site; one that waited for longer, or would have to, is skipped,
-            ``host_budget``. So what waits for a site is bounded.
+        accept: content types whose bodies are read.
+        max_queue_seconds: maximum time that a request waits for its site. A request that waited longer, or that would
+            have to, is skipped with reason ``host_budget``, which bounds the queue of each site.
     """
 
-    WAITING = BagStateSpec("waiting", TupleCoder((FloatCoder(), RecordCoder(UrlRequest))))
-    TURN = TimerSpec("turn", TimeDomain.REAL_TIME)
+    QUEUE = BagStateSpec("waiting", TupleCoder((FloatCoder(), RecordCoder(UrlRequest))))
+    NEXT_SLICE = TimerSpec("turn", TimeDomain.REAL_TIME)
 
-    def __init__(self, config: FetchConfig, accept: frozenset[str], patience: float) -> None:
-        self._config, self._accept, self._patience = config, accept, patience
+    def __init__(self, config: FetchConfig, accept: frozenset[str], max_queue_seconds: float) -> None:
+        self._config, self._accept, self._max_queue_seconds = config, accept, max_queue_seconds
 
     def start_bundle(self) -> None:
-        self._asked: list[UrlRequest] = []
+        self._due: list[UrlRequest] = []
         self._overdue: list[UrlRequest] = []
 
     def process(
         self,
         element: tuple[str, UrlRequest],
-        waiting: "beam.transforms.userstate.AccumulatingRuntimeState" = beam.DoFn.StateParam(WAITING),  # noqa: B008 - Beam's way
-        turn: "beam.transforms.userstate.RuntimeTimer" = beam.DoFn.TimerParam(TURN),  # noqa: B008
-    ) -> None:
+        queue: "beam.transforms.userstate.AccumulatingRuntimeState" = beam.DoFn.StateParam(QUEUE),  # noqa: B008 - Beam's way
+        timer: "beam.transforms.userstate.RuntimeTimer" = beam.DoFn.TimerParam(NEXT_SLICE),  # noqa: B008
+    ) -> Iterator[Page | TaggedFetch | TaggedFailure]:
         now = time.time()
-        waiting.add((now, element[1]))
-        turn.set(_next_second(now))
+        queue.add((now, element[1]))
+        timer.set(_next_second(now))
+        return iter(())
 
-    @on_timer(TURN)  # type: ignore[untyped-decorator]
-    def take_turn(
+    @on_timer(NEXT_SLICE)  # type: ignore[untyped-decorator]
+    def take_slice(
         self,
-        waiting: "beam.transforms.userstate.AccumulatingRuntimeState" = beam.DoFn.StateParam(WAITING),  # noqa: B008
-        turn: "beam.transforms.userstate.RuntimeTimer" = beam.DoFn.TimerParam(TURN),  # noqa: B008
+        queue: "beam.transforms.userstate.AccumulatingRuntimeState" = beam.DoFn.StateParam(QUEUE),  # noqa: B008
+        timer: "beam.transforms.userstate.RuntimeTimer" = beam.DoFn.TimerParam(NEXT_SLICE),  # noqa: B008
     ) -> None:
         now = time.time()
-        queue: list[_Waiting] = sorted(waiting.read(), key=lambda entry: entry[0])
-        waiting.clear()
-        first = sum(now - since > self._patience for since, _ in queue)
-        last = first + self._most_waiting(queue[-1][1].url) if queue else first
-        rest = queue[first:last]
-        overdue = [request for _, request in (*queue[:first], *queue[last:])]
-        most = len(rest) if is_draining() or not rest else self._at_once(rest[0][1].url)
-        self._overdue += overdue
-        self._asked += [request for _, request in rest[:most]]
-        for entry in rest[most:]:
-            waiting.add(entry)
-        if rest[most:]:
-            _hold_from(turn, now)
-            turn.set(_next_second(now))
+        queued: list[_Queued] = sorted(queue.read(), key=lambda entry: entry[0])
+        queue.clear()
+        first = sum(now - since > self._max_queue_seconds for since, _ in queued)
+        last = first + self._queue_limit(queued[-1][1].url) if queued else first
+        rest = queued[first:last]
+        self._overdue += [request for _, request in (*queued[:first], *queued[last:])]
+        taken = len(rest) if is_draining() or not rest else self._slice_size(rest[0][1].url)
+        self._due += [request for _, request in rest[:taken]]
+        for entry in rest[taken:]:
+            queue.add(entry)
+        if rest[taken:]:
+            _hold_watermark_at(timer, now)
+            timer.set(_next_second(now))
 
-    def _at_once(self, url: str) -> int:
-        pace = pace_of(url, self._config)
-        return max(1, int(TURN_SECONDS / pace)) if pace else _MOST_AT_ONCE
+    def _slice_size(self, url: str) -> int:
+        interval = request_interval(url, self._config)
+        return max(1, int(SLICE_SECONDS / interval)) if interval else _MOST_AT_ONCE
 
-    def _most_waiting(self, url: str) -> int:
-        return max(1, int(self._patience / (pace_of(url, self._config) or 1 / _MOST_AT_ONCE)))
+    def _queue_limit(self, url: str) -> int:
+        return max(1, int(self._max_queue_seconds / (request_interval(url, self._config) or 1 / _MOST_AT_ONCE)))
 
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
-        message = f"The site's pace did not let us ask within {self._patience:,.0f} s (stream.patience)."
+        limit = f"{self._max_queue_seconds:,.0f} s (stream.patience)"
+        message = f"The site's request interval left no time for this URL within {limit}."
         for request in self._overdue:
-            yield from _given(missed(request, Rejected(Reason.HOST_BUDGET, message), Progress()))
-        asked = fetch_pages(self._asked, self._config, self._accept, lasting=True, patience=ANSWER_SECONDS)
-        with closing(asked) as results:
+            yield from _now(no_page(request, Rejected(Reason.HOST_BUDGET, message), Progress()))
+        fetched = fetch_pages(
+            self._due, self._config, self._accept, persistent=True, max_queue_seconds=RESPONSE_SECONDS
+        )
+        with closing(fetched) as results:
             for result in results:
-                yield from _given(result)
+                yield from _now(result)
 
 
-def _given(result: Page | Missed) -> Iterator[WindowedValue | TaggedOutput]:
-    return outputs_of(result, Timestamp.of(result.fetch.fetched_at.timestamp()), GlobalWindow())
+def _now(result: Page | NoPage) -> Iterator[WindowedValue | TaggedOutput]:
+    return tagged_outputs(result, Timestamp.of(result.fetch.fetched_at.timestamp()), GlobalWindow())
 
 
-def outputs_of(
-    result: Page | Missed, timestamp: Timestamp, window: BoundedWindow
+def tagged_outputs(
+    result: Page | NoPage, timestamp: Timestamp, window: BoundedWindow
 ) -> Iterator[WindowedValue | TaggedOutput]:
-    """What a result of a fetch is among a DoFn's outputs, ``pages`` the main one; it is counted.
+    """Convert a fetch result into the outputs of a DoFn whose main output is pages, and count it.
 
     Args:
-        result: a page, or why there is none.
-        timestamp: of what is given.
-        window: of what is given.
+        result: a page, or the rows of a request without a page.
+        timestamp: of the outputs.
+        window: of the outputs.
     """
     count("listing" if result.fetch.source == "listing" else "fetch", result.fetch.reason or result.fetch.outcome)
     if result.fetch.elapsed_ms is not None:
@@ -140,14 +147,15 @@ def outputs_of(
         yield TaggedOutput("failures", WindowedValue(result.failure, timestamp, (window,)))
 
 
-def _hold_from(turn: Any, now: float) -> None:
-    """Lets the timer that is set next hold the watermark from now on, no longer from the time of the first request.
+def _hold_watermark_at(timer: Any, now: float) -> None:
+    """Let the timer that is set next hold the watermark at `now` instead of at the time of the first request.
 
-    That is ``Timer.withOutputTimestamp`` of Beam's Java SDK, which its Python SDK lacks: it takes this attribute.
+    Beam's Python SDK has no ``Timer.withOutputTimestamp``; it reads this private attribute
+    (tests/transforms/fetch/test_streaming.py fails when that changes).
     """
-    turn._input_timestamp = Timestamp.of(now)
+    timer._input_timestamp = Timestamp.of(now)
 
 
 def _next_second(now: float) -> Timestamp:
-    """Whole seconds, so that the sites of one second share a bundle, and a file."""
+    """Round up to whole seconds, so that the sites of one second share a bundle and a file."""
     return Timestamp.of(int(now) + 1)

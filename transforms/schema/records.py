@@ -64,7 +64,7 @@ class UrlRequest:
     """Hash of the text that an earlier run extracted: the same again is no new version."""
     failed_at: datetime | None = None
     """When it was settled last, of one that is taken up again after a failure."""
-    receipt: str | None = None
+    ack_handle: str | None = None
     """By what the queue that named it is told that its row stands (`transforms.sources.streaming.pubsub.acknowledge`).
     """
 
@@ -90,7 +90,7 @@ class Fetch:
     elapsed_ms: int | None = None
     source: str
     fetched_at: datetime
-    receipt: str | None = None
+    ack_handle: str | None = None
     """That of its request; no column."""
 
 

@@ -82,5 +82,5 @@ class StagedFile:
     """Relative to the lake."""
     rows: int
     bytes: int
-    receipts: tuple[str, ...] = ()
-    """Ack handles of the queue messages that named its rows (`UrlRequest.receipt`)."""
+    ack_handles: tuple[str, ...] = ()
+    """Ack handles of the queue messages that named its rows (`UrlRequest.ack_handle`)."""

@@ -31,7 +31,7 @@ class RowWriter:
     def __init__(self, store: Store, table: Table, run: Run, path: str) -> None:
         self._store, self._table, self._run, self._path = store, table, run, path
         self._pending: list[Row] = []
-        self._receipts: list[str] = []
+        self._ack_handles: list[str] = []
         self._rows = 0
         self._stack = ExitStack()
         self._local = self._stack.enter_context(store.new_file(path))
@@ -40,8 +40,8 @@ class RowWriter:
     def add(self, record: Row) -> None:
         """Takes one record; every `ROWS_A_GROUP` of them become a row group."""
         self._pending.append(record)
-        if isinstance(record, Fetch) and record.receipt is not None:
-            self._receipts.append(record.receipt)
+        if isinstance(record, Fetch) and record.ack_handle is not None:
+            self._ack_handles.append(record.ack_handle)
         if len(self._pending) >= ROWS_A_GROUP:
             self._flush()
 
@@ -59,7 +59,7 @@ class RowWriter:
             path=self._path,
             rows=self._rows,
             bytes=0,
-            receipts=tuple(self._receipts),
+            ack_handles=tuple(self._ack_handles),
         )
         staged = _checked(self._local, self._store.uri(self._path), staged)
         self._stack.close()

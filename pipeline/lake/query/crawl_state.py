@@ -175,7 +175,7 @@ def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
         reason=reason.value,
         source=request.source,
         fetched_at=datetime.now(timezone.utc),
-        receipt=request.receipt,
+        ack_handle=request.ack_handle,
     )
 
 

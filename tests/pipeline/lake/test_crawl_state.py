@@ -377,12 +377,12 @@ def test_a_stream_learns_of_its_own_windows_and_rows_keep_their_times(
     assert [name for name, _ in look(REQUEST)] == ["requests"]  # opened before
     monkeypatch.setattr("pipeline.steps.known_urls._OPEN_SECONDS", 0.0)
     new = request_of("http://site1.example/2", "feed")
-    found = look(new, replace(REQUEST, receipt="r1"))
+    found = look(new, replace(REQUEST, ack_handle="r1"))
     assert [(name, v.value.url, int(v.timestamp)) for name, v in found] == [
         ("requests", new.url, 100),
         ("fetches", REQUEST.url, 101),
     ]
-    assert (found[1][1].value.reason, found[1][1].value.receipt) == ("not_due", "r1")
+    assert (found[1][1].value.reason, found[1][1].value.ack_handle) == ("not_due", "r1")
 
 
 def test_what_was_forgotten_before_a_day_does_not_stop_a_stream_that_began_before_it(store: Store) -> None:

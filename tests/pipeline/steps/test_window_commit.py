@@ -41,13 +41,13 @@ def stream_of(store: Store, began: datetime = BEGAN) -> Run:
     return new_attempt("live-stream", began.date(), store.root, logical_time=began)
 
 
-def staged(stream: Run, *numbers: int, start: datetime = NOON, receipts: Iterable[str] = ()) -> list[StagedFile]:
+def staged(stream: Run, *numbers: int, start: datetime = NOON, ack_handles: Iterable[str] = ()) -> list[StagedFile]:
     """What a stream stages of some pages."""
     run = stream.of_window(start)
     name = "-".join(map(str, numbers))
     rows = {
         "articles": [make_article(n) for n in numbers],
-        "fetches": [make_fetch(n, receipt=r) for n, r in zip(numbers, [*receipts, *[None] * 9], strict=False)],
+        "fetches": [make_fetch(n, ack_handle=r) for n, r in zip(numbers, [*ack_handles, *[None] * 9], strict=False)],
     }
     return [
         write_rows(run, table, records, f"{stream.staging}/rows/{table}/{run.run_id}.{name}.parquet")  # type: ignore[arg-type]
@@ -63,8 +63,8 @@ class Fired:
         self._stream, self._do = stream, _CommitWindow(stream, self._acknowledge)
         self.stood: list[list[str]] = []
 
-    def _acknowledge(self, receipts: Iterable[str]) -> None:
-        self.told += receipts
+    def _acknowledge(self, ack_handles: Iterable[str]) -> None:
+        self.told += ack_handles
         self.stood.append([m.run_id for m in manifests(open_store(self._stream.lake))])
 
     def __call__(self, files: list[StagedFile], pane: int = 0, start: datetime = NOON) -> str:
@@ -90,7 +90,7 @@ def test_a_window_is_a_run_with_its_id_its_day_and_its_stories(store: Store) -> 
 
 def test_the_same_window_again_changes_nothing_and_tells_the_queues_once_more(store: Store) -> None:
     stream = stream_of(store)
-    fired, files = Fired(stream), staged(stream, 1, 2, receipts=["r1", "r2"])
+    fired, files = Fired(stream), staged(stream, 1, 2, ack_handles=["r1", "r2"])
     assert fired(files) == fired(files)
     before = by_manifest(store)
     # A runner that restores a checkpoint may hand over fewer.
@@ -148,7 +148,7 @@ def test_a_window_that_another_attempt_committed_meanwhile_is_refused(store: Sto
 
 def test_queues_are_told_after_the_commit_and_not_when_it_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = stream_of(store)
-    fired, files = Fired(stream), staged(stream, 1, receipts=["r1"])
+    fired, files = Fired(stream), staged(stream, 1, ack_handles=["r1"])
     with locked(store, "live-20260304T120000"), pytest.raises(RunLockedError):
         fired(files)
     with monkeypatch.context() as broken:

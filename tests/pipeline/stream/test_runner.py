@@ -112,7 +112,7 @@ def test_a_streams_graph_is_unbounded_and_has_its_parts(tmp_path: Path) -> None:
     assert strategy.allowed_lateness == 3_600_000
     assert strategy.accumulation_mode == beam_runner_api_pb2.AccumulationMode.DISCARDING
     fetch = next(t for t in graph.components.transforms.values() if t.unique_name.endswith("FetchPages/Fetch"))
-    assert b"FetchInTurns" in fetch.spec.payload
+    assert b"FetchStream" in fetch.spec.payload
     [fetched] = fetch.inputs.values()
     is_bounded = graph.components.pcollections[fetched].is_bounded
     assert is_bounded == beam_runner_api_pb2.IsBounded.UNBOUNDED

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.http_server import Fetch, Server
-from transforms.fetch import ARTICLE_TYPES, FetchConfig, Missed, fetch_pages
+from transforms.fetch import ARTICLE_TYPES, FetchConfig, NoPage, fetch_pages
 from transforms.schema.records import Page
 from transforms.schema.urls import request_of
 
@@ -36,7 +36,7 @@ def config(server: Server) -> Callable[..., FetchConfig]:
 def fetch(config: Callable[..., FetchConfig]) -> Fetch:
     """Fetches URLs; a path alone is one of ``http://news.example``."""
 
-    def run(*urls: str, accept: frozenset[str] = ARTICLE_TYPES, **fields: object) -> list[Page | Missed]:
+    def run(*urls: str, accept: frozenset[str] = ARTICLE_TYPES, **fields: object) -> list[Page | NoPage]:
         full = [f"http://news.example{url}" if url.startswith("/") else url for url in urls]
         return list(fetch_pages([request_of(url, "urls") for url in full], config(**fields), accept))
 

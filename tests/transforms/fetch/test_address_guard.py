@@ -6,9 +6,9 @@ import socket
 import pytest
 
 from tests.support.addresses import CLOSED
-from tests.support.http_server import Fetch, Server, answer
+from tests.support.http_server import Fetch, Server, respond
 from transforms.fetch.config import FetchConfig
-from transforms.fetch.http.address_guard import Guard, PrivateAddress, is_public
+from transforms.fetch.http.address_guard import AddressGuard, PrivateAddress, is_public
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Page
 from transforms.schema.urls import canonical_url
@@ -19,7 +19,7 @@ NAMES = ["localhost", "LOCALHOST", "localhost.", "metadata.google.internal", "in
 @pytest.mark.parametrize("host", CLOSED)
 def test_closed_addresses(host: str) -> None:
     with pytest.raises(Rejected) as caught:
-        Guard(FetchConfig()).check(canonical_url(f"http://{host}/"))
+        AddressGuard(FetchConfig()).check(canonical_url(f"http://{host}/"))
     assert caught.value.reason is Reason.PRIVATE_ADDRESS
 
 
@@ -56,9 +56,9 @@ def test_opened_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _resolve(config, "wiki.intranet.example") == [("10.1.2.3", 443)]
     with pytest.raises(PrivateAddress):
         _resolve(config, "intranet.example.org")
-    Guard(config).check("http://10.1.2.3/")
+    AddressGuard(config).check("http://10.1.2.3/")
     with pytest.raises(Rejected):
-        Guard(config).check("http://10.1.2.4/")
+        AddressGuard(config).check("http://10.1.2.4/")
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254"])
@@ -82,7 +82,7 @@ def test_resolve_needs_no_lookup_and_still_counts_as_private(monkeypatch: pytest
 
 
 def test_ports() -> None:
-    guard = Guard(FetchConfig(resolve={"mapped.example": "8.8.8.8:8080", "*.example": "8.8.8.8"}))
+    guard = AddressGuard(FetchConfig(resolve={"mapped.example": "8.8.8.8:8080", "*.example": "8.8.8.8"}))
     guard.check("https://example.org/")
     guard.check("http://mapped.example:22/")
     for url in ("http://example.org:22/", "http://plain.example:8080/"):
@@ -92,7 +92,7 @@ def test_ports() -> None:
 
 
 def test_the_socket_is_checked_too() -> None:
-    guard = Guard(FetchConfig())
+    guard = AddressGuard(FetchConfig())
     with pytest.raises(PrivateAddress):
         guard.open_socket((socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80)))
 
@@ -111,7 +111,7 @@ def test_a_redirect_does_not_lead_inside(
     server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, location: str
 ) -> None:
     _answer(monkeypatch, ["127.0.0.1"])
-    server.on("/a", answer(302, b"", {"Location": location}))
+    server.on("/a", respond(302, b"", {"Location": location}))
     (result,) = fetch("/a")
     assert (result.fetch.outcome, result.fetch.reason) == ("failed", "private_address")
     assert server.paths() == ["/robots.txt", "/a"]
@@ -140,14 +140,14 @@ def test_robots_is_guarded_too(server: Server, fetch: Fetch, monkeypatch: pytest
     _answer(monkeypatch, ["127.0.0.1"])
     (closed,) = fetch("http://closed.test/a", allowed_ports=(80, server.port))
     assert closed.fetch.reason == "private_address"
-    server.on("/robots.txt", answer(302, b"", {"Location": "http://closed.test/robots.txt"}))
+    server.on("/robots.txt", respond(302, b"", {"Location": "http://closed.test/robots.txt"}))
     (led,) = fetch("/a")
     assert (led.fetch.outcome, led.fetch.reason) == ("skipped", "robots_unreachable")
     assert server.paths() == ["/robots.txt"]
 
 
 def test_an_opened_address_is_not_open_to_other_hosts(server: Server, fetch: Fetch) -> None:
-    server.on("/a", answer(302, b"", {"Location": f"http://127.0.0.1:{server.port}/b"}))
+    server.on("/a", respond(302, b"", {"Location": f"http://127.0.0.1:{server.port}/b"}))
     closed, page = fetch("/a", "/c", allowed_ports=(80, server.port))
     assert closed.fetch.reason == "private_address"
     assert isinstance(page, Page)
@@ -165,7 +165,7 @@ def _answer(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> None:
 
 def _resolve(config: FetchConfig, host: str) -> list[tuple[str, int]]:
     async def run() -> list[tuple[str, int]]:
-        guard = Guard(config)
+        guard = AddressGuard(config)
         try:
             return [(r["host"], r["port"]) for r in await guard.resolve(host, 443)]
         finally:

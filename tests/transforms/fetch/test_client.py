@@ -1,4 +1,4 @@
-"""One answer: what each kind of good and bad one becomes, on real sockets."""
+"""One response: what each kind of good and bad one becomes, on real sockets."""
 
 import gzip
 import tracemalloc
@@ -8,8 +8,8 @@ import brotli
 import pytest
 import zstandard
 
-from tests.support.http_server import PAGE, Behaviour, Fetch, Server, answer, endless, raw, slow
-from transforms.fetch import FEED_TYPES, Missed
+from tests.support.http_server import PAGE, Behaviour, Fetch, Server, endless, raw, respond, slow
+from transforms.fetch import FEED_TYPES, NoPage
 from transforms.fetch.http.decompression import Body
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Page, content_hash
@@ -46,41 +46,41 @@ BAD: list[tuple[str, Behaviour, str, bool]] = [
     ("chunks cut off", raw(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), "truncated", True),
     ("chunks malformed", raw(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"), "protocol", True),
     ("more than declared", raw(OK + b"Content-Length: 5\r\n\r\n" + PAGE), "protocol", True),
-    ("gzip cut off", answer(body=gzip.compress(PAGE * 9, mtime=0)[:-20], headers=GZIP), "truncated", True),
-    ("gzip damaged", answer(body=b"\x1f\x8b\x08\x00junkjunkjunk", headers=GZIP), "protocol", True),
-    ("brotli cut off", answer(body=brotli.compress(PAGE * 9)[:-9], headers=BROTLI), "truncated", True),
-    ("brotli damaged", answer(body=b"\xff" * 99, headers=BROTLI), "protocol", True),
-    ("deflate damaged", answer(body=b"\xff" * 99, headers={"Content-Encoding": "deflate"}), "protocol", True),
-    ("zstd cut off", answer(body=zstandard.compress(PAGE * 9)[:-9], headers=ZSTD), "truncated", True),
-    ("zstd damaged", answer(body=zstandard.compress(PAGE)[:6] + b"\xff" * 99, headers=ZSTD), "protocol", True),
-    ("zstd of a wide window", answer(body=WIDE, headers=ZSTD), "protocol", True),
-    ("packed unasked", answer(headers={"Content-Encoding": "compress"}), "unsupported_type", False),
-    ("packed twice", answer(headers={"Content-Encoding": "gzip, br"}), "unsupported_type", False),
+    ("gzip cut off", respond(body=gzip.compress(PAGE * 9, mtime=0)[:-20], headers=GZIP), "truncated", True),
+    ("gzip damaged", respond(body=b"\x1f\x8b\x08\x00junkjunkjunk", headers=GZIP), "protocol", True),
+    ("brotli cut off", respond(body=brotli.compress(PAGE * 9)[:-9], headers=BROTLI), "truncated", True),
+    ("brotli damaged", respond(body=b"\xff" * 99, headers=BROTLI), "protocol", True),
+    ("deflate damaged", respond(body=b"\xff" * 99, headers={"Content-Encoding": "deflate"}), "protocol", True),
+    ("zstd cut off", respond(body=zstandard.compress(PAGE * 9)[:-9], headers=ZSTD), "truncated", True),
+    ("zstd damaged", respond(body=zstandard.compress(PAGE)[:6] + b"\xff" * 99, headers=ZSTD), "protocol", True),
+    ("zstd of a wide window", respond(body=WIDE, headers=ZSTD), "protocol", True),
+    ("packed unasked", respond(headers={"Content-Encoding": "compress"}), "unsupported_type", False),
+    ("packed twice", respond(headers={"Content-Encoding": "gzip, br"}), "unsupported_type", False),
     ("stalls", slow(5), "timeout", True),
     ("stalls in the body", raw(OK + b"Content-Length: 500\r\n\r\nhello", b"", pause=5), "timeout", True),
     ("drips", raw(OK + b"Content-Length: 500\r\n\r\n", *[b"x"] * 400, pause=0.1), "timeout", True),
     ("10,000 headers", raw(OK + b"X-A: 1\r\n" * 10_000 + b"\r\n"), "too_large", False),
     ("a long header", raw(OK + b"X-A: " + b"1" * 100_000 + b"\r\n\r\n"), "too_large", False),
-    ("1 GB declared", answer(headers={"Content-Length": str(2**30)}), "too_large", False),
-    ("no bytes", answer(body=b""), "empty_body", False),
-    ("204", answer(204, b"", {"Content-Length": "-"}), "http_unexpected", False),
-    ("206", answer(206), "http_unexpected", False),
-    ("304 unasked", answer(304, b""), "http_unexpected", False),
-    ("300 without an address", answer(300), "http_unexpected", False),
-    ("302 without an address", answer(302), "http_unexpected", False),
-    ("400", answer(400), "http_4xx", False),
-    ("403", answer(403), "http_4xx", False),
-    ("404", answer(404), "http_gone", False),
-    ("410", answer(410), "http_gone", False),
-    ("429", answer(429), "http_429", True),
-    ("500", answer(500), "http_5xx", True),
-    ("503", answer(503), "http_5xx", True),
-    ("PDF", answer(body=b"%PDF-1.7", headers={"Content-Type": "application/pdf"}), "unsupported_type", False),
-    ("picture", answer(headers={"Content-Type": "IMAGE/JPEG; q=1"}), "unsupported_type", False),
-    ("PDF of no type", answer(body=b"%PDF-1.7 \0", headers={"Content-Type": "-"}), "unsupported_type", False),
-    ("PDF said to be HTML", answer(body=b"%PDF-1.7 x"), "unsupported_type", False),
-    ("picture said to be HTML", answer(body=b"\xff\xd8\xff\xe0\0\x10JFIF\0"), "unsupported_type", False),
-    ("XML for an article", answer(headers={"Content-Type": "application/xml"}), "unsupported_type", False),
+    ("1 GB declared", respond(headers={"Content-Length": str(2**30)}), "too_large", False),
+    ("no bytes", respond(body=b""), "empty_body", False),
+    ("204", respond(204, b"", {"Content-Length": "-"}), "http_unexpected", False),
+    ("206", respond(206), "http_unexpected", False),
+    ("304 unasked", respond(304, b""), "http_unexpected", False),
+    ("300 without an address", respond(300), "http_unexpected", False),
+    ("302 without an address", respond(302), "http_unexpected", False),
+    ("400", respond(400), "http_4xx", False),
+    ("403", respond(403), "http_4xx", False),
+    ("404", respond(404), "http_gone", False),
+    ("410", respond(410), "http_gone", False),
+    ("429", respond(429), "http_429", True),
+    ("500", respond(500), "http_5xx", True),
+    ("503", respond(503), "http_5xx", True),
+    ("PDF", respond(body=b"%PDF-1.7", headers={"Content-Type": "application/pdf"}), "unsupported_type", False),
+    ("picture", respond(headers={"Content-Type": "IMAGE/JPEG; q=1"}), "unsupported_type", False),
+    ("PDF of no type", respond(body=b"%PDF-1.7 \0", headers={"Content-Type": "-"}), "unsupported_type", False),
+    ("PDF said to be HTML", respond(body=b"%PDF-1.7 x"), "unsupported_type", False),
+    ("picture said to be HTML", respond(body=b"\xff\xd8\xff\xe0\0\x10JFIF\0"), "unsupported_type", False),
+    ("XML for an article", respond(headers={"Content-Type": "application/xml"}), "unsupported_type", False),
 ]
 
 
@@ -89,7 +89,7 @@ def test_bad_answers(server: Server, fetch: Fetch, behaviour: Behaviour, reason:
     server.on("/a", behaviour)
     limits = {"connect_timeout": 1, "first_byte_timeout": 0.4, "read_timeout": 0.3, "total_timeout": 1}
     (result,) = fetch("/a", max_attempts=1, **limits)
-    assert isinstance(result, Missed)
+    assert isinstance(result, NoPage)
     assert (result.fetch.outcome, result.fetch.reason) == ("failed", reason)
     assert result.fetch.retriable == retriable
     assert result.fetch.attempts == 1
@@ -99,25 +99,25 @@ def test_bad_answers(server: Server, fetch: Fetch, behaviour: Behaviour, reason:
 
 
 GOOD: list[tuple[str, Behaviour]] = [
-    ("plain", answer()),
-    ("gzip", answer(body=gzip.compress(PAGE, mtime=0), headers=GZIP)),
-    ("x-gzip", answer(body=gzip.compress(PAGE, mtime=0), headers={"Content-Encoding": "X-GZip"})),
-    ("two members", answer(body=gzip.compress(PAGE[:9], mtime=0) + gzip.compress(PAGE[9:], mtime=0), headers=GZIP)),
-    ("padded gzip", answer(body=gzip.compress(PAGE, mtime=0) + b"\0" * 64, headers=GZIP)),
-    ("said gzip, is plain", answer(headers=GZIP)),
-    ("zlib", answer(body=zlib.compress(PAGE), headers={"Content-Encoding": "deflate"})),
-    ("bare deflate", answer(body=_deflated(PAGE), headers={"Content-Encoding": "deflate"})),
-    ("brotli", answer(body=brotli.compress(PAGE), headers=BROTLI)),
-    ("zstd", answer(body=zstandard.compress(PAGE), headers=ZSTD)),
-    ("two frames", answer(body=zstandard.compress(PAGE[:9]) + zstandard.compress(PAGE[9:]), headers=ZSTD)),
-    ("said zstd, is plain", answer(headers=ZSTD)),
-    ("said brotli, is plain", answer(headers=BROTLI)),
-    ("said deflate, is plain", answer(headers={"Content-Encoding": "deflate"})),
-    ("identity", answer(headers={"Content-Encoding": "identity"})),
-    ("XHTML", answer(headers={"Content-Type": "application/xhtml+xml;charset=utf-8"})),
-    ("odd type", answer(headers={"Content-Type": "text/html, text/html"})),
-    ("no type", answer(headers={"Content-Type": "-"})),
-    ("203", answer(203)),
+    ("plain", respond()),
+    ("gzip", respond(body=gzip.compress(PAGE, mtime=0), headers=GZIP)),
+    ("x-gzip", respond(body=gzip.compress(PAGE, mtime=0), headers={"Content-Encoding": "X-GZip"})),
+    ("two members", respond(body=gzip.compress(PAGE[:9], mtime=0) + gzip.compress(PAGE[9:], mtime=0), headers=GZIP)),
+    ("padded gzip", respond(body=gzip.compress(PAGE, mtime=0) + b"\0" * 64, headers=GZIP)),
+    ("said gzip, is plain", respond(headers=GZIP)),
+    ("zlib", respond(body=zlib.compress(PAGE), headers={"Content-Encoding": "deflate"})),
+    ("bare deflate", respond(body=_deflated(PAGE), headers={"Content-Encoding": "deflate"})),
+    ("brotli", respond(body=brotli.compress(PAGE), headers=BROTLI)),
+    ("zstd", respond(body=zstandard.compress(PAGE), headers=ZSTD)),
+    ("two frames", respond(body=zstandard.compress(PAGE[:9]) + zstandard.compress(PAGE[9:]), headers=ZSTD)),
+    ("said zstd, is plain", respond(headers=ZSTD)),
+    ("said brotli, is plain", respond(headers=BROTLI)),
+    ("said deflate, is plain", respond(headers={"Content-Encoding": "deflate"})),
+    ("identity", respond(headers={"Content-Encoding": "identity"})),
+    ("XHTML", respond(headers={"Content-Type": "application/xhtml+xml;charset=utf-8"})),
+    ("odd type", respond(headers={"Content-Type": "text/html, text/html"})),
+    ("no type", respond(headers={"Content-Type": "-"})),
+    ("203", respond(203)),
     ("HTTP/1.0, ends with the connection", raw(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n" + PAGE)),
     ("chunks", raw(OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(PAGE), PAGE))),
     ("slow pieces", raw(OK + b"Content-Length: %d\r\n\r\n" % len(PAGE), PAGE[:9], PAGE[9:], pause=0.2)),
@@ -147,7 +147,7 @@ def test_the_first_byte_and_the_next_piece_have_limits_of_their_own(server: Serv
 
 def test_a_wrong_charset_is_left_to_the_extraction(server: Server, fetch: Fetch) -> None:
     body = '<html><head><meta charset="utf-8"></head><body>Café déjà vu</body></html>'.encode()
-    server.on("/a", answer(body=body, headers={"Content-Type": "text/html; charset=iso-8859-2"}))
+    server.on("/a", respond(body=body, headers={"Content-Type": "text/html; charset=iso-8859-2"}))
     (result,) = fetch("/a")
     assert isinstance(result, Page)
     assert (result.body, result.content_type) == (body, "text/html; charset=iso-8859-2")
@@ -155,13 +155,13 @@ def test_a_wrong_charset_is_left_to_the_extraction(server: Server, fetch: Fetch)
 
 @pytest.mark.parametrize("body", [b"RIFF is short for resource interchange.", b"<p>A stray \0 zero</p>"])
 def test_text_that_looks_odd(server: Server, fetch: Fetch, body: bytes) -> None:
-    server.on("/a", answer(body=body))
+    server.on("/a", respond(body=body))
     (result,) = fetch("/a")
     assert isinstance(result, Page)
 
 
 def test_feed_types(server: Server, fetch: Fetch) -> None:
-    server.on("/feed", answer(headers={"Content-Type": "application/rss+xml; charset=utf-8"}))
+    server.on("/feed", respond(headers={"Content-Type": "application/rss+xml; charset=utf-8"}))
     (article,), (feed,) = fetch("/feed"), fetch("/feed", accept=FEED_TYPES)
     assert article.fetch.reason == "unsupported_type"
     assert isinstance(feed, Page)
@@ -195,9 +195,9 @@ def _bomb(coding: str, size: int) -> bytes:
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 def test_bombs(server: Server, fetch: Fetch, coding: str) -> None:
-    server.on("/a", answer(body=_bomb(coding, 40 * 2**20), headers={"Content-Encoding": coding}))
+    server.on("/a", respond(body=_bomb(coding, 40 * 2**20), headers={"Content-Encoding": coding}))
     (by_ratio,), (by_size,) = fetch("/a"), fetch("/a", max_unpack_ratio=10**6)
-    assert isinstance(by_ratio, Missed) and isinstance(by_size, Missed)
+    assert isinstance(by_ratio, NoPage) and isinstance(by_size, NoPage)
     assert by_ratio.failure and "max_unpack_ratio" in by_ratio.failure.message
     assert by_size.failure and "max_body_bytes" in by_size.failure.message
     assert by_ratio.fetch.reason == by_size.fetch.reason == "too_large"
@@ -231,7 +231,7 @@ def test_a_body_in_pieces_of_any_size(coding: str, size: int) -> None:
 
 def test_a_page_that_packs_well_is_no_bomb(server: Server, fetch: Fetch) -> None:
     rows = b"".join(b"<tr><td>%d</td><td>%d</td></tr>" % (n, n * n) for n in range(60_000))
-    server.on("/a", answer(body=gzip.compress(rows, mtime=0), headers=GZIP))
+    server.on("/a", respond(body=gzip.compress(rows, mtime=0), headers=GZIP))
     (result,) = fetch("/a")
     assert isinstance(result, Page)
     assert result.body == rows
@@ -243,7 +243,7 @@ def test_no_server(fetch: Fetch) -> None:
 
 
 def test_no_tls(server: Server, fetch: Fetch) -> None:
-    server.on("/a", answer())
+    server.on("/a", respond())
     (result,) = fetch("https://news.example/a", max_attempts=1)
     assert result.fetch.reason == "tls"
 
@@ -261,7 +261,7 @@ def test_unknown_name(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_sent(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1/")
-    server.on("/a", answer(302, b"", {"Location": "http://other.example/b", "Set-Cookie": "a=1; Domain=example"}))
+    server.on("/a", respond(302, b"", {"Location": "http://other.example/b", "Set-Cookie": "a=1; Domain=example"}))
     secret = {"news.*": {"X-Key": "secret"}}
     (result,) = fetch("/a", user_agent="Onrecord-Test/1.0 (+https://example.org/bot)", headers=secret)
     assert isinstance(result, Page)
@@ -278,6 +278,6 @@ def test_what_is_sent(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPa
 
 
 def test_validators_are_kept(server: Server, fetch: Fetch) -> None:
-    server.on("/a", answer(headers={"ETag": '"x1"', "Last-Modified": "Tue, 24 Jan 2017 05:35:45 GMT"}))
+    server.on("/a", respond(headers={"ETag": '"x1"', "Last-Modified": "Tue, 24 Jan 2017 05:35:45 GMT"}))
     (result,) = fetch("/a")
     assert (result.fetch.etag, result.fetch.last_modified) == ('"x1"', "Tue, 24 Jan 2017 05:35:45 GMT")

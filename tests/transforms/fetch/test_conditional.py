@@ -1,12 +1,12 @@
-"""Asking less: what an earlier run knows of a page goes along, and 304 is an answer."""
+"""Asking less: what an earlier run knows of a page goes along, and 304 is an response."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from tests.support.http_server import Server, answer
-from transforms.fetch import FetchConfig, Missed, fetch_pages
+from tests.support.http_server import Server, respond
+from transforms.fetch import FetchConfig, NoPage, fetch_pages
 from transforms.schema.records import Page, UrlRequest
 from transforms.schema.urls import request_of
 
@@ -20,9 +20,9 @@ def known(url: str = "http://news.example/a", **fields: str | None) -> UrlReques
 
 
 def test_not_modified(server: Server, config: Make) -> None:
-    server.on("/a", answer(304, b"", {"Content-Length": "-"}))
+    server.on("/a", respond(304, b"", {"Content-Length": "-"}))
     (result,) = fetch_pages([known()], config())
-    assert isinstance(result, Missed)
+    assert isinstance(result, NoPage)
     row = result.fetch
     assert (row.outcome, row.reason, row.retriable, row.http_status) == ("not_modified", None, False, 304)
     assert (row.etag, row.last_modified, row.text_hash, row.attempts) == ('"x1"', DATE, "ab", 1)
@@ -33,13 +33,13 @@ def test_not_modified(server: Server, config: Make) -> None:
 
 
 def test_new_validators_replace_the_old(server: Server, config: Make) -> None:
-    server.on("/a", answer(304, b"", {"Content-Length": "-", "ETag": '"x2"'}))
+    server.on("/a", respond(304, b"", {"Content-Length": "-", "ETag": '"x2"'}))
     (result,) = fetch_pages([known()], config())
     assert (result.fetch.etag, result.fetch.last_modified) == ('"x2"', DATE)
 
 
 def test_a_changed_page_comes_whole(server: Server, config: Make) -> None:
-    server.on("/a", answer(headers={"ETag": '"x2"'}))
+    server.on("/a", respond(headers={"ETag": '"x2"'}))
     (result,) = fetch_pages([known()], config())
     assert isinstance(result, Page)
     assert (result.fetch.outcome, result.fetch.etag, result.fetch.last_modified) == ("ok", '"x2"', None)
@@ -48,30 +48,30 @@ def test_a_changed_page_comes_whole(server: Server, config: Make) -> None:
 
 @pytest.mark.parametrize("etag", [None, "", 'x"\r\nX-Evil: 1', "é", "x" * 20_000])
 def test_what_cannot_be_sent_is_not(server: Server, config: Make, etag: str | None) -> None:
-    server.on("/a", answer(304, b"", {"Content-Length": "-"}))
+    server.on("/a", respond(304, b"", {"Content-Length": "-"}))
     (result,) = fetch_pages([known(etag=etag, last_modified=None)], config())
     assert (result.fetch.outcome, result.fetch.reason) == ("failed", "http_unexpected")
     assert not {"if-none-match", "if-modified-since", "x-evil"} & set(server.log[-1].headers)
 
 
 def test_validators_follow_to_a_twin_and_no_further(server: Server, config: Make) -> None:
-    server.on("/a", answer(301, b"", {"Location": "http://www.news.example/a"}), host="news.example")
-    server.on("/a", answer(301, b"", {"Location": "http://other.example/b"}), host="www.news.example")
+    server.on("/a", respond(301, b"", {"Location": "http://www.news.example/a"}), host="news.example")
+    server.on("/a", respond(301, b"", {"Location": "http://other.example/b"}), host="www.news.example")
     (result,) = fetch_pages([known()], config(obey_robots=False))
     assert isinstance(result, Page)
     assert ["if-none-match" in r.headers for r in server.log] == [True, True, False]
 
 
 def test_a_304_of_another_page_is_no_answer(server: Server, config: Make) -> None:
-    server.on("/a", answer(301, b"", {"Location": "/b"}))
-    server.on("/b", answer(304, b"", {"Content-Length": "-"}))
+    server.on("/a", respond(301, b"", {"Location": "/b"}))
+    server.on("/b", respond(304, b"", {"Content-Length": "-"}))
     (result,) = fetch_pages([known()], config())
     assert (result.fetch.outcome, result.fetch.reason) == ("failed", "http_unexpected")
 
 
 def test_another_page_s_validators_are_not_kept(server: Server, config: Make) -> None:
-    server.on("/a", answer(301, b"", {"Location": "/b"}))
-    server.on("/b", answer(headers={"ETag": '"b"', "Last-Modified": DATE}))
+    server.on("/a", respond(301, b"", {"Location": "/b"}))
+    server.on("/b", respond(headers={"ETag": '"b"', "Last-Modified": DATE}))
     (result,) = fetch_pages([request_of("http://news.example/a", "urls")], config())
     assert isinstance(result, Page)
     assert (result.fetch.etag, result.fetch.last_modified) == (None, None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.http_server import Behaviour, Server, answer, slow
+from tests.support.http_server import Behaviour, Server, respond, slow
 from transforms.fetch import FetchConfig, fetch_pages
 from transforms.runtime.drain import drain, resume
 from transforms.schema.records import Page, UrlRequest
@@ -50,10 +50,10 @@ def test_what_is_under_way_comes_and_the_rest_is_cancelled(server: Server, confi
     ("path", "behaviour", "settings"),
     [
         ("/robots.txt", slow(30), {}),
-        ("/robots.txt", answer(503), {"backoff_seconds": 60}),
+        ("/robots.txt", respond(503), {"backoff_seconds": 60}),
         ("/a", slow(30), {}),
-        ("/a", answer(503), {"backoff_seconds": 60}),
-        ("/a", answer(503, b"", {"Retry-After": "60"}), {}),
+        ("/a", respond(503), {"backoff_seconds": 60}),
+        ("/a", respond(503, b"", {"Retry-After": "60"}), {}),
     ],
 )
 def test_no_wait_outlasts_it(

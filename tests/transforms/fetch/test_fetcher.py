@@ -10,15 +10,15 @@ from typing import Any
 import brotli
 import pytest
 
-from tests.support.http_server import Behaviour, Fetch, Server, answer, endless, raw, slow
+from tests.support.http_server import Behaviour, Fetch, Server, endless, raw, respond, slow
 from tests.support.records import load_cases
-from transforms.fetch import FetchConfig, Missed, fetch_pages
+from transforms.fetch import FetchConfig, NoPage, fetch_pages
 from transforms.fetch.results import distinct
 from transforms.fetch.results import page as page_of
 from transforms.schema.records import Page
 from transforms.schema.urls import request_of
 
-FORBIDS = answer(body=b"User-agent: *\nDisallow: /news", headers={"Content-Type": "text/plain"})
+FORBIDS = respond(body=b"User-agent: *\nDisallow: /news", headers={"Content-Type": "text/plain"})
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 REFRESH = b'<html><head><meta content="0;url=/real" http-equiv="refresh"></head></html>'
 BROTLI_BOMB = brotli.compress(bytes(64 * 2**20), quality=4)
@@ -26,7 +26,7 @@ TOWARDS = {"Location": "/a"}
 
 
 def _robots(text: str) -> Behaviour:
-    return answer(body=text.encode(), headers={"Content-Type": "text/plain"})
+    return respond(body=text.encode(), headers={"Content-Type": "text/plain"})
 
 
 class TestPace:
@@ -44,8 +44,8 @@ class TestPace:
         assert server.log[1].at - server.log[0].at >= 0.5
 
     def test_redirects_wait_their_turn(self, server: Server, fetch: Fetch) -> None:
-        server.on("/old", answer(301, b"", TOWARDS))
-        server.on("/there", answer(302, b"", {"Location": "http://news.example/b"}), host="other.example")
+        server.on("/old", respond(301, b"", TOWARDS))
+        server.on("/there", respond(302, b"", {"Location": "http://news.example/b"}), host="other.example")
         fetch("/old", "http://other.example/there", delay_seconds=0.2)
         times = [r.at for r in server.log if r.host == "news.example"]
         assert len(times) == 4
@@ -63,7 +63,7 @@ class TestPace:
         (result,) = fetch("/a")
         assert (result.fetch.outcome, result.fetch.reason) == ("skipped", "host_budget")
         assert result.fetch.retriable
-        assert isinstance(result, Missed)
+        assert isinstance(result, NoPage)
         assert result.failure is None
 
     def test_a_waiting_host_holds_no_slot(self, server: Server, fetch: Fetch) -> None:
@@ -104,12 +104,12 @@ class TestRobots:
     @pytest.mark.parametrize(
         "behaviour",
         [
-            answer(500),
-            answer(503),
-            answer(429),
+            respond(500),
+            respond(503),
+            respond(429),
             slow(3),
             raw(b"junk\r\n\r\n"),
-            answer(headers={"Content-Length": "999"}),
+            respond(headers={"Content-Length": "999"}),
         ],
     )
     def test_unreachable_means_nothing_for_now(self, server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
@@ -121,7 +121,7 @@ class TestRobots:
         }
         assert server.paths() == ["/robots.txt"] * 2
 
-    @pytest.mark.parametrize("behaviour", [answer(404), answer(403), answer(200, b"")])
+    @pytest.mark.parametrize("behaviour", [respond(404), respond(403), respond(200, b"")])
     def test_none_means_all(self, server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
         server.on("/robots.txt", behaviour)
         (page,) = fetch("/a")
@@ -129,11 +129,11 @@ class TestRobots:
 
     def test_its_redirects_are_followed(self, server: Server, fetch: Fetch) -> None:
         for n in range(5):
-            server.on("/robots.txt" if n == 0 else f"/r{n}", answer(301, b"", {"Location": f"/r{n + 1}"}))
+            server.on("/robots.txt" if n == 0 else f"/r{n}", respond(301, b"", {"Location": f"/r{n + 1}"}))
         server.on("/r5", FORBIDS)
         (result,) = fetch("/news/1")
         assert result.fetch.reason == "robots"
-        server.on("/r5", answer(301, b"", {"Location": "/r6"}))
+        server.on("/r5", respond(301, b"", {"Location": "/r6"}))
         (page,) = fetch("/news/1")
         assert isinstance(page, Page)
 
@@ -147,7 +147,7 @@ class TestRobots:
 
     def test_a_redirect_s_target_has_its_own(self, server: Server, fetch: Fetch) -> None:
         server.on("/robots.txt", FORBIDS, host="other.example")
-        server.on("/a", answer(302, b"", {"Location": "http://other.example/news/1"}))
+        server.on("/a", respond(302, b"", {"Location": "http://other.example/news/1"}))
         (result,) = fetch("/a")
         assert (result.fetch.outcome, result.fetch.reason, result.fetch.attempts) == ("skipped", "robots", 1)
         assert server.paths("other.example") == ["/robots.txt"]
@@ -157,7 +157,7 @@ class TestRobots:
 class TestRedirects:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_followed(self, server: Server, fetch: Fetch, status: int) -> None:
-        server.on("/old/x", answer(status, b"", {"Location": "../new?utm_source=a#top"}))
+        server.on("/old/x", respond(status, b"", {"Location": "../new?utm_source=a#top"}))
         (page,) = fetch("/old/x")
         assert isinstance(page, Page)
         assert page.fetch.url == "http://news.example/old/x"
@@ -166,31 +166,31 @@ class TestRedirects:
 
     @pytest.mark.parametrize("location", ["file:///etc/passwd", "javascript:alert(1)", "http://u:p@news.example/"])
     def test_to_no_page(self, server: Server, fetch: Fetch, location: str) -> None:
-        server.on("/a", answer(302, b"", {"Location": location}))
+        server.on("/a", respond(302, b"", {"Location": location}))
         (result,) = fetch("/a")
         assert (result.fetch.outcome, result.fetch.reason) == ("failed", "invalid_url")
 
     def test_to_a_closed_port(self, server: Server, fetch: Fetch) -> None:
-        server.on("/a", answer(302, b"", {"Location": "http://public.test:22/"}))
+        server.on("/a", respond(302, b"", {"Location": "http://public.test:22/"}))
         (result,) = fetch("/a")
         assert result.fetch.reason == "port_not_allowed"
 
     def test_chain(self, server: Server, fetch: Fetch) -> None:
         for n in range(9):
-            server.on(f"/{n}", answer(302, b"", {"Location": f"/{n + 1}"}))
+            server.on(f"/{n}", respond(302, b"", {"Location": f"/{n + 1}"}))
         (page,), (result,) = fetch("/0", max_redirects=9), fetch("/0", max_redirects=8)
         assert isinstance(page, Page)
         assert result.fetch.reason == "too_many_redirects"
 
     def test_round(self, server: Server, fetch: Fetch) -> None:
-        server.on("/a", answer(302, b"", {"Location": "/b"}))
-        server.on("/b", answer(302, b"", TOWARDS))
+        server.on("/a", respond(302, b"", {"Location": "/b"}))
+        server.on("/b", respond(302, b"", TOWARDS))
         (result,) = fetch("/a")
         assert (result.fetch.reason, result.fetch.retriable) == ("redirect_loop", False)
 
     def test_refresh_in_the_head(self, server: Server, fetch: Fetch) -> None:
-        server.on("/a", answer(body=REFRESH))
-        server.on("/real", answer(body=REFRESH.replace(b"/real", b"/b")))
+        server.on("/a", respond(body=REFRESH))
+        server.on("/real", respond(body=REFRESH.replace(b"/real", b"/b")))
         (page,) = fetch("/a")
         assert isinstance(page, Page)
         assert page.fetch.final_url == "http://news.example/real"  # followed once
@@ -209,13 +209,13 @@ class TestRedirects:
         ],
     )
     def test_a_refresh_that_leads_nowhere_else(self, server: Server, fetch: Fetch, head: bytes) -> None:
-        server.on("/a", answer(body=b"<html><head>" + head + b"</head><body>Text</body></html>"))
+        server.on("/a", respond(body=b"<html><head>" + head + b"</head><body>Text</body></html>"))
         (page,) = fetch("/a")
         assert isinstance(page, Page)
         assert server.paths() == ["/robots.txt", "/a"]
 
     def test_a_refresh_does_not_lead_inside(self, server: Server, fetch: Fetch) -> None:
-        server.on("/a", answer(body=REFRESH.replace(b"/real", b"http://127.0.0.1/")))
+        server.on("/a", respond(body=REFRESH.replace(b"/real", b"http://127.0.0.1/")))
         (result,) = fetch("/a")
         assert result.fetch.reason == "private_address"
 
@@ -227,28 +227,28 @@ class TestRedirects:
 
 
 class TestRetries:
-    @pytest.mark.parametrize("bad", [answer(503), answer(500), answer(429), raw(abort=True), raw(b"junk\r\n\r\n")])
+    @pytest.mark.parametrize("bad", [respond(503), respond(500), respond(429), raw(abort=True), raw(b"junk\r\n\r\n")])
     def test_until_it_works(self, server: Server, fetch: Fetch, bad: Behaviour) -> None:
-        server.on("/a", bad, bad, answer())
+        server.on("/a", bad, bad, respond())
         (page,) = fetch("/a")
         assert isinstance(page, Page)
         assert page.fetch.attempts == 3
 
     def test_no_attempt_is_hidden(self, server: Server, fetch: Fetch) -> None:
-        server.on("/a", raw(), answer())
+        server.on("/a", raw(), respond())
         (result,) = fetch("/a", max_attempts=1)
         assert result.fetch.reason == "connect"
         assert server.paths() == ["/robots.txt", "/a"]
 
     def test_to_the_last_attempt(self, server: Server, fetch: Fetch) -> None:
-        server.on("/a", answer(503))
+        server.on("/a", respond(503))
         (result,) = fetch("/a", max_attempts=4)
         assert (result.fetch.reason, result.fetch.attempts, result.fetch.http_status) == ("http_5xx", 4, 503)
         assert server.paths() == ["/robots.txt", *["/a"] * 4]
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
     def test_never(self, server: Server, fetch: Fetch, status: int) -> None:
-        server.on("/a", answer(status))
+        server.on("/a", respond(status))
         (result,) = fetch("/a")
         assert result.fetch.attempts == 1
         assert server.paths() == ["/robots.txt", "/a"]
@@ -261,20 +261,20 @@ class TestRetries:
             return low
 
         monkeypatch.setattr("random.uniform", draw)
-        server.on("/a", answer(503))
+        server.on("/a", respond(503))
         fetch("/a", obey_robots=False, jitter=0, backoff_seconds=0.1, max_backoff_seconds=0.3, max_attempts=5)
         assert [bound for bound in bounds if bound] == pytest.approx([0.1, 0.2, 0.3, 0.3])
 
     def test_no_try_after_the_url_s_time(self, server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("random.uniform", lambda low, high: high)
-        server.on("/a", answer(503))
+        server.on("/a", respond(503))
         (result,) = fetch("/a", backoff_seconds=20, url_budget_seconds=10)
         assert (result.fetch.reason, result.fetch.attempts) == ("http_5xx", 1)
 
     def test_retry_after_as_a_date(self, server: Server, fetch: Fetch) -> None:
         when = (datetime.now(timezone.utc) + timedelta(seconds=2)).replace(microsecond=0)
         named = time.monotonic() + (when - datetime.now(timezone.utc)).total_seconds()
-        server.on("/a", answer(503, b"", {"Retry-After": format_datetime(when, usegmt=True)}), answer())
+        server.on("/a", respond(503, b"", {"Retry-After": format_datetime(when, usegmt=True)}), respond())
         (page,) = fetch("/a")
         assert isinstance(page, Page)
         assert server.log[2].at >= named - 0.01
@@ -283,29 +283,29 @@ class TestRetries:
         "value", ["soon", "-5", "1e9", "Wed, 99 Foo 2020 00:00:00 GMT", "Tue, 24 Jan 2017 05:35:45 GMT"]
     )
     def test_retry_after_that_says_nothing(self, server: Server, fetch: Fetch, value: str) -> None:
-        server.on("/a", answer(429, b"", {"Retry-After": value}), answer())
+        server.on("/a", respond(429, b"", {"Retry-After": value}), respond())
         (page,) = fetch("/a")
         assert isinstance(page, Page)
 
     def test_retry_after_holds_for_the_host(self, server: Server, fetch: Fetch) -> None:
-        server.on("/a", answer(429, b"", {"Retry-After": "1"}))
+        server.on("/a", respond(429, b"", {"Retry-After": "1"}))
         fetch("/a", "/b", max_attempts=1)
         assert server.log[2].at - server.log[1].at >= 1.0
 
     def test_retry_after_beyond_all_patience(self, server: Server, fetch: Fetch) -> None:
-        server.on("/a", answer(429, b"", {"Retry-After": "999999999999999999"}))
+        server.on("/a", respond(429, b"", {"Retry-After": "999999999999999999"}))
         rows = {r.fetch.url[-2:]: r.fetch for r in fetch("/a", "/b")}
         assert (rows["/a"].reason, rows["/a"].attempts, rows["/a"].retriable) == ("http_429", 1, True)
         assert (rows["/b"].outcome, rows["/b"].reason, rows["/b"].retriable) == ("skipped", "host_budget", True)
 
     def test_a_row_tells_of_its_last_attempt(self, server: Server, fetch: Fetch) -> None:
-        server.on("/a", answer(503), slow(2))
+        server.on("/a", respond(503), slow(2))
         (result,) = fetch("/a", max_attempts=2, first_byte_timeout=0.2)
         assert (result.fetch.reason, result.fetch.http_status) == ("timeout", None)
 
 
 def test_every_input_has_its_row(server: Server, fetch: Fetch) -> None:
-    server.on("/b", answer(404))
+    server.on("/b", respond(404))
     results = fetch("/a", "/b", "/c", "no address", "ftp://news.example/a", "http://user@news.example/a")
     assert len(results) == 6
     reasons = {r.fetch.url.removeprefix("http://news.example"): r.fetch.reason for r in results}
@@ -324,7 +324,7 @@ def test_a_fault_of_ours_costs_one_url(server: Server, fetch: Fetch, monkeypatch
 
     monkeypatch.setattr("transforms.fetch.fetcher.page", faulty)
     rows = {r.fetch.url[-2:]: r for r in fetch("/a", "/b", "/c")}
-    assert isinstance(rows["/b"], Missed)
+    assert isinstance(rows["/b"], NoPage)
     assert rows["/b"].failure is not None
     assert rows["/b"].failure.reason == "internal_error"
     assert rows["/b"].failure.message == "ZeroDivisionError: division by zero"
@@ -361,21 +361,21 @@ def test_throughput(server: Server, config: Callable[..., FetchConfig]) -> None:
 
 
 def _middle_missing(server: Server) -> None:
-    server.on("/b", answer(404))
+    server.on("/b", respond(404))
 
 
 # How each public case is set up, which URLs are asked for, and with which settings; waits are shortened.
 CASES: dict[str, tuple[Callable[[Server], None], list[str], dict[str, Any]]] = {
-    "fetch-001": (lambda s: s.on("/a", answer(429, b"", {"Retry-After": "1"}), answer()), ["/a"], {}),
-    "fetch-003": (lambda s: s.on("/a", answer(302, b"", TOWARDS)), ["/a"], {}),
-    "fetch-008": (lambda s: s.on("/a", answer(body=BROTLI_BOMB, headers={"Content-Encoding": "br"})), ["/a"], {}),
-    "fetch-009": (lambda s: s.on("/a", answer(headers={"Content-Length": "3221225472"})), ["/a"], {}),
+    "fetch-001": (lambda s: s.on("/a", respond(429, b"", {"Retry-After": "1"}), respond()), ["/a"], {}),
+    "fetch-003": (lambda s: s.on("/a", respond(302, b"", TOWARDS)), ["/a"], {}),
+    "fetch-008": (lambda s: s.on("/a", respond(body=BROTLI_BOMB, headers={"Content-Encoding": "br"})), ["/a"], {}),
+    "fetch-009": (lambda s: s.on("/a", respond(headers={"Content-Length": "3221225472"})), ["/a"], {}),
     "fetch-011": (lambda s: s.on("/a", raw(HEAD + b"Content-Length: 50000\r\n\r\n" + bytes(20000))), ["/a"], {}),
-    "fetch-013": (lambda s: s.on("/a", answer(403, b"Access denied")), ["/a"], {}),
-    "fetch-014": (lambda s: s.on("/a", answer(404)), ["/a"], {}),
+    "fetch-013": (lambda s: s.on("/a", respond(403, b"Access denied")), ["/a"], {}),
+    "fetch-014": (lambda s: s.on("/a", respond(404)), ["/a"], {}),
     "fetch-015": (_middle_missing, ["/a", "/b", "/c"], {}),
-    "fetch-017": (lambda s: s.on("/a", answer(body=REFRESH)), ["/a"], {}),
-    "fetch-018": (lambda s: s.on("/robots.txt", answer(503), FORBIDS), ["/news/1"], {}),
+    "fetch-017": (lambda s: s.on("/a", respond(body=REFRESH)), ["/a"], {}),
+    "fetch-018": (lambda s: s.on("/robots.txt", respond(503), FORBIDS), ["/news/1"], {}),
     "fetch-019": (lambda s: s.on("/robots.txt", FORBIDS), ["/news/1"], {"user_agent": "onrecord/2"}),
 }
 # What archives hold: test_warc.py of the sources tests these three.

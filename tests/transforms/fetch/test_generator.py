@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from tests.support.http_server import Server, answer, slow
+from tests.support.http_server import Server, respond, slow
 from transforms.fetch import FetchConfig, fetch_pages
 from transforms.fetch.generator import _PLACES
 from transforms.schema.records import Page, UrlRequest
@@ -92,6 +92,6 @@ def test_a_fault_of_the_loop_is_raised(config: Make, monkeypatch: pytest.MonkeyP
 
 
 def test_many_hosts_and_few_slots(server: Server, config: Make) -> None:
-    server.on("/a", answer())
+    server.on("/a", respond())
     results = list(fetch_pages(_requests(50), config(concurrency=2)))
     assert sum(isinstance(result, Page) for result in results) == 50

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.http_server import Fetch, Server, answer, slow
+from tests.support.http_server import Fetch, Server, respond, slow
 from transforms.fetch.config import FetchConfig
 from transforms.fetch.politeness.host import Host
 from transforms.schema.failures import Reason, Rejected
@@ -60,7 +60,7 @@ def test_slower_after_a_plea_and_faster_again(
     server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: low)
-    server.on("/a", answer(status), answer(status), answer())
+    server.on("/a", respond(status), respond(status), respond())
     fetch("/a", "/b", "/c", delay_seconds=0.1, obey_robots=False)
     times = [r.at for r in server.log]
     gaps = [later - sooner for sooner, later in pairwise(times)]

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.http_server import Server, answer
-from transforms.fetch import FetchConfig, Missed, fetch_pages, fetcher, session
+from tests.support.http_server import Server, respond
+from transforms.fetch import FetchConfig, NoPage, fetch_pages, fetcher, session
 from transforms.fetch import generator as pages
 from transforms.fetch.generator import end_lasting
 from transforms.schema.records import Page
@@ -26,8 +26,8 @@ def _ended() -> Iterator[None]:
     end_lasting()
 
 
-def ask(config: FetchConfig, *urls: str) -> list[Page | Missed]:
-    return list(fetch_pages([request_of(url, "urls") for url in urls], config, lasting=True))
+def ask(config: FetchConfig, *urls: str) -> list[Page | NoPage]:
+    return list(fetch_pages([request_of(url, "urls") for url in urls], config, persistent=True))
 
 
 def test_robots_txt_is_asked_for_once_over_several_calls(server: Server, config: Make) -> None:
@@ -94,10 +94,10 @@ def test_what_a_host_did_not_say_once_is_asked_again(
     settings: dict[str, object],
 ) -> None:
     """Or one bad moment would close a site for as long as the stream flows."""
-    server.on(path, answer(503))
+    server.on(path, respond(503))
     made = config(max_attempts=1, delay_seconds=0, **settings)
     assert [r.fetch.outcome for r in ask(made, "http://a.example/1")] != ["ok"]
-    server.on(path, answer(404))
+    server.on(path, respond(404))
     asked = len(server.log)
     assert [r.fetch.outcome for r in ask(made, "http://a.example/1")] != ["ok"]
     assert len(server.log) == asked  # not again at once

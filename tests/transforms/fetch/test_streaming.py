@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from apache_beam.pvalue import TaggedOutput
 
-from tests.support.http_server import Server, answer, slow
+from tests.support.http_server import Server, respond, slow
 from transforms.fetch import ARTICLE_TYPES, FetchConfig
 from transforms.fetch import streaming as module
 from transforms.fetch.generator import end_lasting
-from transforms.fetch.streaming import FetchInTurns
+from transforms.fetch.streaming import FetchStream
 from transforms.runtime.drain import drain, resume
 from transforms.schema.records import Page, UrlRequest
 from transforms.schema.urls import request_of, site_of
@@ -55,8 +55,8 @@ class Timer:
 class Sites:
     """Requests wait in their site's state; a bundle gives sites their turns and brings what they give."""
 
-    def __init__(self, config: FetchConfig, patience: float = 600.0) -> None:
-        self.do = FetchInTurns(config, ARTICLE_TYPES, patience)
+    def __init__(self, config: FetchConfig, max_queue_seconds: float = 600.0) -> None:
+        self.do = FetchStream(config, ARTICLE_TYPES, max_queue_seconds)
         self.waiting: dict[str, Bag] = {}
         self.timers: dict[str, Timer] = {}
         self.stamps: list[tuple[Any, Any]] = []
@@ -76,7 +76,7 @@ class Sites:
         for site, timer in self.timers.items():
             if timer.at is not None:
                 timer.at = None
-                self.do.take_turn(self.waiting[site], timer)
+                self.do.take_slice(self.waiting[site], timer)
         found = []
         for output in self.do.finish_bundle():
             name, given = (output.tag, output.value) if isinstance(output, TaggedOutput) else ("pages", output)
@@ -102,7 +102,7 @@ def outcomes(found: list[tuple[str, Any]]) -> Counter[str]:
 
 
 def test_each_request_has_one_outcome_and_pages_have_the_time_of_their_fetch(server: Server, config: Make) -> None:
-    server.on("/gone", answer(404))
+    server.on("/gone", respond(404))
     sites = Sites(config())
     urls = [f"http://h{n % 3}.example/{n}" for n in range(20)] + ["http://h0.example/gone", "no address"]
     sites.come(*urls)
@@ -117,7 +117,7 @@ def test_each_request_has_one_outcome_and_pages_have_the_time_of_their_fetch(ser
 
 def test_a_turn_takes_what_the_sites_pace_lets_through_and_the_oldest_first(server: Server, config: Make) -> None:
     sites = Sites(config(delay_seconds=0.05, jitter=0, obey_robots=False))
-    module_turn, module.TURN_SECONDS = module.TURN_SECONDS, 0.2
+    module_slice, module.SLICE_SECONDS = module.SLICE_SECONDS, 0.2
     try:
         sites.come(*(f"http://slow.example/{n}" for n in range(6)))
         sites.come("http://slow.example/6", "http://quick.example/a")
@@ -127,7 +127,7 @@ def test_a_turn_takes_what_the_sites_pace_lets_through_and_the_oldest_first(serv
         assert sites.timers["quick.example"].at is None
         rest = sites.until_quiet()
     finally:
-        module.TURN_SECONDS = module_turn
+        module.SLICE_SECONDS = module_slice
     assert len(first) == 5
     assert server.paths("slow.example") == [f"/{n}" for n in range(7)]
     assert outcomes(first + rest) == {"ok": 8}
@@ -146,7 +146,7 @@ def test_robots_txt_and_connections_outlive_a_turn(server: Server, config: Make)
 def test_what_waits_for_too_long_is_skipped_and_said_so(
     server: Server, config: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sites = Sites(config(obey_robots=False), patience=100)
+    sites = Sites(config(obey_robots=False), max_queue_seconds=100)
     sites.come("http://a.example/old")
     ahead = time.time() + 101
     with monkeypatch.context() as later:
@@ -160,9 +160,9 @@ def test_what_waits_for_too_long_is_skipped_and_said_so(
 def test_what_would_have_to_wait_for_too_long_is_skipped_at_once_so_that_the_queue_is_bounded(
     server: Server, config: Make
 ) -> None:
-    sites = Sites(config(delay_seconds=0.1, jitter=0, obey_robots=False), patience=1)
+    sites = Sites(config(delay_seconds=0.1, jitter=0, obey_robots=False), max_queue_seconds=1)
     sites.come(*(f"http://a.example/{n}" for n in range(500)))
-    with_room = sites.do._most_waiting("http://a.example/0")
+    with_room = sites.do._queue_limit("http://a.example/0")
     assert with_room == 10
     found = sites.turn()
     assert outcomes(found)["host_budget"] == 490
@@ -187,7 +187,7 @@ def test_a_drain_settles_all_that_waits_at_once(server: Server, config: Make) ->
 def test_a_page_that_does_not_come_holds_up_no_window_for_long(
     server: Server, config: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(module, "RESPONSE_SECONDS", 0.5)
     server.on("/a", slow(30))
     sites = Sites(config(obey_robots=False))
     sites.come("http://a.example/a", "http://b.example/b")
@@ -198,7 +198,7 @@ def test_a_page_that_does_not_come_holds_up_no_window_for_long(
 
 
 def test_it_goes_to_workers_with_its_secrets_which_nobody_prints(config: Make) -> None:
-    do = FetchInTurns(config(headers={"a.example": {"X-Key": "hidden1"}}), ARTICLE_TYPES, 60)
+    do = FetchStream(config(headers={"a.example": {"X-Key": "hidden1"}}), ARTICLE_TYPES, 60)
     sent = pickle.loads(pickle.dumps(do))  # noqa: S301 - ours
     assert sent._config.headers["a.example"]["X-Key"].get_secret_value() == "hidden1"
     assert "hidden1" not in repr(sent._config) + str(sent.__dict__)

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from tests.support.http_server import Behaviour, Fetch, Server, answer, slow
-from transforms.fetch import Missed
+from tests.support.http_server import Behaviour, Fetch, Server, respond, slow
+from transforms.fetch import NoPage
 from transforms.fetch.politeness.tdm_reservation import WELL_KNOWN, Head, Reservations, read_head, reserved_by_headers
 from transforms.schema.records import Page
 
@@ -119,10 +119,10 @@ def test_what_is_no_reservation(body: bytes) -> None:
 
 
 SAYS: list[tuple[str, Behaviour]] = [
-    ("header", answer(headers={"X-Robots-Tag": "noai"})),
-    ("tdm header", answer(headers={"TDM-Reservation": "1"})),
-    ("robots meta", answer(body=b"<html><meta name=robots content=noai><p>Text</html>")),
-    ("tdm meta", answer(body=b"<html><meta name=tdm-reservation content=1><p>Text</html>")),
+    ("header", respond(headers={"X-Robots-Tag": "noai"})),
+    ("tdm header", respond(headers={"TDM-Reservation": "1"})),
+    ("robots meta", respond(body=b"<html><meta name=robots content=noai><p>Text</html>")),
+    ("tdm meta", respond(body=b"<html><meta name=tdm-reservation content=1><p>Text</html>")),
 ]
 
 
@@ -134,13 +134,13 @@ def test_recorded_and_obeyed(server: Server, fetch: Fetch, behaviour: Behaviour)
     assert page.tdm_reserved is True
     assert server.paths() == ["/robots.txt", "/a"]  # the well-known file is not asked for
     (result,) = fetch("/a", obey_opt_outs=True)
-    assert isinstance(result, Missed)
+    assert isinstance(result, NoPage)
     assert (result.fetch.outcome, result.fetch.reason, result.fetch.retriable) == ("skipped", "opted_out", False)
     assert result.failure is None
 
 
 def test_a_page_that_says_nothing(server: Server, fetch: Fetch) -> None:
-    server.on("/b", answer(headers={"TDM-Reservation": "0"}))
+    server.on("/b", respond(headers={"TDM-Reservation": "0"}))
     silent, open_ = sorted(fetch("/a", "/b", obey_opt_outs=True), key=lambda r: r.fetch.url)
     assert isinstance(silent, Page) and isinstance(open_, Page)
     assert silent.tdm_reserved is None
@@ -149,7 +149,7 @@ def test_a_page_that_says_nothing(server: Server, fetch: Fetch) -> None:
 
 def _file(*rules: tuple[str, int]) -> Behaviour:
     body = json.dumps([{"location": location, "tdm-reservation": value} for location, value in rules]).encode()
-    return answer(body=body, headers={"Content-Type": "application/json"})
+    return respond(body=body, headers={"Content-Type": "application/json"})
 
 
 def test_the_well_known_file_once_a_host(server: Server, fetch: Fetch) -> None:
@@ -160,14 +160,14 @@ def test_the_well_known_file_once_a_host(server: Server, fetch: Fetch) -> None:
     assert server.paths() == ["/robots.txt", WELL_KNOWN, "/open"]
 
 
-@pytest.mark.parametrize("behaviour", [answer(404), answer(403), answer(body=b"x" * 600_000), answer(302)])
+@pytest.mark.parametrize("behaviour", [respond(404), respond(403), respond(body=b"x" * 600_000), respond(302)])
 def test_no_well_known_file_reserves_nothing(server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
     server.on(WELL_KNOWN, behaviour)
     (page,) = fetch("/a", obey_opt_outs=True)
     assert isinstance(page, Page)
 
 
-@pytest.mark.parametrize(("behaviour", "reason"), [(answer(503), "http_5xx"), (slow(2), "timeout")])
+@pytest.mark.parametrize(("behaviour", "reason"), [(respond(503), "http_5xx"), (slow(2), "timeout")])
 def test_one_that_cannot_be_had_is_asked_for_again(
     server: Server, fetch: Fetch, behaviour: Behaviour, reason: str
 ) -> None:
@@ -179,7 +179,7 @@ def test_one_that_cannot_be_had_is_asked_for_again(
 
 def test_robots_may_close_the_well_known_file(server: Server, fetch: Fetch) -> None:
     rules = b"User-agent: *\nDisallow: /.well-known/"
-    server.on("/robots.txt", answer(body=rules, headers={"Content-Type": "text/plain"}))
+    server.on("/robots.txt", respond(body=rules, headers={"Content-Type": "text/plain"}))
     (page,) = fetch("/a", obey_opt_outs=True)
     assert isinstance(page, Page)
     assert server.paths() == ["/robots.txt", "/a"]

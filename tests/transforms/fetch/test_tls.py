@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.http_server import PAGE, Server
-from transforms.fetch import FetchConfig, Missed, fetch_pages
+from transforms.fetch import FetchConfig, NoPage, fetch_pages
 from transforms.schema.records import Page
 from transforms.schema.urls import request_of
 
@@ -17,7 +17,7 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def _fetch(server: Server) -> Page | Missed:
+def _fetch(server: Server) -> Page | NoPage:
     config = FetchConfig(
         resolve={"*.example": f"127.0.0.1:{server.port}"},
         allow_private_hosts=("*.example",),
@@ -50,7 +50,7 @@ def test_a_bad_certificate(kind: str, authority: Authority, monkeypatch: pytest.
     with Server(make(authority)) as server:  # type: ignore[arg-type]
         result = _fetch(server)
         assert server.log == []
-    assert isinstance(result, Missed)
+    assert isinstance(result, NoPage)
     assert (result.fetch.outcome, result.fetch.reason, result.fetch.retriable) == ("failed", "tls", True)
     assert result.failure is not None
     assert message.replace("-", " ") in result.failure.message.replace("-", " ")

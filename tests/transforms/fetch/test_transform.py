@@ -10,14 +10,14 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
-from tests.support.http_server import Server, answer
+from tests.support.http_server import Server, respond
 from transforms.fetch import FEED_TYPES, FetchConfig, transform
-from transforms.fetch.transform import Deal, FetchPages, deal, shard_of
+from transforms.fetch.transform import AssignShards, FetchPages, assign_shards, shard_of
 from transforms.schema.records import UrlRequest
 from transforms.schema.urls import request_of, site_of
 
 Make = Callable[..., FetchConfig]
-FORBIDS = answer(body=b"User-agent: *\nDisallow: /private", headers={"Content-Type": "text/plain"})
+FORBIDS = respond(body=b"User-agent: *\nDisallow: /private", headers={"Content-Type": "text/plain"})
 
 
 def _requests(*urls: str) -> list[UrlRequest]:
@@ -26,7 +26,7 @@ def _requests(*urls: str) -> list[UrlRequest]:
 
 def test_books_balance(server: Server, config: Make) -> None:
     server.on("/robots.txt", FORBIDS)
-    server.on("/gone", answer(404))
+    server.on("/gone", respond(404))
     requests = _requests(
         "http://a.example/1",
         "http://www.a.example/1#twin",
@@ -63,7 +63,7 @@ def test_books_balance(server: Server, config: Make) -> None:
 
 
 def test_accept(server: Server, config: Make) -> None:
-    server.on("/feed", answer(headers={"Content-Type": "application/atom+xml"}))
+    server.on("/feed", respond(headers={"Content-Type": "application/atom+xml"}))
     with TestPipeline(runner=FnApiRunner()) as pipeline:
         fetched = pipeline | beam.Create(_requests("http://a.example/feed")) | FetchPages(config(), accept=FEED_TYPES)
         assert_that(fetched.pages | beam.Map(lambda p: p.content_type), equal_to(["application/atom+xml"]))
@@ -85,10 +85,10 @@ def test_windows_are_kept(server: Server, config: Make) -> None:
         pages = fetched.pages | "P" >> beam.Map(lambda p: p.request) | "PW" >> beam.Map(stamp)
         missed = fetched.fetches | "F" >> beam.Map(lambda f: request_of(f.url, "urls")) | "FW" >> beam.Map(stamp)
         assert_that(pages, equal_to([("http://a.example/1", 0.0)]), "Pages", use_global_window=True)
-        assert_that(missed, equal_to([("bad", 60.0)]), "Missed", use_global_window=True)
+        assert_that(missed, equal_to([("bad", 60.0)]), "NoPage", use_global_window=True)
 
 
-@pytest.mark.parametrize("dealt", [{}, {"a.example": 7, "": 9}], ids=["by hash", "by size"])
+@pytest.mark.parametrize("assigned", [{}, {"a.example": 7, "": 9}], ids=["by hash", "by size"])
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -97,9 +97,9 @@ def test_windows_are_kept(server: Server, config: Make) -> None:
         ("no address", "another"),
     ],
 )
-def test_twins_land_in_one_shard(one: str, other: str, dealt: dict[str, int]) -> None:
+def test_twins_land_in_one_shard(one: str, other: str, assigned: dict[str, int]) -> None:
     first, second = _requests(one, other)
-    assert shard_of(first, 1000, dealt) == shard_of(second, 1000, dealt)
+    assert shard_of(first, 1000, assigned) == shard_of(second, 1000, assigned)
 
 
 def test_hosts_are_spread() -> None:
@@ -112,12 +112,12 @@ SITES = [(f"h{n}.example", 1 + 200 // (n + 1)) for n in range(60)]
 
 
 def test_shards_are_as_large_as_one_another() -> None:
-    dealt = deal(SITES, 4)
-    sizes = [sum(urls for site, urls in SITES if dealt[site] == shard) for shard in range(4)]
+    assigned = assign_shards(SITES, 4)
+    sizes = [sum(urls for site, urls in SITES if assigned[site] == shard) for shard in range(4)]
     assert max(sizes) - min(sizes) <= min(urls for _, urls in SITES)
-    assert deal(reversed(SITES), 4) == dealt
+    assert assign_shards(reversed(SITES), 4) == assigned
     # One site is never parted, however large it is.
-    assert deal([("large.example", 90), ("a.example", 3), ("b.example", 7)], 2) == {
+    assert assign_shards([("large.example", 90), ("a.example", 3), ("b.example", 7)], 2) == {
         "large.example": 0,
         "b.example": 1,
         "a.example": 1,
@@ -126,7 +126,7 @@ def test_shards_are_as_large_as_one_another() -> None:
 
 @pytest.mark.parametrize("most", [10_000, 5], ids=["all by size", "the largest by size"])
 def test_each_site_is_dealt_to_one_shard(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transform, "DEALT", most)
+    monkeypatch.setattr(transform, "MOST_ASSIGNED", most)
     requests = _requests(*(f"http://{site}/{n}" for site, urls in SITES for n in range(urls)))
     sizes = dict(SITES)
 
@@ -140,8 +140,8 @@ def test_each_site_is_dealt_to_one_shard(most: int, monkeypatch: pytest.MonkeyPa
         sites = (
             pipeline
             | beam.Create(requests)
-            | Deal(2)
-            | beam.Map(lambda dealt: (site_of(dealt[1].url), dealt[0]))
+            | AssignShards(2)
+            | beam.Map(lambda assigned: (site_of(assigned[1].url), assigned[0]))
             | beam.GroupByKey()
             | beam.MapTuple(lambda site, shards: (site, set(shards)))
         )

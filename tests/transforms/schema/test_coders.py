@@ -27,7 +27,9 @@ WHOLE = UrlRequest(
     last_modified="",
     text_hash="3" * 32,
 )
-STAGED = StagedFile(table="fetches", partition="dt=2026-01-01", path="a/b", rows=0, bytes=1 << 40, receipts=("a", "é"))
+STAGED = StagedFile(
+    table="fetches", partition="dt=2026-01-01", path="a/b", rows=0, bytes=1 << 40, ack_handles=("a", "é")
+)
 
 
 @pytest.mark.parametrize("record", [SMALL, WHOLE, STAGED])

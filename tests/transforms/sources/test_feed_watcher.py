@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.http_server import Request, Server, answer
+from tests.support.http_server import Request, Server, respond
 from transforms.fetch import FEED_TYPES, FetchConfig, fetch_pages
 from transforms.fetch.generator import end_lasting
-from transforms.fetch.results import Missed, Progress, missed
+from transforms.fetch.results import NoPage, Progress, no_page
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Fetch, Page, UrlRequest, content_hash
 from transforms.schema.urls import site_of
@@ -75,7 +75,7 @@ class Sites:
             self.asked.append(request)
             body = self.bodies.get(request.url)
             if body is None:
-                yield missed(request, Rejected(Reason.HTTP_5XX, "It is dead."), Progress(status=503))
+                yield no_page(request, Rejected(Reason.HTTP_5XX, "It is dead."), Progress(status=503))
                 continue
             row = Fetch(
                 url=request.url,
@@ -88,7 +88,7 @@ class Sites:
                 body_hash=content_hash(body),
             )
             if request.etag == row.etag:
-                yield Missed(replace(row, outcome="not_modified", body_hash=None), None, self.fresh)
+                yield NoPage(replace(row, outcome="not_modified", body_hash=None), None, self.fresh)
             else:
                 yield Page(request=request, fetch=row, body=body, content_type="", fresh_seconds=self.fresh)
 
@@ -355,7 +355,7 @@ def test_over_real_connections_it_asks_conditionally_and_a_key_in_the_address_is
 
     async def feed(request: Request, writer: object) -> None:
         known = request.headers.get("if-none-match") == '"v1"'
-        reply = answer(304, b"", {"Content-Length": "-"}) if known else answer(200, body, {"ETag": '"v1"'})
+        reply = respond(304, b"", {"Content-Length": "-"}) if known else respond(200, body, {"ETag": '"v1"'})
         await reply(request, writer)  # type: ignore[arg-type]
 
     url = "http://a.example/feed.xml?api_key=hidden1"
@@ -368,7 +368,7 @@ def test_over_real_connections_it_asks_conditionally_and_a_key_in_the_address_is
                 "allow_private_hosts": ["*.example"],
             }
         )
-        ask = partial(fetch_pages, config=config, accept=FEED_TYPES | SITEMAP_TYPES, lasting=True)
+        ask = partial(fetch_pages, config=config, accept=FEED_TYPES | SITEMAP_TYPES, persistent=True)
         try:
             watch = Watch(ask, url, pace=Pace(0, 0.01))
             first = watch.turn()

@@ -36,9 +36,9 @@ def _json(**fields: object) -> bytes:
     ],
 )
 def test_an_address(data: bytes) -> None:
-    request = request_of_message(data, {}, receipt="s 1")
+    request = request_of_message(data, {}, ack_handle="s 1")
     assert (request.url, request.article_id) == (URL, url_id(URL))
-    assert (request.source, request.receipt, request.published_at) == ("pubsub", "s 1", None)
+    assert (request.source, request.ack_handle, request.published_at) == ("pubsub", "s 1", None)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ POISON = {
 
 @pytest.mark.parametrize("data", POISON, ids=range(len(POISON)))
 def test_poison_is_an_address_that_the_fetch_stage_refuses(data: bytes) -> None:
-    request = request_of_message(data, {}, receipt="s 1")
+    request = request_of_message(data, {}, ack_handle="s 1")
     wanted = POISON[data]
     if wanted is None:
         assert request.url.startswith(data[:1_000].decode()) and request.url.endswith("\ufffd")
@@ -106,7 +106,7 @@ def test_poison_is_an_address_that_the_fetch_stage_refuses(data: bytes) -> None:
     with pytest.raises(Rejected, match=r"URL|control characters|user name"):
         canonical_url(request.url)
     assert request.article_id == stable_id("raw", request.url)
-    assert (request.source, request.receipt) == ("pubsub", "s 1")
+    assert (request.source, request.ack_handle) == ("pubsub", "s 1")
 
 
 def test_on_dataflow_its_own_source_reads() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pytest
 
 from tests.support.records import make_fetch
-from transforms.fetch.results import Missed
+from transforms.fetch.results import NoPage
 from transforms.runtime.metrics import watched_counts
 from transforms.schema.records import Page, UrlRequest, content_hash
 from transforms.sources.config import FeedsSource, SitemapsSource
@@ -32,7 +32,7 @@ class _Sites:
                 told = make_fetch(
                     0, url=request.url, article_id=request.article_id, outcome="failed", reason=self.reason
                 )
-                yield Missed(told, None)
+                yield NoPage(told, None)
             else:
                 yield Page(request=request, fetch=row, body=RSS, content_type="application/rss+xml")
 

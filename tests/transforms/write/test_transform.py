@@ -43,7 +43,7 @@ def test_an_unknown_table_is_refused_when_the_graph_is_built(run: Run) -> None:
 def test_each_window_of_a_stream_has_files_of_its_own(run: Run) -> None:
     stream = replace(run, run_id="live-stream", logical_time=datetime(2026, 3, 4, tzinfo=timezone.utc))
     midnight = datetime(2026, 3, 5, tzinfo=timezone.utc).timestamp()
-    rows = [(make_fetch(n, receipt=f"r{n}"), midnight + seconds) for n, seconds in enumerate((-2, -1, 1))]
+    rows = [(make_fetch(n, ack_handle=f"r{n}"), midnight + seconds) for n, seconds in enumerate((-2, -1, 1))]
     names = Path(run.lake, "names")
     names.parent.mkdir()
     with TestPipeline(runner=FnApiRunner()) as pipeline:
@@ -55,11 +55,11 @@ def test_each_window_of_a_stream_has_files_of_its_own(run: Run) -> None:
     for start, file in found:
         assert file["path"].startswith(f"{stream.staging}/rows/fetches/")
         table = pq.read_table(Path(run.lake, file["path"]), partitioning=None).to_pylist()
-        assert len(table) == file["rows"] == len(file["receipts"])
-        by_window.setdefault((start, file["partition"]), []).extend(file["receipts"])
+        assert len(table) == file["rows"] == len(file["ack_handles"])
+        by_window.setdefault((start, file["partition"]), []).extend(file["ack_handles"])
         assert {row["run_id"] for row in table} <= {"live-20260304T235900", "live-20260305T000000"}
         assert {row["run_time"].timestamp() for row in table} == {start}
-    assert {key: sorted(receipts) for key, receipts in by_window.items()} == {
+    assert {key: sorted(ack_handles) for key, ack_handles in by_window.items()} == {
         (midnight - 60, "dt=2026-03-04"): ["r0", "r1"],
         (midnight, "dt=2026-03-05"): ["r2"],
     }

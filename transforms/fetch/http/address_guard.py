@@ -2,7 +2,7 @@
 
 A list of URLs, a feed or a redirect must not be able to turn the pipeline against the network it runs in. The check
 stands where connections are made: the resolver gives only addresses that it has checked, the connection goes to one of
-these (no second look-up that could answer otherwise), and the socket factory checks once more what is connected to.
+these (no second look-up that could response otherwise), and the socket factory checks once more what is connected to.
 """
 
 import asyncio
@@ -99,7 +99,7 @@ def match_host(patterns: Mapping[str, _Value], host: str) -> _Value | None:
     return next((value for pattern, value in patterns.items() if fnmatchcase(host, pattern.lower())), None)
 
 
-class Guard(AbstractResolver):
+class AddressGuard(AbstractResolver):
     """Decides which addresses are connected to, for one HTTP client. Give `resolve` and `open_socket` to its connector.
 
     Args:
@@ -182,7 +182,7 @@ class Guard(AbstractResolver):
         return socket.socket(family, kind, proto)
 
     async def close(self) -> None:
-        """Lets the look-ups' threads end; one that still waits for an answer ends with it."""
+        """Lets the look-ups' threads end; one that still waits for an response ends with it."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _approve(self, host: str, address: str) -> None:

@@ -1,4 +1,4 @@
-"""One request and its answer, within limits of time and size.
+"""One request and its response, within limits of time and size.
 
 No redirects, no retries, no waiting: `transforms.fetch.fetcher` does these, since each belongs to a host's turn.
 """
@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from transforms.fetch.config import FetchConfig
-from transforms.fetch.http.address_guard import Guard, PrivateAddress, match_host
+from transforms.fetch.http.address_guard import AddressGuard, PrivateAddress, match_host
 from transforms.fetch.http.decompression import ACCEPT_ENCODING, Body
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import host_of
@@ -40,7 +40,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came for one request. The body is read for the statuses of `WITH_BODY` only."""
 
     url: str
@@ -54,12 +54,12 @@ class Answer:
 class Client:
     """An HTTP client for one event loop; use it as an asynchronous context manager.
 
-    Cookies are dropped, environment proxies ignored, TLS is verified, and every connection passes the `Guard`.
+    Cookies are dropped, environment proxies ignored, TLS is verified, and every connection passes the `AddressGuard`.
     """
 
     def __init__(self, config: FetchConfig) -> None:
         self._config = config
-        self._guard = Guard(config)
+        self._guard = AddressGuard(config)
 
     async def __aenter__(self) -> "Client":
         config = self._config
@@ -97,7 +97,7 @@ class Client:
         cut: bool = False,
         last: bool = False,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Asks for one URL, once.
 
         Args:
@@ -109,10 +109,10 @@ class Client:
             headers: sent besides, such as those of a conditional request.
 
         Returns:
-            The answer, whatever its status.
+            The response, whatever its status.
 
         Raises:
-            Rejected: there is no answer, or its body is not taken; the reason says why.
+            Rejected: there is no response, or its body is not taken; the reason says why.
         """
         self._guard.check(url)
         sent = {"Accept": ", ".join([*sorted(accept), "*/*;q=0.1"]) if accept else "*/*", **(headers or {})}
@@ -127,7 +127,7 @@ class Client:
                 if response.status in WITH_BODY:
                     body = await self._read(response, accept, limit or self._config.max_body_bytes, cut)
                 elapsed_ms = round((time.monotonic() - started) * 1000)
-                return Answer(url, response.status, response.headers, body, elapsed_ms)
+                return Response(url, response.status, response.headers, body, elapsed_ms)
         except Rejected:
             raise
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
@@ -174,7 +174,7 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         host = host_of(str(request.url))
-        raise Rejected(Reason.CONNECT, f"{host} closed the connection before an answer.") from error
+        raise Rejected(Reason.CONNECT, f"{host} closed the connection before an response.") from error
 
 
 def _check_type(content_type: str, accept: frozenset[str]) -> None:
@@ -210,7 +210,7 @@ def _rejected(error: Exception, host: str) -> Rejected:
     if isinstance(error, aiohttp.SocketTimeoutError):
         return Rejected(Reason.TIMEOUT, f"{host} was silent too long (fetch.first_byte_timeout, fetch.read_timeout).")
     if isinstance(error, asyncio.TimeoutError):
-        return Rejected(Reason.TIMEOUT, f"{host} did not finish its answer in time (fetch.total_timeout).")
+        return Rejected(Reason.TIMEOUT, f"{host} did not finish its response in time (fetch.total_timeout).")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return Rejected(Reason.DNS, f"The name {host} has no address: {_cause(inner)}.")
     if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)) or isinstance(inner, ssl.SSLError):
@@ -221,7 +221,7 @@ def _rejected(error: Exception, host: str) -> Rejected:
         return Rejected(Reason.INVALID_URL, f"{host} is asked for with an address that is not allowed: {error}.")
     if isinstance(error, OSError):
         return Rejected(Reason.CONNECT, f"No connection to {host}: {_cause(inner)}.")
-    return Rejected(Reason.PROTOCOL, f"{host} did not answer in valid HTTP: {_cause(inner)}.")
+    return Rejected(Reason.PROTOCOL, f"{host} did not response in valid HTTP: {_cause(inner)}.")
 
 
 def _malformed(error: aiohttp.ClientResponseError, host: str) -> Rejected:
@@ -230,7 +230,7 @@ def _malformed(error: aiohttp.ClientResponseError, host: str) -> Rejected:
         return Rejected(
             Reason.TOO_LARGE, f"{host} sent headers over the limit (fetch.max_headers, fetch.max_header_bytes)."
         )
-    return Rejected(Reason.PROTOCOL, f"{host} did not answer in valid HTTP: {_cause(error)}.")
+    return Rejected(Reason.PROTOCOL, f"{host} did not response in valid HTTP: {_cause(error)}.")
 
 
 def _cause(error: BaseException) -> str:

@@ -36,7 +36,7 @@ class Host:
     began: float | None = None
     requests: int = 0
     stalls: int = 0
-    """Requests in a row that got no answer in time."""
+    """Requests in a row that got no response in time."""
     slowness: float = 1.0
     """What the delay is multiplied with, after answers that ask for fewer requests."""
 
@@ -56,7 +56,9 @@ class Host:
         if config.host_max_seconds is not None and spent > config.host_max_seconds:
             raise _over(f"The host had its {config.host_max_seconds:,.0f} s (fetch.host_max_seconds).")
         if self.stalls >= config.host_max_stalls:
-            raise _over(f"The host gave no answer in time to {self.stalls} requests in a row (fetch.host_max_stalls).")
+            raise _over(
+                f"The host gave no response in time to {self.stalls} requests in a row (fetch.host_max_stalls)."
+            )
         return wait
 
     def renew(self) -> None:
@@ -76,7 +78,7 @@ class Host:
             self.began = self.asked_at
 
     def answered(self, status: int, retry_after: float) -> None:
-        """An answer came.
+        """An response came.
 
         Args:
             status: its HTTP status.
@@ -90,7 +92,7 @@ class Host:
             self.slowness = max(1.0, self.slowness / 2)
 
     def refused(self, reason: Reason) -> None:
-        """A request ended without an answer that could be used."""
+        """A request ended without an response that could be used."""
         self.stalls = self.stalls + 1 if reason is Reason.TIMEOUT else 0
 
     def rest(self) -> None:

@@ -27,7 +27,7 @@ class RobotsRules:
 
     @classmethod
     def parse(cls, body: bytes, status: int, token: str) -> "RobotsRules":
-        """Reads an answer to a request for robots.txt.
+        """Reads an response to a request for robots.txt.
 
         Args:
             body: what came, at most `MAX_BYTES` of it are read.

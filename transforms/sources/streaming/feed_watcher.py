@@ -26,8 +26,8 @@ _REMEMBERED_BELOW = 20_000
 _JITTER = 0.1
 
 
-class Missed(Protocol):
-    """A document that did not come (`transforms.fetch.Missed`)."""
+class NoPage(Protocol):
+    """A document that did not come (`transforms.fetch.NoPage`)."""
 
     fetch: Fetch
     failure: Failure | None
@@ -35,7 +35,7 @@ class Missed(Protocol):
 
 
 Ask = Callable[[Sequence[UrlRequest]], Iterable[Any]]
-"""Asks for documents: gives a `Page` or a `Missed` for each (`transforms.fetch.fetch_pages`)."""
+"""Asks for documents: gives a `Page` or a `NoPage` for each (`transforms.fetch.fetch_pages`)."""
 
 
 class Pace(NamedTuple):

@@ -40,7 +40,7 @@ class SubscriptionError(Exception):
 
 
 def request_of_message(
-    data: bytes, attributes: Mapping[str, str], timestamp_attribute: str | None = None, receipt: str | None = None
+    data: bytes, attributes: Mapping[str, str], timestamp_attribute: str | None = None, ack_handle: str | None = None
 ) -> UrlRequest:
     """The request that a message makes, source ``pubsub``. Never raises: see above for what holds no address.
 
@@ -49,7 +49,7 @@ def request_of_message(
         attributes: the message's attributes.
         timestamp_attribute: the attribute with the time of publication, RFC 3339 or milliseconds since 1970, where the
             data does not say it.
-        receipt: what `acknowledge` takes for the message.
+        ack_handle: what `acknowledge` takes for the message.
     """
     published_at = _moment(attributes.get(timestamp_attribute, "")) if timestamp_attribute else None
     text = data[:MAX_BYTES].decode("utf-8", "replace")
@@ -61,7 +61,7 @@ def request_of_message(
             text = url
         if isinstance(published := message.get("published"), str):
             published_at = parse_feed_date(published) or published_at
-    return replace(request_of(_askable(text), "pubsub", published_at=published_at), receipt=receipt)
+    return replace(request_of(_askable(text), "pubsub", published_at=published_at), ack_handle=ack_handle)
 
 
 def _json_object(text: str) -> dict[str, Any]:
@@ -154,18 +154,18 @@ def receipt_of(subscription: str, ack_id: str) -> str:
     return f"{subscription} {ack_id}"
 
 
-def acknowledge(receipts: Iterable[str]) -> None:
-    """Ends the messages of these receipts, once their URLs' rows are committed.
+def acknowledge(ack_handles: Iterable[str]) -> None:
+    """Ends the messages of these ack_handles, once their URLs' rows are committed.
 
-    Never raises: a receipt that is refused or too old is logged at most. Its message comes again, and finds its URL
+    Never raises: a ack_handle that is refused or too old is logged at most. Its message comes again, and finds its URL
     known.
 
     Args:
-        receipts: from `receipt_of`; none needs no client.
+        ack_handles: from `receipt_of`; none needs no client.
     """
     by_subscription: dict[str, dict[str, None]] = {}
-    for receipt in receipts:
-        subscription, _, ack_id = receipt.partition(" ")
+    for ack_handle in ack_handles:
+        subscription, _, ack_id = ack_handle.partition(" ")
         by_subscription.setdefault(subscription, {})[ack_id] = None
     if not by_subscription:
         return

@@ -19,11 +19,11 @@ class ReadPubSub(beam.PTransform):
     """Reads a subscription without end: PBegin -> PCollection[UrlRequest], unbounded.
 
     An element's time is that of its pull, and the watermark moves while the queue is empty. Each request carries the
-    receipt of its message, which `transforms.sources.streaming.pubsub.acknowledge` takes once the rows stand: what a
+    ack_handle of its message, which `transforms.sources.streaming.pubsub.acknowledge` takes once the rows stand: what a
     lost worker held comes again.
 
-    On Dataflow the engine's own source reads: it acknowledges what it has stored itself, requests carry no receipt, and
-    their time is that of their publication, which its watermark knows.
+    On Dataflow the engine's own source reads: it acknowledges what it has stored itself, requests carry no ack_handle,
+    and their time is that of their publication, which its watermark knows.
 
     Args:
         source: the subscription.
