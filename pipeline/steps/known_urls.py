@@ -28,6 +28,7 @@ from pipeline.lake.query.crawl_state import (
 from pipeline.lake.tombstones import read_tombstones
 from transforms.runtime.metrics import count
 from transforms.runtime.polling_source import Poll, Polled
+from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.records import Fetch, UrlRequest
 from transforms.schema.run import Run
 from transforms.storage.open import open_store
@@ -115,6 +116,7 @@ class FilterKnownUrls(beam.PTransform):
         super().__init__()
         self._config, self._run = config, run
 
+    @multiple_outputs
     def expand(self, requests: "beam.PCollection[UrlRequest]") -> FilteredUrls:
         recalled = requests | "LookUp" >> beam.ParDo(_FilterKnownUrls(self._config, self._run)).with_outputs(
             "fetches", main="requests"

@@ -8,6 +8,7 @@ import apache_beam as beam
 import pyarrow.parquet as pq
 from apache_beam.transforms.window import TimestampedValue
 
+from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.records import Article, UrlRequest
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import ARCHIVES
@@ -38,6 +39,7 @@ class ReadRecovered(beam.PTransform):
         super().__init__()
         self._run = run
 
+    @multiple_outputs
     def expand(self, begin: beam.pvalue.PBegin) -> Recovered:
         run = self._run
         by_kind: dict[str, list[StagedFile]] = {kind: [] for kind in ("articles", "fetches", "rows", "pages")}

@@ -11,6 +11,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.annotate.annotator import BATCH, annotate_articles
 from transforms.annotate.config import AnnotateConfig
 from transforms.runtime.metrics import count
+from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.failures import Rejected
 from transforms.schema.records import Annotation, Article, Entity, Failure, Quote, stable_id
 
@@ -39,6 +40,7 @@ class Annotate(beam.PTransform):
         super().__init__()
         self._config = config
 
+    @multiple_outputs
     def expand(self, articles: "beam.PCollection[Article]") -> Annotated:
         annotated = articles | "Annotate" >> beam.ParDo(_Annotate(self._config)).with_outputs(
             "quotes", "failures", main="entities"

@@ -11,6 +11,7 @@ from apache_beam.pvalue import TaggedOutput
 from transforms.extract.article import extract_page
 from transforms.extract.config import ExtractConfig
 from transforms.runtime.metrics import count
+from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.failures import Rejected, failed
 from transforms.schema.records import Article, Failure, Fetch, Outcome, Page
 
@@ -34,6 +35,7 @@ class ExtractArticles(beam.PTransform):
         super().__init__()
         self._config = config
 
+    @multiple_outputs
     def expand(self, pages: "beam.PCollection[Page]") -> Extracted:
         extracted = pages | beam.ParDo(_Extract(self._config)).with_outputs("fetches", "failures", main="articles")
         extracted.articles.element_type = Article

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import BoundedWindow
-from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -19,6 +18,7 @@ from transforms.fetch.config import ARTICLE_TYPES, FetchConfig
 from transforms.fetch.generator import fetch_pages
 from transforms.fetch.streaming import FetchStream, TaggedFailure, TaggedFetch, tagged_outputs
 from transforms.runtime.metrics import count
+from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.records import Failure, Fetch, Page, UrlRequest
 from transforms.schema.urls import site_of
 
@@ -57,7 +57,7 @@ class FetchPages(beam.PTransform):
     def __post_init__(self) -> None:
         super().__init__()
 
-    @no_annotations
+    @multiple_outputs
     def expand(self, requests: "beam.PCollection[UrlRequest]") -> Fetched:
         if requests.is_bounded:
             shards = requests | "AssignShards" >> AssignShards(self.config.shards) | "Shards" >> beam.GroupByKey()

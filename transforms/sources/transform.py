@@ -8,6 +8,7 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
 from transforms.runtime.metrics import count
+from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.failures import Rejected, failed
 from transforms.schema.records import Failure, Fetch, Page, UrlRequest
 from transforms.schema.urls import request_of
@@ -73,6 +74,7 @@ class ReadListings(beam.PTransform):
         super().__init__()
         self._sources, self._fetch = tuple(sources), fetch
 
+    @multiple_outputs
     def expand(self, begin: beam.pvalue.PBegin) -> Listings:
         asked = [begin | ListListings(self._sources)]
         fetched: list[Any] = []
@@ -154,6 +156,7 @@ class ParseListings(beam.PTransform):
         super().__init__()
         self._sources, self._depth = tuple(sources), depth
 
+    @multiple_outputs
     def expand(self, pages: "beam.PCollection[Page]") -> Listed:
         parsed = pages | beam.ParDo(_ParseListing(self._sources, self._depth)).with_outputs(
             "listings", "fetches", "failures", main="requests"

@@ -8,6 +8,7 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
 from transforms.runtime.metrics import count
+from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.failures import failure_of
 from transforms.schema.records import Failure, Fetch, Page, UrlRequest
 from transforms.schema.run import Run, StagedFile
@@ -58,6 +59,7 @@ class ReadArchives(beam.PTransform):
         super().__init__()
         self._files = [(p, s.max_body_bytes) for s in sources for p in s.patterns]
 
+    @multiple_outputs
     def expand(self, begin: beam.pvalue.PBegin) -> Archived:
         read = (
             begin

@@ -12,6 +12,7 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec
 from apache_beam.utils.timestamp import Duration
 
 from transforms.runtime.metrics import count
+from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.records import UrlRequest
 
 
@@ -39,6 +40,7 @@ class DropSeen(beam.PTransform):
         super().__init__()
         self._drop = _DropSeen(seconds)
 
+    @multiple_outputs
     def expand(self, requests: "beam.PCollection[UrlRequest]") -> Unseen:
         keyed = requests | "Page" >> beam.Map(lambda r: (r.article_id, r)).with_output_types(tuple[str, UrlRequest])
         seen = keyed | "Drop" >> beam.ParDo(self._drop).with_outputs("twins", main="requests")

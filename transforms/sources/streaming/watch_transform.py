@@ -13,6 +13,7 @@ from apache_beam.pvalue import TaggedOutput
 
 from transforms.runtime.metrics import count
 from transforms.runtime.polling_source import Poll, Polled
+from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.records import Failure, Fetch, UrlRequest
 from transforms.schema.urls import site_of
 from transforms.sources.config import ListingSource
@@ -60,6 +61,7 @@ class WatchListings(beam.PTransform):
         self._listings = list(_addresses(sources))
         self._poller = _Poller(tuple(sources), ask, pace)
 
+    @multiple_outputs
     def expand(self, begin: beam.pvalue.PBegin) -> Watching:
         parts = shared_out(self._listings, site_of, PARTS)
         watched = begin | Poll(parts, self._poller, tags=("fetches", "failures"))
