@@ -76,11 +76,11 @@ class _PollRetries:
     def __init__(self, config: RunConfig, run: Run) -> None:
         self._config, self._run = config, run
 
-    def __call__(self, _element: object, memory: bytes) -> Polled:
+    def __call__(self, _element: object, state: bytes) -> Polled:
         every, now = self._config.stream.seconds("take_up_every"), time.time()
-        since = float(memory or 0)
+        since = float(state or 0)
         if now - since < every:
-            return Polled([], memory, since + every - now)
+            return Polled([], state, since + every - now)
         delay, patience = self._config.fetch.delay_seconds, self._config.stream.seconds("patience")
         # Half of what a site's pace lets through, or its news would find no place any more.
         of_domain = max(1, int(patience / delay / 2)) if delay else None

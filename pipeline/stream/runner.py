@@ -19,7 +19,7 @@ from pipeline.run.engines import PRISM, cancel, check_job, remote_options, runne
 from pipeline.run.progress import UNWATCHED, Watcher, watched
 from pipeline.run.runner import cause_of, start, stop_signals
 from pipeline.stream.progress import StreamWatch
-from transforms.fetch.generator import end_lasting
+from transforms.fetch.generator import close_persistent
 from transforms.runtime.drain import shared_drain
 from transforms.schema.run import stream_id
 from transforms.storage.open import open_store
@@ -91,7 +91,7 @@ def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher =
                 (datetime.now(timezone.utc) - now).total_seconds(),
             ) from error
         finally:
-            end_lasting()
+            close_persistent()
 
 
 def _wait(pipeline: beam.Pipeline, result: PipelineResult) -> None:

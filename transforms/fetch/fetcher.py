@@ -1,8 +1,8 @@
-"""Many hosts at once, each at its own pace: one request at a time to a host, its delay between two, robots.txt first.
+"""Fetch from many hosts at once: per host one request at a time, with its delay between two, robots.txt first.
 
-A request passes three gates, in this order: its host's turn (one at a time, after the delay), a connection slot (so
-many in all), and, once its page is there, a place with the consumer. A host that waits holds no slot, and a page that
-waits for its place holds one, so that bodies cannot pile up.
+Each request acquires its host lock (after the delay), then a concurrency slot, then an output-queue slot for its page.
+A host that waits for its delay holds no concurrency slot. A page that waits for the output queue holds one, so that
+bodies cannot pile up.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Page, UrlRequest
 from transforms.schema.urls import host_of, normal_url
 
-_TRIED_AGAIN = frozenset(
+_RETRIED = frozenset(
     {
         Reason.CONNECT,
         Reason.DNS,
@@ -37,7 +37,7 @@ _TRIED_AGAIN = frozenset(
         Reason.TRUNCATED,
     }
 )
-# What stops robots.txt and would stop the page in the same way, so the URL's row says it as it is.
+# Reasons that stop robots.txt and the page in the same way, so the row of the URL names them.
 _OF_THE_HOST = frozenset(
     {Reason.CONNECT, Reason.DNS, Reason.HOST_BUDGET, Reason.PORT_NOT_ALLOWED, Reason.PRIVATE_ADDRESS, Reason.TLS}
 )
@@ -47,17 +47,17 @@ _MAX_VALIDATOR = 1_000
 _T = TypeVar("_T")
 
 Deliver = Callable[[Page | NoPage], Awaitable[None]]
-"""Takes one result; it may wait until there is a place for it."""
+"""Receives one result; may wait for a free slot of the output queue."""
 
 
 class Fetcher:
-    """Fetches requests on the running event loop.
+    """Fetch requests on the running event loop.
 
     Args:
-        session: the connections, and what is known of each host.
-        accept: content types whose pages are read; others are ``unsupported_type``.
-        deliver: gets one result for each distinct ``article_id``, as they come.
-        max_queue_seconds: seconds after which a request is given up, waiting included; None: its own limits decide.
+        session: connections and host states.
+        accept: content types whose bodies are read; others are ``unsupported_type``.
+        deliver: receives one result for each distinct ``article_id``, as soon as it is there.
+        max_queue_seconds: seconds after which a request is given up, waiting included; None: no such limit.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Fetcher:
         self._max_queue_seconds = max_queue_seconds
 
     async def run(self, requests: Iterable[UrlRequest]) -> None:
-        """Fetches all requests; cancelling it ends every request that is under way."""
+        """Fetch all requests; cancellation ends every request in flight."""
         queues: dict[str, list[UrlRequest]] = {}
         for request in distinct(requests):
             queues.setdefault(host_of(request.url), []).append(request)
-        # The longest queues first, since they end last. Not all hosts at once, or every robots.txt would come
+        # Longest queues first, since they end last. Not all hosts at once, or every robots.txt would be fetched
         # before the first page.
         waiting = iter(sorted(queues.values(), key=len, reverse=True))
         workers = [
@@ -91,30 +91,29 @@ class Fetcher:
     async def _work(self, waiting: Iterator[list[UrlRequest]]) -> None:
         for queue in waiting:
             for number, request in enumerate(queue, 1):
-                await self._settle(request, last=number == len(queue))
+                await self._fetch_one(request, last=number == len(queue))
 
-    async def _settle(self, request: UrlRequest, last: bool) -> None:
-        """Sees to it that a request has its one result, whatever happens."""
+    async def _fetch_one(self, request: UrlRequest, last: bool) -> None:
+        """Deliver exactly one result for a request."""
         progress = Progress()
         try:
             url = normal_url(request.url)
             await asyncio.wait_for(
-                self._tried(lambda: self._attempt(request, url, progress, last), progress), self._max_queue_seconds
+                self._with_retries(lambda: self._attempt(request, url, progress, last), progress),
+                self._max_queue_seconds,
             )
         except Rejected as refused:
             await self._deliver(no_page(request, refused, progress))
         except asyncio.TimeoutError:
-            # One that was never asked waited for its host's pace alone.
+            # Without an attempt, only the delay of the host used up the time.
             reason = Reason.TIMEOUT if progress.attempts else Reason.HOST_BUDGET
-            given_up = Rejected(
-                reason, f"There was no response within {self._max_queue_seconds:,.0f} s, waiting included."
-            )
+            given_up = Rejected(reason, f"No response came within {self._max_queue_seconds:,.0f} s, waiting included.")
             await self._deliver(no_page(request, given_up, progress))
-        except Exception as error:  # noqa: BLE001 - a fault of ours costs this URL, never the run
+        except Exception as error:  # noqa: BLE001 - an error of ours fails this URL, never the run
             await self._deliver(no_page(request, Rejected.of_fault(error), progress))
 
-    async def _tried(self, act: Callable[[], Awaitable[_T]], progress: Progress) -> _T:
-        """Does something until it succeeds, fails for good, or attempts or time are used up."""
+    async def _with_retries(self, act: Callable[[], Awaitable[_T]], progress: Progress) -> _T:
+        """Call `act` until it succeeds, fails permanently, or attempts or time are used up."""
         config = self._config
         began = time.monotonic()
         for attempt in range(1, config.max_attempts + 1):
@@ -122,10 +121,10 @@ class Fetcher:
             try:
                 return await act()
             except Rejected as refused:
-                if refused.reason not in _TRIED_AGAIN or progress.settled or attempt == config.max_attempts:
+                if refused.reason not in _RETRIED or progress.settled or attempt == config.max_attempts:
                     raise
                 bound = min(config.max_backoff_seconds, config.backoff_seconds * 2 ** (attempt - 1))
-                # Full jitter: drawn from zero on, so that hosts that failed together do not come back together.
+                # Full jitter, so that requests that failed together are not retried together.
                 wait = max(progress.retry_after, random.uniform(0, bound))  # noqa: S311 - no secret
                 if time.monotonic() + wait - began > config.url_budget_seconds:
                     raise
@@ -133,16 +132,16 @@ class Fetcher:
         raise AssertionError("max_attempts is at least 1")
 
     async def _attempt(self, request: UrlRequest, url: str, progress: Progress, last: bool) -> None:
-        """Asks for a URL once, redirects and all, and delivers its page."""
+        """Request a URL once, follow its redirects, and deliver the page."""
         seen = {url}
         counted = refreshed = False
         progress.final_url = None
         while True:
             progress.status = progress.elapsed_ms = None
             host = self._session.host(url)
-            await self._ask_host(host, url, progress)
+            await self._check_host(host, url, progress)
             validators = _validators(request, url)
-            async with self._session.turn(host):
+            async with self._session.host_slot(host):
                 progress.attempts += not counted
                 counted = True
                 response = await self._get(host, url, progress, self._accept, last=last, headers=validators)
@@ -153,7 +152,7 @@ class Fetcher:
                 refresh = None if refreshed else refresh_url(response, head, seen)
                 if response.status not in REDIRECTS and refresh is None:
                     reserved = self._reserved(host, response, head)
-                    # It waits for its place here, with its slot, so that bodies cannot pile up.
+                    # Waits for the output queue while it holds its slot, so that bodies cannot pile up.
                     await self._deliver(page(request, response, progress, reserved))
                     return
             refreshed = refreshed or refresh is not None
@@ -167,42 +166,42 @@ class Fetcher:
         return read_head(response.body, self._config.robots_token)
 
     def _reserved(self, host: Host, response: Response, head: Head) -> bool | None:
-        """Whether a page is reserved, by the strictest of what was said; None when nothing was.
+        """Whether a page is reserved, by the strictest statement; None when there is none.
 
         Raises:
-            Rejected: ``opted_out``, when it is and the configuration obeys that.
+            Rejected: ``opted_out``, when it is reserved and the configuration obeys reservations.
         """
-        said = [reserved_by_headers(response.headers, self._config.robots_token), head.reserved]
+        stated = [reserved_by_headers(response.headers, self._config.robots_token), head.reserved]
         if isinstance(host.reservations, Reservations):
-            said.append(host.reservations.reserved(response.url))
-        reserved = max((word for word in said if word is not None), default=None)
+            stated.append(host.reservations.reserved(response.url))
+        reserved = max((each for each in stated if each is not None), default=None)
         if reserved and self._config.obey_opt_outs:
             raise Rejected(Reason.OPTED_OUT, f"{response.url} is reserved from text and data mining.")
         return reserved
 
-    async def _ask_host(self, host: Host, url: str, progress: Progress) -> None:
-        """Asks a host, once a day, what it allows.
+    async def _check_host(self, host: Host, url: str, progress: Progress) -> None:
+        """Check that a host allows a URL, by its robots.txt and reservations, which are read once a day.
 
         Raises:
-            Rejected: the URL may not be asked for, or the host does not say.
+            Rejected: the host disallows the URL, or its rules cannot be read.
         """
         if self._config.obey_robots:
             async with host.reading:
                 if host.robots is None or time.monotonic() - host.robots_read_at > MAX_AGE_SECONDS:
                     host.robots = await self._read_robots(host, url)
                     host.robots_read_at = time.monotonic()
-            if not _said(host.robots, progress).allowed(url):
+            if not _require(host.robots, progress).allowed(url):
                 raise Rejected(Reason.ROBOTS, f"The site's robots.txt disallows {url} for {self._config.robots_token}.")
         if self._config.obey_opt_outs:
             async with host.reading:
                 if host.reservations is None or time.monotonic() - host.reservations_read_at > MAX_AGE_SECONDS:
                     host.reservations = await self._read_reservations(host, url)
                     host.reservations_read_at = time.monotonic()
-            if _said(host.reservations, progress).reserved(url):
+            if _require(host.reservations, progress).reserved(url):
                 raise Rejected(Reason.OPTED_OUT, f"The site's {WELL_KNOWN} reserves {url} from text and data mining.")
 
     async def _read_robots(self, host: Host, url: str) -> RobotsRules | Rejected:
-        """One host's rules, or why nothing of it may be asked for now."""
+        """Read a host's robots.txt; a refusal when it cannot be read, so that nothing may be requested now."""
         progress = Progress()
 
         async def read() -> RobotsRules:
@@ -210,20 +209,20 @@ class Fetcher:
             return RobotsRules.parse(response.body, response.status, self._config.robots_token)
 
         try:
-            rules = await self._tried(read, progress)
+            rules = await self._with_retries(read, progress)
         except Rejected as refused:
             if refused.reason in (Reason.REDIRECT_LOOP, Reason.TOO_MANY_REDIRECTS):
                 # RFC 9309, section 2.3.1.2: as if there were none.
                 return RobotsRules.parse(b"", 404, self._config.robots_token)
             if refused.reason is Reason.CANCELLED or (refused.reason in _OF_THE_HOST and progress.hops == 0):
                 return refused
-            return Rejected(Reason.ROBOTS_UNREACHABLE, f"robots.txt could not be had. {refused.message}")
+            return Rejected(Reason.ROBOTS_UNREACHABLE, f"robots.txt cannot be read. {refused.message}")
         host.crawl_delay = rules.delay or 0.0
         host.ready_at = max(host.ready_at, time.monotonic() + host.crawl_delay)
         return rules
 
     async def _read_reservations(self, host: Host, url: str) -> Reservations | Rejected:
-        """One host's reservations, or why they could not be had, so that nothing of it may be asked for now."""
+        """Read a host's reservations; a refusal when they cannot be read, so that nothing may be requested now."""
         target = urljoin(url, WELL_KNOWN)
         if isinstance(host.robots, RobotsRules) and not host.robots.allowed(target):
             return Reservations([])
@@ -236,19 +235,19 @@ class Fetcher:
             return Reservations.parse(response.body if response.status in WITH_BODY else b"")
 
         try:
-            return await self._tried(read, progress)
+            return await self._with_retries(read, progress)
         except Rejected as refused:
-            if refused.reason in _TRIED_AGAIN or refused.reason in (Reason.CANCELLED, Reason.HOST_BUDGET):
-                return Rejected(refused.reason, f"{WELL_KNOWN} could not be had. {refused.message}")
+            if refused.reason in _RETRIED or refused.reason in (Reason.CANCELLED, Reason.HOST_BUDGET):
+                return Rejected(refused.reason, f"{WELL_KNOWN} cannot be read. {refused.message}")
             return Reservations([])
 
     async def _followed(self, url: str, progress: Progress, limit: int, *, cut: bool = False) -> Response:
-        """What comes for a URL of the host's own, such as robots.txt, redirects followed."""
+        """Request a policy file of a host, such as robots.txt, and follow its redirects."""
         seen = {url}
         progress.hops = 0
         while True:
             host = self._session.host(url)
-            async with self._session.turn(host):
+            async with self._session.host_slot(host):
                 response = await self._get(host, url, progress, limit=limit, cut=cut)
             if response.status not in REDIRECTS:
                 return response
@@ -268,37 +267,37 @@ class Fetcher:
         last: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Asks once, as `Client.get` does, and keeps account of it."""
+        """Send one request with `Client.get` and record its result in the host's state."""
         client = self._session.client
         try:
-            response = await self._session.answer(
+            response = await self._session.wait_for(
                 client.get(url, accept, limit=limit, cut=cut, last=last, headers=headers)
             )
         except Rejected as refused:
-            host.refused(refused.reason)
+            host.request_failed(refused.reason)
             raise
         progress.status, progress.final_url, progress.elapsed_ms = response.status, response.url, response.elapsed_ms
         if response.status in (429, 503):
             progress.retry_after = retry_after(response.headers.get("Retry-After", ""))
-        host.answered(response.status, progress.retry_after)
+        host.response_received(response.status, progress.retry_after)
         return response
 
 
-def _said(word: _T | Rejected | None, progress: Progress) -> _T:
-    """What a host said.
+def _require(rules: _T | Rejected | None, progress: Progress) -> _T:
+    """Return rules that were read.
 
     Raises:
-        Rejected: it could not be had, which settles the matter for all its URLs.
+        Rejected: they cannot be read, which holds for all URLs of the host.
     """
-    if isinstance(word, Rejected):
+    if isinstance(rules, Rejected):
         progress.settled = True
-        raise Rejected(word.reason, word.message)
-    assert word is not None  # noqa: S101 - it was asked for just before
-    return word
+        raise Rejected(rules.reason, rules.message)
+    assert rules is not None  # noqa: S101 - read just before
+    return rules
 
 
 def _validators(request: UrlRequest, url: str) -> dict[str, str]:
-    """The headers that make a request for a URL conditional (RFC 9110, section 13.1)."""
+    """Return the headers that make a request for a URL conditional (RFC 9110, section 13.1)."""
     if not is_same_page(request, url):
         return {}
     known = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}

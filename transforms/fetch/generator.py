@@ -1,4 +1,4 @@
-"""`fetch_pages`: the fetcher as a plain generator, its event loop in a thread."""
+"""Fetch pages as a plain generator: `fetch_pages`, with its event loop in a thread."""
 
 import asyncio
 import queue
@@ -28,51 +28,50 @@ def fetch_pages(
     persistent: bool = False,
     max_queue_seconds: float | None = None,
 ) -> Generator[Page | NoPage, None, None]:
-    """Fetches requests, and yields each result as it comes: a page, or why there is none.
+    """Fetch requests and yield each result as soon as it is there: a page, or the rows of a request without a page.
 
     At most a few pages wait for the consumer; while it is busy, no more are fetched. Closing the generator, or an
-    exception at its place (Ctrl-C among them), ends all requests and waits until they are ended. `drain` ends them too,
-    and everything is yielded: what came in time, and ``skipped / cancelled`` for the rest.
+    exception in the consumer (Ctrl-C among them), cancels all requests and waits for their end. A `drain` cancels them
+    too, and still yields everything: what came in time, and ``skipped / cancelled`` for the rest.
 
     Args:
-        requests: what to ask for; several with one ``article_id`` are one.
+        requests: the URLs; requests of one ``article_id`` are fetched once.
         config: the stage's settings.
         accept: content types whose pages are read; others are ``unsupported_type``.
-        persistent: keep connections, robots.txt and each host's pace for the next call of this process, and share them
-            with calls of other threads: what a stream needs, which fetches a little at a time and without end.
-        max_queue_seconds: seconds after which a request is given up (``timeout``, or ``host_budget`` for one whose
-        host's pace
-            left it no turn); None: only the limits of `config` hold.
+        persistent: keep connections, robots.txt and rate limits for the next call in this process, and share them with
+            calls of other threads. A stream needs this, since it fetches a few URLs at a time without end.
+        max_queue_seconds: seconds after which a request is given up: ``timeout``, or ``host_budget`` when the host's
+            delay left no time for it. None: only the limits of `config` apply.
 
     Yields:
-        One result for each distinct ``article_id``. No exception for a request's failure: it is a `NoPage`.
+        One result for each distinct ``article_id``. A failed request is a `NoPage`, never an exception.
     """
     todo = list(requests)
     if not todo:
         return
-    with _lasting_loop(config) if persistent else _own_loop(config) as loop:
+    with _persistent_loop(config) if persistent else _own_loop(config) as loop:
         job = _Job(loop, todo, accept, max_queue_seconds)
         try:
             while (result := _next(job.results)) is not None:
                 if isinstance(result, BaseException):
                     raise result
-                job.make_place()
+                job.release_slot()
                 yield result
         finally:
             job.stop()
 
 
 def request_interval(url: str, config: FetchConfig) -> float:
-    """Seconds between two requests to a URL's host, as far as ``persistent`` calls of this process know."""
-    with _lasting_loop(config) as loop:
-        return loop.session.pace(host_of(url))
+    """Estimate the seconds between two requests to a URL's host, from the ``persistent`` calls of this process."""
+    with _persistent_loop(config) as loop:
+        return loop.session.request_interval(host_of(url))
 
 
 def _next(results: queue.SimpleQueue[_Result]) -> _Result:
-    """The next result, when it comes.
+    """Wait for the next result.
 
-    A signal may reach another thread than this one. Its handler runs in this one all the same, but not before a wait
-    ends: a wait for a page that does not come would hold up a Ctrl-C for a minute.
+    The wait is split, since a signal may arrive in another thread: its handler runs in this thread, but only when a
+    wait ends. One long wait would delay a Ctrl-C by a minute.
     """
     while True:
         with suppress(queue.Empty):
@@ -100,7 +99,7 @@ class _Loop(threading.Thread):
     def run(self) -> None:
         try:
             asyncio.run(self._main())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the loop is asked for
+        except BaseException as error:  # noqa: BLE001 - raised where the loop is used
             if not self._opened.done():
                 self._opened.set_exception(error)
 
@@ -111,7 +110,7 @@ class _Loop(threading.Thread):
             await closed.wait()
 
     def close(self) -> None:
-        """Ends the loop, which has nothing to do any more, and waits for its end."""
+        """End the idle loop and wait for its thread."""
         with suppress(Exception):
             loop, _, closed = self._opened.result()
             loop.call_soon_threadsafe(closed.set)
@@ -127,30 +126,30 @@ def _own_loop(config: FetchConfig) -> Iterator[_Loop]:
         loop.close()
 
 
-_LASTING: list[_Loop] = []
-_LASTING_LOCK = threading.Lock()
+_PERSISTENT: list[_Loop] = []
+_PERSISTENT_LOCK = threading.Lock()
 
 
 @contextmanager
-def _lasting_loop(config: FetchConfig) -> Iterator[_Loop]:
-    """The process's loop for these settings; it ends with the process, or with `end_lasting`."""
-    with _LASTING_LOCK:
-        loop = next((loop for loop in _LASTING if loop.config == config and loop.is_alive()), None)
+def _persistent_loop(config: FetchConfig) -> Iterator[_Loop]:
+    """Return the process's loop for these settings; it ends with the process or with `close_persistent`."""
+    with _PERSISTENT_LOCK:
+        loop = next((loop for loop in _PERSISTENT if loop.config == config and loop.is_alive()), None)
         if loop is None:
             loop = _Loop(config, is_persistent=True)
-            _LASTING.append(loop)
+            _PERSISTENT.append(loop)
     yield loop
 
 
-def end_lasting() -> None:
-    """Ends what ``persistent`` calls keep in this process; none of them may be under way."""
-    with _LASTING_LOCK:
-        while _LASTING:
-            _LASTING.pop().close()
+def close_persistent() -> None:
+    """Close the loops that ``persistent`` calls keep in this process; no such call may be active."""
+    with _PERSISTENT_LOCK:
+        while _PERSISTENT:
+            _PERSISTENT.pop().close()
 
 
 class _Job:
-    """One call. `results` ends with None, or with the exception that ended the call."""
+    """One call of `fetch_pages`. `results` ends with None, or with the exception that ended the call."""
 
     def __init__(
         self, loop: _Loop, requests: Sequence[UrlRequest], accept: frozenset[str], max_queue_seconds: float | None
@@ -168,7 +167,7 @@ class _Job:
         self._places = asyncio.Semaphore(_PLACES)
         try:
             await Fetcher(self._loop.session, self._accept, self._deliver, self._max_queue_seconds).run(self._requests)
-        except BaseException as error:  # noqa: BLE001 - it is raised where the results are read
+        except BaseException as error:  # noqa: BLE001 - raised where the results are read
             self.results.put(error)
         else:
             self.results.put(None)
@@ -177,17 +176,17 @@ class _Job:
         await self._places.acquire()
         self.results.put(result)
 
-    def make_place(self) -> None:
-        """Lets one more result come."""
+    def release_slot(self) -> None:
+        """Release one slot of the result queue."""
         self._call(self._places.release)
 
     def stop(self) -> None:
-        """Cancels what is under way and waits for its end."""
+        """Cancel the requests in flight and wait for their end."""
         if self._call(lambda: self._task.cancel()):
             self._ended.wait()
 
     def _call(self, act: Callable[[], object]) -> bool:
-        """Has the loop do something; False where it has ended."""
+        """Schedule a callback on the loop; False if it is closed."""
         try:
             self._loop.loop.call_soon_threadsafe(act)
         except RuntimeError:

@@ -1,4 +1,4 @@
-"""Where an response leads: its Location, or the refresh in its page's head."""
+"""Redirect targets: the Location header, or an HTML refresh."""
 
 from transforms.fetch.http.client import Response
 from transforms.fetch.politeness.tdm_reservation import Head
@@ -6,35 +6,35 @@ from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import normal_url, resolve
 
 REDIRECTS = (301, 302, 303, 307, 308)
-"""Statuses that lead elsewhere."""
+"""Statuses of redirects that are followed."""
 
 
 def next_url(response: Response, seen: set[str], limit: int) -> str:
-    """The address that a redirect leads to.
+    """Return the target of a redirect.
 
     Args:
-        response: one with a status of `REDIRECTS`.
-        seen: the addresses that led here.
-        limit: how many redirects are followed.
+        response: its status is one of `REDIRECTS`.
+        seen: the URLs of the chain so far.
+        limit: maximum number of redirects.
 
     Raises:
-        Rejected: it leads nowhere, to what is no web address, back, or too far.
+        Rejected: there is no target, it is not a valid URL, it is in `seen`, or there are too many redirects.
     """
     location = response.headers.get("Location", "").strip()
     if not location:
-        raise Rejected(Reason.HTTP_UNEXPECTED, f"{response.url} answers with {response.status} and no Location.")
+        raise Rejected(Reason.HTTP_UNEXPECTED, f"{response.url} returned {response.status} without a Location.")
     # aiohttp keeps bytes that are not UTF-8 as lone surrogates; in an address they are escaped.
     data = location.encode("utf-8", "surrogateescape")
     url = normal_url(resolve(response.url, "".join(chr(b) if b < 0x80 else f"%{b:02X}" for b in data)))
     if url in seen:
-        raise Rejected(Reason.REDIRECT_LOOP, f"The redirects come back to {url}.")
+        raise Rejected(Reason.REDIRECT_LOOP, f"The redirects form a loop at {url}.")
     if len(seen) > limit:
         raise Rejected(Reason.TOO_MANY_REDIRECTS, f"More than {limit} redirects, the last from {response.url}.")
     return url
 
 
 def refresh_url(response: Response, head: Head, seen: set[str]) -> str | None:
-    """Where a page sends its readers at once, if that is another page; what it says besides counts for nothing."""
+    """Return the target of a page's HTML refresh, or None when there is none or it is in `seen`."""
     if head.refresh is None:
         return None
     try:

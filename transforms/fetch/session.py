@@ -1,4 +1,4 @@
-"""What fetchers of one event loop share: connections, and what is known of each host."""
+"""State of one event loop: connections, concurrency limit, hosts, drain."""
 
 import asyncio
 import time
@@ -15,8 +15,8 @@ from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import host_of
 
 RENEWED_SECONDS = 900.0
-"""After so long the budget of a host begins anew (``fetch.host_max_...``), in a session that has no end, and it is
-asked again for a robots.txt that could not be had."""
+"""Interval after which a persistent session resets the budget of a host (``fetch.host_max_...``) and reads a
+robots.txt again that could not be read."""
 
 _MOST_HOSTS = 20_000
 _DRAIN_SECONDS = 5.0
@@ -24,11 +24,12 @@ _POLL_SECONDS = 0.1
 
 
 class Session:
-    """Connections, and the turns of hosts; use it as an asynchronous context manager.
+    """Connections, concurrency slots and host states; an asynchronous context manager.
 
     Args:
         config: the stage's settings.
-        is_persistent: it serves a stream, so that budgets are renewed and what is known of hosts is forgotten in time.
+        is_persistent: whether it serves a stream: budgets are reset, and the states of idle hosts are dropped after a
+        while.
     """
 
     def __init__(self, config: FetchConfig, *, is_persistent: bool = False) -> None:
@@ -38,31 +39,31 @@ class Session:
         self._slots = asyncio.Semaphore(config.concurrency)
         self._hosts: dict[str, Host] = {}
         self._draining = asyncio.Event()
-        self._asking: set[asyncio.Task[Response]] = set()
+        self._in_flight: set[asyncio.Task[Response]] = set()
 
     async def __aenter__(self) -> "Session":
         await self.client.__aenter__()
-        self._watching = asyncio.create_task(self._watch())
+        self._drain_watch = asyncio.create_task(self._watch())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._watching.cancel()
-        await asyncio.gather(self._watching, return_exceptions=True)
+        self._drain_watch.cancel()
+        await asyncio.gather(self._drain_watch, return_exceptions=True)
         await self.client.__aexit__(kind, error, trace)
 
     async def _watch(self) -> None:
-        """Waits for the process's drain; then lets what is under way come, and ends what does not come soon."""
+        """Wait for the drain of the process, then cancel requests that do not end within a few seconds."""
         while not is_draining():
             await asyncio.sleep(_POLL_SECONDS)
         self._draining.set()
         await asyncio.sleep(_DRAIN_SECONDS)
-        for task in self._asking:
+        for task in self._in_flight:
             task.cancel()
 
     def host(self, url: str) -> Host:
-        """The host of a URL."""
+        """Return the state of a URL's host."""
         name = host_of(url)
         host = self._hosts.get(name)
         if host is None:
@@ -73,41 +74,41 @@ class Session:
             host.renew()
         return host
 
-    def pace(self, name: str) -> float:
-        """Seconds from one request to a host of this name to the next, as far as it is known."""
+    def request_interval(self, name: str) -> float:
+        """Estimate the seconds between two requests to a host of this name."""
         host = self._hosts.get(name)
         if host is None:
             return self.config.delay_seconds
         return max(self.config.delay_seconds * host.slowness, host.crawl_delay) + host.took
 
     def _forget(self) -> None:
-        """Forgets the hosts that nobody asks and whose delay is over for long."""
+        """Drop the states of hosts that are idle and whose delay ended long ago."""
         long_ago = time.monotonic() - RENEWED_SECONDS
         self._hosts = {
             name: host
             for name, host in self._hosts.items()
-            if host.ready_at > long_ago or host.turn.locked() or host.reading.locked()
+            if host.ready_at > long_ago or host.lock.locked() or host.reading.locked()
         }
 
     @asynccontextmanager
-    async def turn(self, host: Host) -> AsyncIterator[None]:
-        """Waits until a host may be asked and a slot is free.
+    async def host_slot(self, host: Host) -> AsyncIterator[None]:
+        """Wait for the host's lock, its delay and a concurrency slot, and hold them inside the context.
 
         Raises:
-            Rejected: ``host_budget``, by `Host.wait`; ``cancelled``, when the process drains.
+            Rejected: ``host_budget``, by `Host.seconds_until_ready`; ``cancelled``, when the process drains.
         """
-        async with host.turn:
-            await self.pause(host.wait())
+        async with host.lock:
+            await self.pause(host.seconds_until_ready())
             async with self._slots:
                 await self.pause(0)
-                host.asked()
+                host.request_started()
                 try:
                     yield
                 finally:
-                    host.rest()
+                    host.request_ended()
 
     async def pause(self, seconds: float) -> None:
-        """Waits, but for a drain not at all.
+        """Wait, unless the process drains.
 
         Raises:
             Rejected: ``cancelled``.
@@ -119,21 +120,21 @@ class Session:
             finally:
                 drained.cancel()
         if self._draining.is_set():
-            raise Rejected(Reason.CANCELLED, "The run was stopped before this URL's turn.")
+            raise Rejected(Reason.CANCELLED, "The run was stopped before this URL was requested.")
 
-    async def answer(self, asking: Coroutine[Any, Any, Response]) -> Response:
-        """Waits for an response, which a drain ends.
+    async def wait_for(self, request: Coroutine[Any, Any, Response]) -> Response:
+        """Wait for the response to a request; a drain cancels it.
 
         Raises:
-            Rejected: by the request itself; ``cancelled``, when the drain ended it.
+            Rejected: by the request itself; ``cancelled``, when the drain cancelled it.
         """
-        task = asyncio.create_task(asking)
-        self._asking.add(task)
+        task = asyncio.create_task(request)
+        self._in_flight.add(task)
         try:
             await asyncio.wait({task})
         finally:
-            self._asking.discard(task)
+            self._in_flight.discard(task)
             task.cancel()
         if task.cancelled():
-            raise Rejected(Reason.CANCELLED, "The run was stopped before this URL's response came.")
+            raise Rejected(Reason.CANCELLED, "The run was stopped before this URL's response arrived.")
         return task.result()

@@ -1,7 +1,7 @@
-"""The process's switch between fetching and coming to an end.
+"""Drain the process: stop fetching and let the run end.
 
-Once `drain` is called no request begins in this process, those under way have a few seconds, and every other URL is
-``skipped / cancelled`` at once: what was fetched goes on to its commit. It may be called in a signal handler.
+After `drain` no request starts in this process, requests in flight have a few seconds, and every other URL is
+``skipped / cancelled`` at once. Fetched pages are processed and committed. Safe to call in a signal handler.
 """
 
 import os
@@ -12,34 +12,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 VARIABLE = "ONRECORD_DRAIN"
-"""The environment variable that names the file by which worker processes of this machine learn of the drain."""
+"""Environment variable with the path of the file that tells worker processes of this machine to drain."""
 
 _DRAINING = threading.Event()
 
 
 def drain() -> None:
-    """Ends all fetching in this process, what is under way and what would begin later."""
+    """End all fetching in this process, current and future."""
     _DRAINING.set()
     if path := os.environ.get(VARIABLE):
         Path(path).touch()
 
 
 def resume() -> None:
-    """Lets requests begin again."""
+    """Allow requests again."""
     _DRAINING.clear()
     if path := os.environ.get(VARIABLE):
         Path(path).unlink(missing_ok=True)
 
 
 def is_draining() -> bool:
-    """Whether `drain` was called, here or in the process that started this one, and `resume` not since."""
+    """Whether `drain` was called, here or in the parent process, and not `resume` since."""
     path = os.environ.get(VARIABLE)
     return _DRAINING.is_set() or (path is not None and Path(path).exists())
 
 
 @contextmanager
 def shared_drain() -> Iterator[None]:
-    """Lets `drain` reach the processes that are started inside; ends with requests let begin again."""
+    """Let `drain` reach the processes started inside the context; at its end, allow requests again."""
     with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
         os.environ[VARIABLE] = str(Path(folder) / "drain")
         try:

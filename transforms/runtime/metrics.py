@@ -1,9 +1,9 @@
-"""What the stages count as they go: each outcome and each reason, in Beam's metrics and, on this machine, at once.
+"""Count outcomes and reasons, in Beam's metrics and, on this machine, at once.
 
-A runner gives Beam's metrics when a bundle, or the whole run, has ended. So that a local run can be watched, each count
-is also a line of a file whose place an environment variable names, which worker processes inherit: appended in one
-write, it needs no lock among threads and processes. Where nobody watches, there is no such file. A stream counts
-without end, so a new file begins now and then, and the one before goes when it was read.
+A runner reports Beam's metrics when a bundle or the whole run has ended. To follow a local run live, each count is also
+appended as a line to a file that an environment variable names; worker processes inherit it. A line is appended in one
+write, so threads and processes need no lock. Without a watcher there is no file. A stream counts without end, so a new
+file begins every few minutes, and the previous one is deleted after it was read.
 """
 
 import os
@@ -17,26 +17,26 @@ from pathlib import Path
 from apache_beam.metrics import Metrics
 
 VARIABLE = "ONRECORD_COUNTS"
-"""The environment variable that names the files of counts, but for their number."""
+"""Environment variable with the path of the count files, without their number."""
 
 SEGMENT_SECONDS = 600.0
-"""After so long a new file begins."""
+"""Time after which a new count file begins."""
 
 Counts = Counter[tuple[str, str]]
-"""How often each (stage, outcome or reason) was counted."""
+"""Counts by (stage, outcome or reason)."""
 
 
 def count(stage: str, what: str, number: int = 1) -> None:
-    """Counts something; to be called in a DoFn.
+    """Increment a counter; call it in a DoFn.
 
     Args:
-        stage: whose counter it is.
+        stage: the stage that counts.
         what: an outcome or a reason, one word.
-        number: how many; below 0 where something is over that was counted.
+        number: the increment; negative to take back what was counted.
     """
     Metrics.counter(stage, what).inc(number)
     if number and (path := os.environ.get(VARIABLE)):
-        # A full disk, or a run that is over, costs the view of the run and not the run.
+        # A full disk, or the end of the run, may cost the live view but not the run.
         with suppress(OSError):
             file = os.open(f"{path}.{_segment()}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
@@ -51,10 +51,10 @@ def _segment() -> int:
 
 @contextmanager
 def watched_counts() -> Iterator[Callable[[], Counts]]:
-    """Lets what is counted inside be read while it is counted, in this process and in those that are started inside.
+    """Make counts readable live inside the context, of this process and of those that it starts.
 
     Yields:
-        Gives what was counted so far.
+        A function that returns the counts so far.
     """
     counts: Counts = Counter()
     segments: dict[Path, _Segment] = {}
@@ -62,7 +62,7 @@ def watched_counts() -> Iterator[Callable[[], Counts]]:
     with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
 
         def read() -> Counts:
-            # Who took the name of a file before its time was over may still write to it.
+            # A writer may still use the file of the previous period.
             oldest = _segment() - 1
             for path in sorted(Path(folder).iterdir()):
                 segments.setdefault(path, _Segment(path)).read(counts)
@@ -79,19 +79,19 @@ def watched_counts() -> Iterator[Callable[[], Counts]]:
 
 
 class _Segment:
-    """One file, and how far it was read."""
+    """One count file with the position of the reader."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._position = path, 0
 
     def read(self, counts: Counts) -> None:
-        """Adds what is new to the counts."""
+        """Add the new lines to the counts."""
         with self._path.open("rb") as file:
             file.seek(self._position)
             lines, end, _ = file.read().rpartition(b"\n")
         self._position += len(lines) + len(end)
         for line in lines.decode().splitlines():
-            # A disk that was full for a while leaves a line that runs into the next.
+            # A disk that was full for a while leaves a truncated line.
             with suppress(ValueError):
                 stage, what, number = line.split(" ")
                 counts[stage, what] += int(number)

@@ -1,8 +1,8 @@
-"""Sources without an end: `Poll` asks something over and over, for as long as the pipeline runs.
+"""Poll sources without an end: `Poll`, a splittable DoFn that runs as long as the pipeline.
 
-Beam's own ``Watch`` (``apache_beam.io.watch``) asks each element at one fixed interval, keeps every output's hash for
-ever and cannot be told to stop; here the poller says what it wants to remember and when its next turn is, and a drain
-(`transforms.runtime.drain`) ends the source, so that the watermark goes to its end and every window is closed.
+Beam's own ``Watch`` (``apache_beam.io.watch``) polls each element at one fixed interval, keeps the hash of every output
+for ever and cannot be stopped. Here the poller decides on its checkpoint state and its next poll, and a drain
+(`transforms.runtime.drain`) ends the source, so that the watermark advances to its end and every window closes.
 """
 
 import time
@@ -22,42 +22,41 @@ from apache_beam.utils.timestamp import Duration, Timestamp
 from transforms.runtime.drain import is_draining
 
 TICK_SECONDS = 2.0
-"""A poller has its turn at least so often: a source that sleeps for longer would hold up the watermark, and with it
-every window."""
+"""Maximum time between two calls of a poller: a longer pause would hold up the watermark and every window."""
 
-# Prism takes the watermark of the part that reported last for that of all parts, so what another part's turn brings
-# meanwhile would be late.
+# Prism takes the watermark of the restriction that reported last for that of all, so outputs of another restriction's
+# poll would be late.
 _LAG_SECONDS = 5.0
 _UNDER_WAY = object()
 
 
 class Polled(NamedTuple):
-    """What one turn brought."""
+    """Result of one poll."""
 
     outputs: Sequence[Any]
-    """Records; a `TaggedOutput` for another output than the main one."""
-    memory: bytes
-    """What the poller wants to be given in its next turn; it survives a worker where the runner keeps state. Never
-    empty: Beam takes an empty rest for none."""
+    """Records; a `TaggedOutput` for an output other than the main one."""
+    state: bytes
+    """Checkpoint state for the next poll; survives the worker where the runner keeps state. Never empty: Beam takes an
+    empty remainder for the end."""
     seconds: float
-    """How long it would sleep until then."""
+    """Seconds until the next poll."""
 
 
 class Poller(Protocol):
-    """Asks a source once. It may be called in any process, but for one element never twice at a time."""
+    """Polls a source once. Called in any process, but for one element never twice at a time."""
 
-    def __call__(self, element: Any, memory: bytes, /) -> Polled: ...
+    def __call__(self, element: Any, state: bytes, /) -> Polled: ...
 
 
 class Poll(beam.PTransform):
-    """Asks sources over and over: PBegin -> PCollection of their outputs, or their tagged outputs.
+    """Poll sources repeatedly: PBegin -> PCollection of their outputs, or tagged outputs.
 
-    A record's timestamp is the end of its turn, and the watermark stands some seconds before the last one.
+    The timestamp of a record is the end of its poll; the watermark follows the last poll by some seconds.
 
     Args:
-        elements: the sources, or parts of them: each is asked by one worker at a time.
-        poller: asks one of them.
-        tags: the names of outputs beside the main one, which is ``main`` then.
+        elements: the sources or parts of them; one worker at a time polls an element.
+        poller: polls one element.
+        tags: names of the outputs beside the main one, which is then called ``main``.
     """
 
     def __init__(self, elements: Sequence[Any], poller: Poller, tags: Iterable[str] = ()) -> None:
@@ -65,32 +64,32 @@ class Poll(beam.PTransform):
         self._elements, self._poller, self._tags = list(elements), poller, tuple(tags)
 
     def expand(self, begin: beam.pvalue.PBegin) -> Any:
-        turns = beam.ParDo(_Turns(self._poller))
+        polls = beam.ParDo(_PollLoop(self._poller))
         polled = (
             begin
             | beam.Create(self._elements)
             | beam.Reshuffle()
-            | (turns.with_outputs(*self._tags, main="main") if self._tags else turns)
+            | (polls.with_outputs(*self._tags, main="main") if self._tags else polls)
         )
         for output in (polled.main, *(polled[tag] for tag in self._tags)) if self._tags else (polled,):
-            output.is_bounded = False  # Beam asks the input, where outputs have tags
+            output.is_bounded = False  # Beam takes it from the input when outputs have tags
         return polled
 
 
 class _Tracker(RestrictionTracker):
-    """A restriction is what the poller remembers; None, once there is nothing left to ask.
+    """Tracks a restriction, the poller's checkpoint state; None when polling has ended.
 
-    A turn is claimed before it begins (`_UNDER_WAY`), and at its end what comes next. Between the two nothing can be
-    given away: another worker would ask at the same time, and what this turn brings would belong to nobody.
+    A poll is claimed before it begins (`_UNDER_WAY`), and the next state at its end. Between the two the restriction
+    cannot be split: another worker would poll at the same time, and the outputs of this poll would be lost.
     """
 
-    def __init__(self, memory: bytes | None) -> None:
-        self._memory = memory
-        self._rest: bytes | object | None = memory
+    def __init__(self, state: bytes | None) -> None:
+        self._state = state
+        self._rest: bytes | object | None = state
         self._is_done = False
 
     def current_restriction(self) -> bytes | None:
-        return self._memory
+        return self._state
 
     def try_claim(self, position: bytes | object | None) -> bool:
         if self._is_done:
@@ -102,23 +101,23 @@ class _Tracker(RestrictionTracker):
         rest = self._rest
         if self._is_done or rest is _UNDER_WAY or rest is None:
             return None
-        self._is_done, self._memory, self._rest = True, None, None
+        self._is_done, self._state, self._rest = True, None, None
         return None, rest
 
     def check_done(self) -> bool:
         if self._rest is not None:
-            raise ValueError("a poller's turn was neither taken nor given back")
+            raise ValueError("a poll was neither claimed nor returned")
         return True
 
     def current_progress(self) -> RestrictionProgress:
-        # A fraction alone: where there is none, Beam divides by the bytes that were given so far, which may be none.
+        # Without a fraction, Beam divides by the number of bytes output so far, which may be 0.
         return RestrictionProgress(fraction=1.0 if self._rest is None else 0.5)
 
     def is_bounded(self) -> bool:
-        return self._memory is None
+        return self._state is None
 
 
-class _MemoryCoder(Coder):
+class _StateCoder(Coder):
     """None, or bytes."""
 
     def encode(self, value: bytes | None) -> bytes:
@@ -139,16 +138,16 @@ class _Provider(RestrictionProvider):
         return _Tracker(restriction)
 
     def restriction_coder(self) -> Coder:
-        return _MemoryCoder()
+        return _StateCoder()
 
     def restriction_size(self, _element: Any, _restriction: bytes | None) -> int:
         return 1
 
     def truncate(self, _element: Any, _restriction: bytes | None) -> None:
-        """A runner that drains the pipeline asks no more."""
+        """End the source when the runner drains the pipeline."""
 
 
-class _Turns(beam.DoFn):
+class _PollLoop(beam.DoFn):
     def __init__(self, poller: Poller) -> None:
         self._poller = poller
 
@@ -159,21 +158,21 @@ class _Turns(beam.DoFn):
         tracker: RestrictionTrackerView = beam.DoFn.RestrictionParam(_Provider()),  # noqa: B008 - Beam's way
         estimator: Any = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider()),  # noqa: B008
     ) -> Iterator[Any]:
-        memory, began = tracker.current_restriction(), Timestamp.of(time.time())
-        if memory is None or is_draining():
+        state, began = tracker.current_restriction(), Timestamp.of(time.time())
+        if state is None or is_draining():
             tracker.try_claim(None)
             return
         if not tracker.try_claim(_UNDER_WAY):
             return
-        turn = self._poller(element, memory)
+        polled = self._poller(element, state)
         ended = Timestamp.of(time.time())
-        if not turn.memory:
-            raise ValueError("a poller gave no memory, so its source would end here without a word")
-        tracker.try_claim(turn.memory)
-        for output in turn.outputs:
+        if not polled.state:
+            raise ValueError("a poller returned an empty state, which would end its source silently")
+        tracker.try_claim(polled.state)
+        for output in polled.outputs:
             is_tagged = isinstance(output, TaggedOutput)
             stamped = TimestampedValue(output.value if is_tagged else output, ended)
             yield TaggedOutput(output.tag, stamped) if is_tagged else stamped
         before, lagged = estimator.current_watermark(), began - Duration(_LAG_SECONDS)
         estimator.set_watermark(lagged if before is None else max(before, lagged))
-        tracker.defer_remainder(Duration(min(turn.seconds, TICK_SECONDS)))
+        tracker.defer_remainder(Duration(min(polled.seconds, TICK_SECONDS)))

@@ -344,12 +344,12 @@ def test_a_stream_takes_up_what_is_left_now_and_then(store: Store, monkeypatch: 
     assert (nothing.outputs, nothing.seconds) == ([], 900)
     window = stream_at(store, now).of_window(now - timedelta(hours=1))
     committed(store, window, fetched(REQUEST, now, **TIMEOUT))
-    soon = poller(None, nothing.memory)
-    assert (soon.outputs, soon.memory) == ([], nothing.memory)
+    soon = poller(None, nothing.state)
+    assert (soon.outputs, soon.state) == ([], nothing.state)
     assert 800 < soon.seconds <= 900
     ahead = time.time() + 901
     monkeypatch.setattr("pipeline.steps.known_urls.time.time", lambda: ahead)
-    assert urls(poller(None, soon.memory).outputs) == [REQUEST.url]
+    assert urls(poller(None, soon.state).outputs) == [REQUEST.url]
 
 
 class Look:

@@ -70,21 +70,21 @@ def test_slower_after_a_plea_and_faster_again(
 def test_slowness_has_a_bound() -> None:
     host = Host(FetchConfig())
     for _ in range(99):
-        host.answered(429, 0)
+        host.response_received(429, 0)
     assert host.slowness == 16
-    host.answered(500, 0)
+    host.response_received(500, 0)
     assert host.slowness == 16
     for _ in range(4):
-        host.answered(200, 0)
+        host.response_received(200, 0)
     assert host.slowness == 1
-    host.answered(404, 0)
+    host.response_received(404, 0)
     assert host.slowness == 1
 
 
 def test_a_wait_beyond_the_budget_is_refused() -> None:
     host = Host(FetchConfig(host_max_seconds=10))
-    host.asked()
+    host.request_started()
     host.ready_at = time.monotonic() + 11
     with pytest.raises(Rejected, match="host_max_seconds") as caught:
-        host.wait()
+        host.seconds_until_ready()
     assert caught.value.reason is Reason.HOST_BUDGET

@@ -9,7 +9,7 @@ import pytest
 from tests.support.http_server import Server, respond
 from transforms.fetch import FetchConfig, NoPage, fetch_pages, fetcher, session
 from transforms.fetch import generator as pages
-from transforms.fetch.generator import end_lasting
+from transforms.fetch.generator import close_persistent
 from transforms.schema.records import Page
 from transforms.schema.urls import request_of
 
@@ -23,7 +23,7 @@ def _fetch_threads() -> list[str]:
 @pytest.fixture(autouse=True)
 def _ended() -> Iterator[None]:
     yield
-    end_lasting()
+    close_persistent()
 
 
 def ask(config: FetchConfig, *urls: str) -> list[Page | NoPage]:
@@ -36,7 +36,7 @@ def test_robots_txt_is_asked_for_once_over_several_calls(server: Server, config:
         assert isinstance(page, Page)
     assert server.paths() == ["/robots.txt", "/0", "/1", "/2"]
     assert len(_fetch_threads()) == 1
-    end_lasting()
+    close_persistent()
     assert _fetch_threads() == []
     ask(config(), "http://a.example/3")
     assert server.paths()[-2:] == ["/robots.txt", "/3"]
@@ -67,7 +67,7 @@ def test_other_settings_have_a_loop_of_their_own(server: Server, config: Make) -
 
 def test_a_loop_that_ended_is_replaced(server: Server, config: Make) -> None:
     ask(config(), "http://a.example/1")
-    [loop] = pages._LASTING
+    [loop] = pages._PERSISTENT
     loop.close()
     [page] = ask(config(), "http://a.example/2")
     assert isinstance(page, Page)
@@ -123,8 +123,8 @@ def test_hosts_that_nobody_asks_are_forgotten(server: Server, config: Make, monk
     monkeypatch.setattr(session, "_MOST_HOSTS", 3)
     made = config(obey_robots=False)
     ask(made, *(f"http://h{n}.example/a" for n in range(5)))
-    hosts = pages._LASTING[0].session._hosts
+    hosts = pages._PERSISTENT[0].session._hosts
     assert len(hosts) == 5  # asked just now
     monkeypatch.setattr(session, "RENEWED_SECONDS", -1.0)
     ask(made, "http://h9.example/a")
-    assert list(pages._LASTING[0].session._hosts) == ["h9.example"]
+    assert list(pages._PERSISTENT[0].session._hosts) == ["h9.example"]

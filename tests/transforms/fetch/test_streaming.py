@@ -14,7 +14,7 @@ from apache_beam.pvalue import TaggedOutput
 from tests.support.http_server import Server, respond, slow
 from transforms.fetch import ARTICLE_TYPES, FetchConfig
 from transforms.fetch import streaming as module
-from transforms.fetch.generator import end_lasting
+from transforms.fetch.generator import close_persistent
 from transforms.fetch.streaming import FetchStream
 from transforms.runtime.drain import drain, resume
 from transforms.schema.records import Page, UrlRequest
@@ -27,7 +27,7 @@ Make = Callable[..., FetchConfig]
 def _ended() -> Iterator[None]:
     yield
     resume()
-    end_lasting()
+    close_persistent()
 
 
 class Bag:

@@ -1,4 +1,4 @@
-"""A source without an end: its turns, its memory, its watermark, its end by a drain."""
+"""A source without an end: its turns, its state, its watermark, its end by a drain."""
 
 import pickle
 import time
@@ -21,10 +21,10 @@ from transforms.runtime.polling_source import (
     TICK_SECONDS,
     Poll,
     Polled,
-    _MemoryCoder,
+    _PollLoop,
     _Provider,
+    _StateCoder,
     _Tracker,
-    _Turns,
 )
 
 
@@ -35,13 +35,13 @@ def _resumed() -> Iterator[None]:
 
 
 class Counting:
-    """Counts its turns in its memory; the last of them drains."""
+    """Counts its turns in its state; the last of them drains."""
 
     def __init__(self, turns: int, seconds: float = 0.0) -> None:
         self._turns, self._seconds = turns, seconds
 
-    def __call__(self, element: str, memory: bytes) -> Polled:
-        number = int(memory or 0) + 1
+    def __call__(self, element: str, state: bytes) -> Polled:
+        number = int(state or 0) + 1
         if number == self._turns:
             drain()
         odd = [TaggedOutput("odd", f"{element}{number}")] if number % 2 else []
@@ -76,11 +76,11 @@ def test_without_tags_it_is_one_collection_and_each_source_is_asked(tmp_path: Pa
     assert set(noted(tmp_path / "all")) & {"a1", "b1"}
 
 
-def turn(poller: Any, memory: bytes = b"", watermark: Timestamp | None = None) -> tuple[list[Any], Any, Any]:
+def turn(poller: Any, state: bytes = b"", watermark: Timestamp | None = None) -> tuple[list[Any], Any, Any]:
     """One turn as a runner makes it: its outputs, what is deferred of it, and the watermark."""
-    tracker = ThreadsafeRestrictionTracker(_Tracker(memory))
+    tracker = ThreadsafeRestrictionTracker(_Tracker(state))
     estimator = ManualWatermarkEstimator(watermark)
-    outputs = list(_Turns(poller).process("a", RestrictionTrackerView(tracker), estimator))
+    outputs = list(_PollLoop(poller).process("a", RestrictionTrackerView(tracker), estimator))
     tracker.check_done()
     return outputs, tracker.deferred_status(), estimator.current_watermark()
 
@@ -88,7 +88,7 @@ def turn(poller: Any, memory: bytes = b"", watermark: Timestamp | None = None) -
 def test_the_watermark_stands_before_the_beginning_of_the_turn_and_outputs_behind_its_end() -> None:
     seen: list[float] = []
 
-    def slow(_element: str, _memory: bytes) -> Polled:
+    def slow(_element: str, _state: bytes) -> Polled:
         seen.append(time.time())
         time.sleep(0.2)
         seen.append(time.time())
@@ -117,8 +117,8 @@ def test_it_comes_back_soon_however_long_its_source_sleeps() -> None:
     assert 400_000 < delay.micros <= 500_000
 
 
-def test_an_empty_memory_which_beam_would_take_for_the_end_is_a_fault() -> None:
-    with pytest.raises(ValueError, match="gave no memory"):
+def test_empty_state_is_an_error() -> None:
+    with pytest.raises(ValueError, match="empty state"):
         turn(lambda _e, _m: Polled(["x"], b"", 0.0))
 
 
@@ -128,11 +128,11 @@ def test_a_drain_asks_no_more_and_leaves_nothing_to_ask() -> None:
     assert (outputs, deferred) == ([], None)
 
 
-def test_a_turn_that_is_under_way_is_given_to_nobody() -> None:
+def test_claimed_poll_cannot_be_split() -> None:
     tracker = _Tracker(b"7")
     assert tracker.try_claim(_UNDER_WAY)
     assert tracker.try_split(0) is None
-    with pytest.raises(ValueError, match="neither taken nor given back"):
+    with pytest.raises(ValueError, match="neither claimed nor returned"):
         tracker.check_done()
     assert tracker.try_claim(b"8")
     assert tracker.try_split(0) == (None, b"8")
@@ -168,12 +168,12 @@ def test_a_runner_that_drains_leaves_nothing_of_it() -> None:
     assert isinstance(provider.create_tracker(b"7"), _Tracker)
 
 
-@pytest.mark.parametrize("memory", [None, b"", b"+", b"\0x"])
-def test_memory_is_written_and_read(memory: bytes | None) -> None:
-    coder = _MemoryCoder()
+@pytest.mark.parametrize("state", [None, b"", b"+", b"\0x"])
+def test_memory_is_written_and_read(state: bytes | None) -> None:
+    coder = _StateCoder()
     assert coder.is_deterministic()
-    assert coder.decode(coder.encode(memory)) == memory
+    assert coder.decode(coder.encode(state)) == state
 
 
 def test_the_mark_of_a_turn_is_known_after_pickling() -> None:
-    assert pickle.loads(pickle.dumps(_Turns(Counting(1))))  # noqa: S301 - ours
+    assert pickle.loads(pickle.dumps(_PollLoop(Counting(1))))  # noqa: S301 - ours

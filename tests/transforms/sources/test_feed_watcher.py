@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.http_server import Request, Server, respond
 from transforms.fetch import FEED_TYPES, FetchConfig, fetch_pages
-from transforms.fetch.generator import end_lasting
+from transforms.fetch.generator import close_persistent
 from transforms.fetch.results import NoPage, Progress, no_page
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Fetch, Page, UrlRequest, content_hash
@@ -21,7 +21,7 @@ from transforms.sources import SITEMAP_TYPES
 from transforms.sources.config import FeedsSource, ListingSource, SitemapsSource
 from transforms.sources.documents import listing_request
 from transforms.sources.streaming import feed_watcher as module
-from transforms.sources.streaming.feed_watcher import Pace, Seen, Watched, Watcher, from_memory, shared_out, to_memory
+from transforms.sources.streaming.feed_watcher import Pace, Seen, Watched, Watcher, from_state, shared_out, to_state
 
 PACE = Pace(60, 1_800)
 FEED = "http://a.example/feed.xml"
@@ -98,18 +98,18 @@ class Sites:
 
 
 class Watch:
-    """A watcher with its memory, which goes through bytes between turns."""
+    """A watcher with its state, which goes through bytes between turns."""
 
     def __init__(self, ask: module.Ask, *urls: str, source: ListingSource | None = None, pace: Pace = PACE) -> None:
         self.source = source or FeedsSource(urls=urls)
         self.listings = [listing_request(url, 0) for url in self.source.listings]
-        self.watcher, self.memory = Watcher([self.source], ask, pace), b""
+        self.watcher, self.state = Watcher([self.source], ask, pace), b""
 
     def turn(self) -> Seen:
-        watched, now = from_memory(self.memory), module.time.time()  # type: ignore[attr-defined]
+        watched, now = from_state(self.state), module.time.time()  # type: ignore[attr-defined]
         known = [(listing, watched.setdefault(listing.url, Watched())) for listing in self.listings]
         turns = [self.watcher.read(listing, one) for listing, one in known if one.due <= now]
-        self.memory = to_memory(watched)
+        self.state = to_state(watched)
         self.seconds = max(0.0, min(one.due for one in watched.values()) - now)
         return Seen(
             [request for seen in turns for request in seen.requests],
@@ -119,7 +119,7 @@ class Watch:
 
     @property
     def watched(self) -> dict[str, Watched]:
-        return from_memory(self.memory)
+        return from_state(self.state)
 
 
 def paths(seen: Seen) -> list[str]:
@@ -148,7 +148,7 @@ def test_a_body_that_is_the_same_names_nothing_whatever_its_validators(clock: Cl
     watch.turn()
     found = watch.watched
     found[FEED].documents[FEED].etag = None
-    watch.memory = to_memory(found)
+    watch.state = to_state(found)
     clock.now += 100
     assert watch.turn() == Seen([], [], [])
     assert len(sites.asked) == 2
@@ -323,10 +323,10 @@ def test_memory_is_small_json_and_comes_back_as_it_was(clock: Clock) -> None:
     sites.bodies[FEED] = rss(*(f"/{n}" for n in range(100)))
     watch = Watch(sites, FEED)
     watch.turn()
-    assert len(watch.memory) < 100 * 20 + 500
-    assert json.loads(watch.memory)
-    assert to_memory(from_memory(watch.memory)) == watch.memory
-    assert from_memory(b"") == {}
+    assert len(watch.state) < 100 * 20 + 500
+    assert json.loads(watch.state)
+    assert to_state(from_state(watch.state)) == watch.state
+    assert from_state(b"") == {}
 
 
 def test_a_document_without_end_costs_little_and_the_next_one_comes(clock: Clock) -> None:
@@ -375,7 +375,7 @@ def test_over_real_connections_it_asks_conditionally_and_a_key_in_the_address_is
             time.sleep(0.05)
             second = watch.turn()
         finally:
-            end_lasting()
+            close_persistent()
     assert (paths(first), second) == (["/1"], Seen([], [], []))
     assert [f.url for f in first.fetches] == ["http://a.example/feed.xml?api_key=***"]
     assert [r.headers.get("if-none-match") for r in server.log if "feed" in r.path] == [None, '"v1"']

@@ -1,4 +1,4 @@
-"""The watching of documents within a stream: its memory, its counts, its lists of addresses."""
+"""The watching of documents within a stream: its state, its counts, its lists of addresses."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from transforms.runtime.metrics import watched_counts
 from transforms.schema.records import Page, UrlRequest, content_hash
 from transforms.sources.config import FeedsSource, SitemapsSource
 from transforms.sources.documents import listing_request
-from transforms.sources.streaming.feed_watcher import Pace, from_memory
+from transforms.sources.streaming.feed_watcher import Pace, from_state
 from transforms.sources.streaming.watch_transform import WatchListings, _Poller
 from transforms.storage.base import StoreError
 
@@ -40,14 +40,14 @@ class _Sites:
 def test_watched_and_failing_feeds_are_counted() -> None:
     sites = _Sites()
     poller = _Poller((FeedsSource(urls=FEEDS),), sites, Pace(0.01, 0.02))
-    listings, memory = [listing_request(url, 0) for url in FEEDS], b""
+    listings, state = [listing_request(url, 0) for url in FEEDS], b""
 
     def figures(dead: Iterable[str]) -> Iterator[tuple[int, int]]:
         """How many are watched and fail, turn after turn, when these are dead."""
-        nonlocal memory
+        nonlocal state
         sites.dead = set(dead)
         for _ in range(3):
-            memory = poller(listings, memory).memory
+            state = poller(listings, state).state
             counts = read()
             yield counts["feeds", "watched"], counts["feeds", "failing"]
             time.sleep(0.03)
@@ -86,13 +86,13 @@ def test_what_a_document_named_is_remembered_when_it_is_told_and_no_sooner() -> 
     poller = _Poller((SitemapsSource(urls=(root, other)),), ask, Pace(60, 60))
     listings = [listing_request(url, 0) for url in (root, other)]
     first = poller(listings, b"")
-    seen = from_memory(first.memory)
+    seen = from_state(first.state)
     assert len(seen[other].documents) == 1
     assert not seen[root].documents, "its pages were not given yet: after a fall they would be lost"
     answers.set()
-    second = poller(listings, first.memory)
+    second = poller(listings, first.state)
     assert "http://a.example/1" in [o.url for o in second.outputs if isinstance(o, UrlRequest)]
-    assert set(from_memory(second.memory)[root].documents) == {root, below}
+    assert set(from_state(second.state)[root].documents) == {root, below}
 
 
 def test_a_list_that_is_not_there_is_refused() -> None:

@@ -1,8 +1,8 @@
-"""Keeps requests out of networks that are not public.
+"""Keep requests out of networks that are not public (server-side request forgery).
 
-A list of URLs, a feed or a redirect must not be able to turn the pipeline against the network it runs in. The check
-stands where connections are made: the resolver gives only addresses that it has checked, the connection goes to one of
-these (no second look-up that could response otherwise), and the socket factory checks once more what is connected to.
+A list of URLs, a feed or a redirect must not turn the pipeline against the network it runs in. Addresses are checked
+where connections are made: the resolver returns checked addresses only, the connection goes to one of these without a
+second look-up, and the socket factory checks the address once more.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from transforms.schema.failures import Reason, Rejected
 
 _DNS_THREADS = 32
 
-# IANA's special-purpose registries, spelled out: what `ipaddress` calls global differs between Python's releases.
+# IANA's special-purpose registries, in full: `ipaddress.is_global` differs between releases of Python.
 _CLOSED_V4 = tuple(
     map(
         IPv4Network,
@@ -31,7 +31,7 @@ _CLOSED_V4 = tuple(
             "10.0.0.0/8",
             "100.64.0.0/10",
             "127.0.0.0/8",
-            "168.63.129.16/32",  # Azure's host agent, at an address that looks public
+            "168.63.129.16/32",  # Azure's host agent, at a public-looking address
             "169.254.0.0/16",
             "172.16.0.0/12",
             "192.0.0.0/24",
@@ -53,20 +53,20 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 METADATA = frozenset(
     map(ipaddress.ip_address, ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254"))
 )
-"""Services that hand out a cloud machine's credentials: never opened, whatever the configuration says."""
+"""Metadata services, which return credentials of a cloud machine: refused under any configuration."""
 
 
-class PrivateAddress(OSError):  # noqa: N818 - it travels through aiohttp, which wraps an OSError and keeps it
-    """A host leads to an address that is not open to it."""
+class PrivateAddress(OSError):  # noqa: N818 - an OSError, since aiohttp wraps and keeps these
+    """A host resolves to an address that it may not use."""
 
 
 def is_public(address: str | IPv4Address | IPv6Address) -> bool:
-    """Whether an IP address is one of the public internet.
+    """Whether an IP address belongs to the public internet.
 
-    Addresses that carry another one inside (IPv4-mapped, 6to4, NAT64) are as public as that one.
+    An address that embeds another one (IPv4-mapped, 6to4, NAT64) is public when that one is.
 
     Args:
-        address: an address, or its usual text; a text that is none is not public.
+        address: an address or its text; a text that is not a valid address is not public.
     """
     try:
         ip = ipaddress.ip_address(address)
@@ -95,15 +95,15 @@ _Value = TypeVar("_Value")
 
 
 def match_host(patterns: Mapping[str, _Value], host: str) -> _Value | None:
-    """The value of the first pattern (``*``, ``?``) that a host's name or address matches."""
+    """Return the value of the first pattern (``*``, ``?``) that matches a host's name or address."""
     return next((value for pattern, value in patterns.items() if fnmatchcase(host, pattern.lower())), None)
 
 
 class AddressGuard(AbstractResolver):
-    """Decides which addresses are connected to, for one HTTP client. Give `resolve` and `open_socket` to its connector.
+    """Decide which addresses one HTTP client may connect to; `resolve` and `open_socket` go to its connector.
 
     Args:
-        config: names `allowed_ports`, `allow_private_hosts` and `resolve`.
+        config: with `allowed_ports`, `allow_private_hosts` and `resolve`.
     """
 
     def __init__(self, config: FetchConfig) -> None:
@@ -111,14 +111,14 @@ class AddressGuard(AbstractResolver):
         self._private = dict.fromkeys(config.allow_private_hosts, True)
         self._targets = {pattern: split_target(target) for pattern, target in config.resolve.items()}
         self._checked: set[str] = set()
-        # Look-ups block a thread each; the loop's own few would hold up a run of many hosts.
+        # Each look-up blocks a thread; the loop's default pool is too small for a run of many hosts.
         self._threads = ThreadPoolExecutor(_DNS_THREADS, thread_name_prefix="dns")
 
     def check(self, url: str) -> None:
-        """Checks what can be known before a connection: the port, and a host that is an address itself.
+        """Check what is known before a connection: the port, and a host that is an IP address.
 
         Args:
-            url: a canonical URL (so that every numeric host is in its usual form).
+            url: a canonical URL, in which every numeric host has its usual form.
 
         Raises:
             Rejected: ``port_not_allowed`` or ``private_address``.
@@ -129,7 +129,7 @@ class AddressGuard(AbstractResolver):
         mapped = match_host(self._targets, host)
         if port not in self._config.allowed_ports and not (mapped and mapped[1]):
             allowed = ", ".join(map(str, sorted(self._config.allowed_ports)))
-            raise Rejected(Reason.PORT_NOT_ALLOWED, f"{url} names port {port}; fetch.allowed_ports has {allowed}.")
+            raise Rejected(Reason.PORT_NOT_ALLOWED, f"{url} has port {port}; fetch.allowed_ports allows {allowed}.")
         try:
             ipaddress.ip_address(host)
         except ValueError:
@@ -142,11 +142,11 @@ class AddressGuard(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The checked addresses of a host (aiohttp calls this).
+        """Resolve a host to checked addresses (called by aiohttp).
 
         Raises:
-            PrivateAddress: one of its addresses is not public, and `allow_private_hosts` does not name the host.
-            OSError: the name has no address.
+            PrivateAddress: an address is not public, and `allow_private_hosts` does not match the host.
+            OSError: the name cannot be resolved.
         """
         mapped = match_host(self._targets, host)
         if mapped is not None:
@@ -171,10 +171,10 @@ class AddressGuard(AbstractResolver):
         ]
 
     def open_socket(self, info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
-        """A socket for an address that was checked (aiohttp's `socket_factory`, asked for every single connection).
+        """Open a socket for a checked address (aiohttp's `socket_factory`, called for every connection).
 
         Raises:
-            PrivateAddress: the address is not public and was not opened to any host.
+            PrivateAddress: the address is not public and not allowed for any host.
         """
         family, kind, proto, _, address = info
         if str(address[0]) not in self._checked and not is_public(str(address[0])):
@@ -182,16 +182,16 @@ class AddressGuard(AbstractResolver):
         return socket.socket(family, kind, proto)
 
     async def close(self) -> None:
-        """Lets the look-ups' threads end; one that still waits for an response ends with it."""
+        """Shut down the look-up threads; a pending look-up ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _approve(self, host: str, address: str) -> None:
         if is_public(address):
             return
         if _is_metadata(address):
-            raise PrivateAddress(f"{host} leads to {address}, a cloud's metadata service.")
+            raise PrivateAddress(f"{host} resolves to {address}, a cloud's metadata service.")
         if not match_host(self._private, host):
             raise PrivateAddress(
-                f"{host} leads to {address}, which is not public; fetch.allow_private_hosts can open it."
+                f"{host} resolves to {address}, which is not public; fetch.allow_private_hosts can allow it."
             )
         self._checked.add(address)

@@ -1,6 +1,6 @@
-"""One request and its response, within limits of time and size.
+"""Send one HTTP request, within limits of time and size.
 
-No redirects, no retries, no waiting: `transforms.fetch.fetcher` does these, since each belongs to a host's turn.
+Redirects, retries and delays are not here but in `transforms.fetch.fetcher`, since each needs the host's lock.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import host_of
 
 WITH_BODY = (200, 203)
-"""Statuses that bring a whole page."""
+"""Statuses with a complete page."""
 
 _NO_TYPES: frozenset[str] = frozenset()
-# First bytes of what is no text.
+# First bytes of binary formats.
 _BINARY = (
     b"%PDF-",
     b"\x89PNG",
@@ -41,20 +41,20 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came for one request. The body is read for the statuses of `WITH_BODY` only."""
+    """Response to one request. The body is read for the statuses of `WITH_BODY` only."""
 
     url: str
     status: int
     headers: Mapping[str, str]
-    """Header names in any letter case."""
+    """Header names are case-insensitive."""
     body: bytes = b""
     elapsed_ms: int = 0
 
 
 class Client:
-    """An HTTP client for one event loop; use it as an asynchronous context manager.
+    """An HTTP client for one event loop; an asynchronous context manager.
 
-    Cookies are dropped, environment proxies ignored, TLS is verified, and every connection passes the `AddressGuard`.
+    It drops cookies, ignores proxies of the environment, verifies TLS, and checks every connection with `AddressGuard`.
     """
 
     def __init__(self, config: FetchConfig) -> None:
@@ -64,7 +64,7 @@ class Client:
     async def __aenter__(self) -> "Client":
         config = self._config
         self._session = aiohttp.ClientSession(
-            # limit=0: the fetcher counts, so that a name look-up counts too.
+            # limit=0: the session limits concurrency, name look-ups included.
             connector=aiohttp.TCPConnector(
                 resolver=self._guard, socket_factory=self._guard.open_socket, limit=0, ssl=_tls_context()
             ),
@@ -98,21 +98,21 @@ class Client:
         last: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Asks for one URL, once.
+        """Request one URL, once.
 
         Args:
             url: a canonical URL.
-            accept: content types whose body is read; all, when there is none.
-            limit: largest body in bytes; the configuration's when None.
-            cut: whether a larger body is cut off there in place of being refused.
-            last: whether this is the last request to the host, so that its connection need not stay open.
-            headers: sent besides, such as those of a conditional request.
+            accept: content types whose body is read; empty: all.
+            limit: maximum size of the body in bytes; None: `FetchConfig.max_body_bytes`.
+            cut: truncate a larger body instead of refusing it.
+            last: this is the last request to the host, so its connection is closed.
+            headers: additional headers, such as those of a conditional request.
 
         Returns:
-            The response, whatever its status.
+            The response, with any status.
 
         Raises:
-            Rejected: there is no response, or its body is not taken; the reason says why.
+            Rejected: there is no response, or its body is refused; with the reason.
         """
         self._guard.check(url)
         sent = {"Accept": ", ".join([*sorted(accept), "*/*;q=0.1"]) if accept else "*/*", **(headers or {})}
@@ -136,10 +136,12 @@ class Client:
     async def _read(self, response: aiohttp.ClientResponse, accept: frozenset[str], limit: int, cut: bool) -> bytes:
         _check_type(response.headers.get("Content-Type", ""), accept)
         if (response.content_length or 0) > limit and not cut:
-            raise Rejected(Reason.TOO_LARGE, f"The server announces {response.content_length:,} bytes, over {limit:,}.")
+            raise Rejected(
+                Reason.TOO_LARGE, f"Content-Length is {response.content_length:,} bytes, over the limit of {limit:,}."
+            )
         connection = response.connection
         if connection is not None and connection.protocol is not None:
-            # aiohttp has one limit for the first byte and for each further piece.
+            # aiohttp has one timeout for the first byte and for the rest of the body.
             connection.protocol.read_timeout = self._config.read_timeout
             connection.protocol.start_timeout()
         encoding = ",".join(response.headers.getall("Content-Encoding", []))
@@ -152,29 +154,29 @@ class Client:
         except aiohttp.ServerTimeoutError:
             raise
         except (aiohttp.ClientConnectionError, ConnectionError) as error:
-            raise Rejected(Reason.TRUNCATED, "The connection broke before the body's end.") from error
+            raise Rejected(Reason.TRUNCATED, "The connection ended before the body did.") from error
         data = body.finish()
         if _looks_binary(data[:1024], "Content-Type" in response.headers):
-            raise Rejected(Reason.UNSUPPORTED_TYPE, "The body is no text.")
+            raise Rejected(Reason.UNSUPPORTED_TYPE, "The body is not text.")
         return data
 
 
 def _tls_context() -> ssl.SSLContext:
-    # Not aiohttp's own, which is made when it is imported: the variables SSL_CERT_FILE and SSL_CERT_DIR hold here too.
+    # aiohttp makes its own at import, too early for the variables SSL_CERT_FILE and SSL_CERT_DIR.
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keeps aiohttp from asking again by itself, at once, when a connection ends early: the host has its delay."""
+    """Keep aiohttp from retrying a broken connection at once, against the delay of the host."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         host = host_of(str(request.url))
-        raise Rejected(Reason.CONNECT, f"{host} closed the connection before an response.") from error
+        raise Rejected(Reason.CONNECT, f"{host} closed the connection before a response.") from error
 
 
 def _check_type(content_type: str, accept: frozenset[str]) -> None:
@@ -212,25 +214,25 @@ def _rejected(error: Exception, host: str) -> Rejected:
     if isinstance(error, asyncio.TimeoutError):
         return Rejected(Reason.TIMEOUT, f"{host} did not finish its response in time (fetch.total_timeout).")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Rejected(Reason.DNS, f"The name {host} has no address: {_cause(inner)}.")
+        return Rejected(Reason.DNS, f"The name {host} cannot be resolved: {_cause(inner)}.")
     if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)) or isinstance(inner, ssl.SSLError):
         return Rejected(Reason.TLS, f"TLS with {host} failed: {_cause(inner)}.")
     if isinstance(error, aiohttp.ClientResponseError):
         return _malformed(error, host)
     if isinstance(error, aiohttp.InvalidURL):
-        return Rejected(Reason.INVALID_URL, f"{host} is asked for with an address that is not allowed: {error}.")
+        return Rejected(Reason.INVALID_URL, f"The URL for {host} is not valid: {error}.")
     if isinstance(error, OSError):
         return Rejected(Reason.CONNECT, f"No connection to {host}: {_cause(inner)}.")
-    return Rejected(Reason.PROTOCOL, f"{host} did not response in valid HTTP: {_cause(inner)}.")
+    return Rejected(Reason.PROTOCOL, f"{host} did not return valid HTTP: {_cause(inner)}.")
 
 
 def _malformed(error: aiohttp.ClientResponseError, host: str) -> Rejected:
-    # aiohttp gives these a status of 400, which is not the server's.
+    # aiohttp reports these with status 400, which did not come from the server.
     if "Got more than" in error.message or "Too many" in error.message:
         return Rejected(
             Reason.TOO_LARGE, f"{host} sent headers over the limit (fetch.max_headers, fetch.max_header_bytes)."
         )
-    return Rejected(Reason.PROTOCOL, f"{host} did not response in valid HTTP: {_cause(error)}.")
+    return Rejected(Reason.PROTOCOL, f"{host} did not return valid HTTP: {_cause(error)}.")
 
 
 def _cause(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Unpacks a body as it comes, within limits: a few kilobytes can unfold to gigabytes."""
+"""Decompress a response body as a stream, within limits: a few kilobytes can expand to gigabytes."""
 
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,23 +10,23 @@ import zstandard
 from transforms.schema.failures import Reason, Rejected
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
-"""What `Body` can unpack, as a request says it."""
+"""Codings that `Body` can decompress, as a request header."""
 
 _STEP = 2**18
 _RATIO_FROM = 2**20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _GZIP_WBITS, _ZLIB_WBITS, _RAW_WBITS = 31, 15, -15
-_ZSTD_WINDOW = 2**23  # as much as a decoder of HTTP bodies must allow (RFC 9659)
-# zstandard has no limit of what one call gives. A block is at least 4 bytes and at most 128 KiB unpacked: 8 MiB a call.
+_ZSTD_WINDOW = 2**23  # the maximum that a decoder of HTTP bodies must support (RFC 9659)
+# zstandard cannot limit the output of a call. A block has at least 4 bytes and expands to 128 KiB: 8 MiB a call.
 _ZSTD_PIECE = 256
 
 
 class _Decoder(Protocol):
     rest: bytes | None
-    """What follows the packed data; None before its end."""
+    """Bytes after the compressed data; None before its end."""
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Unpacks the next bytes, little at a time."""
+        """Decompress the next bytes in small pieces."""
 
 
 class _Zlib:
@@ -73,7 +73,7 @@ class _Zstandard:
                 return
 
 
-# How packed data begins, for the codings that say so.
+# First bytes of compressed data, for the codings that have such a mark.
 _MAGIC = {"gzip": _GZIP, "zstd": _ZSTD}
 _DECODERS: dict[str, Callable[[], _Decoder]] = {
     "gzip": lambda: _Zlib(_GZIP_WBITS),
@@ -83,16 +83,16 @@ _DECODERS: dict[str, Callable[[], _Decoder]] = {
 
 
 class Body:
-    """Collects one response body.
+    """Collect and decompress one response body.
 
     Args:
-        content_encoding: the header as it came (RFC 9110, section 8.4); empty for a body that is not packed.
-        limit: largest size in bytes, on the wire and unpacked.
-        ratio: how many times its size on the wire a body over 1 MiB may have.
-        cut: whether a body over the limit ends there in place of being refused.
+        content_encoding: the header (RFC 9110, section 8.4); empty for a body that is not compressed.
+        limit: maximum size in bytes, compressed and decompressed.
+        ratio: maximum ratio of decompressed to compressed size, for bodies over 1 MiB.
+        cut: truncate a body over the limit instead of refusing it.
 
     Raises:
-        Rejected: ``unsupported_type``, for an encoding that `ACCEPT_ENCODING` does not name.
+        Rejected: ``unsupported_type``, for a coding that is not in `ACCEPT_ENCODING`.
     """
 
     def __init__(self, content_encoding: str, limit: int, ratio: int, cut: bool = False) -> None:
@@ -100,7 +100,8 @@ class Body:
         codings = [c for c in codings if c not in ("", "identity")]
         if codings and codings not in ([known] for known in ACCEPT_ENCODING.split(", ")):
             raise Rejected(
-                Reason.UNSUPPORTED_TYPE, f"The body is packed as {content_encoding[:60]}, which was not asked for."
+                Reason.UNSUPPORTED_TYPE,
+                f"The body has Content-Encoding {content_encoding[:60]}; accepted are {ACCEPT_ENCODING}.",
             )
         self._coding = codings[0] if codings else ""
         self._limit, self._ratio, self._cut = limit, ratio, cut
@@ -110,13 +111,13 @@ class Body:
         self._decoder: _Decoder | None = None
         self._members = 0
         self.full = False
-        """Whether the limit was reached and `cut` ended the body."""
+        """Whether the body was truncated at the limit."""
 
     def feed(self, piece: bytes) -> None:
-        """Takes the next piece from the wire.
+        """Add the next piece of the response.
 
         Raises:
-            Rejected: ``too_large``, or ``protocol`` for packed data that is damaged.
+            Rejected: ``too_large``, or ``protocol`` for damaged compressed data.
         """
         self._wire += len(piece)
         if not self._coding:
@@ -130,16 +131,16 @@ class Body:
             if self._wire == len(piece) and not self._data and piece.lstrip().startswith(b"<"):
                 self._plain(piece)
                 return
-            raise Rejected(Reason.PROTOCOL, f"The packed body is damaged: {error}.") from error
+            raise Rejected(Reason.PROTOCOL, f"The compressed body is damaged: {error}.") from error
 
     def finish(self) -> bytes:
-        """The whole body.
+        """Return the complete body.
 
         Raises:
-            Rejected: ``truncated``, when packed data stops before its end.
+            Rejected: ``truncated``, when the compressed data is incomplete.
         """
         if self._decoder is not None and not self.full:
-            raise Rejected(Reason.TRUNCATED, "The packed body stops before its end.")
+            raise Rejected(Reason.TRUNCATED, "The compressed body is incomplete.")
         if self._coding and not self._members and not self._decoder:
             self._add(self._head)
         return bytes(self._data)
@@ -164,12 +165,12 @@ class Body:
             self._members += 1
 
     def _begin(self, data: bytes) -> _Decoder | None:
-        """What unpacks a body, or one more part of it, that begins so; None where there is nothing to unpack."""
+        """Return a decoder for a body, or its next member, that begins with `data`; None when it is not compressed."""
         magic = _MAGIC.get(self._coding)
         if self._members:
             return _DECODERS[self._coding]() if magic and data.startswith(magic) else None
         if self._coding == "deflate":
-            # By the RFC this is zlib's format, by many servers bare deflate.
+            # The RFC means the zlib format; many servers send raw deflate.
             is_zlib = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
             return _Zlib(_ZLIB_WBITS if is_zlib else _RAW_WBITS)
         if magic is None or data.startswith(magic):
@@ -178,7 +179,7 @@ class Body:
         return None
 
     def _plain(self, data: bytes) -> None:
-        """Takes a body that is said to be packed and is not: some servers send that."""
+        """Handle a body that is not compressed although its header says so, as some servers send."""
         self._coding, self._decoder = "", None
         self._add(data)
 
@@ -193,7 +194,7 @@ class Body:
         if self._coding and size > _RATIO_FROM and size > self._ratio * self._wire:
             raise Rejected(
                 Reason.TOO_LARGE,
-                f"The body unfolds to more than {self._ratio} times its size (fetch.max_unpack_ratio).",
+                f"The body expands to more than {self._ratio} times its size (fetch.max_unpack_ratio).",
             )
 
     def _too_large(self) -> Rejected:

@@ -1,4 +1,4 @@
-"""One host's turn: who may ask it when, and when it has had enough of this run."""
+"""Politeness state of a host: rate limit, crawl delay, budget, back-off."""
 
 import asyncio
 import random
@@ -17,52 +17,54 @@ _SLOWEST = 16.0
 
 @dataclass(slots=True)
 class Host:
-    """What is known of a host in this run. Times are seconds of the monotonic clock."""
+    """State of one host in this run. Times are seconds of the monotonic clock."""
 
     config: FetchConfig
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while its robots.txt and its reservations are asked for, once."""
+    """Held while robots.txt and reservations are read, so that each is requested once."""
     robots: RobotsRules | Rejected | None = None
     robots_read_at: float = 0.0
     reservations: Reservations | Rejected | None = None
     reservations_read_at: float = 0.0
     crawl_delay: float = 0.0
     ready_at: float = 0.0
-    asked_at: float = 0.0
+    requested_at: float = 0.0
     took: float = 0.0
-    """Seconds that its last request took."""
+    """Duration of the last request in seconds."""
     renewed_at: float = field(default_factory=time.monotonic)
     began: float | None = None
     requests: int = 0
     stalls: int = 0
-    """Requests in a row that got no response in time."""
+    """Consecutive requests that timed out."""
     slowness: float = 1.0
-    """What the delay is multiplied with, after answers that ask for fewer requests."""
+    """Factor of the delay; grows with each 429 or 503."""
 
-    def wait(self) -> float:
-        """Seconds until it may be asked.
+    def seconds_until_ready(self) -> float:
+        """Seconds until the next request may be sent.
 
         Raises:
-            Rejected: ``host_budget``, when it has had its share, or asks for a longer wait than we wait for anybody.
+            Rejected: ``host_budget``, when the budget is used up or the delay is above ``fetch.max_wait_seconds``.
         """
         config, now = self.config, time.monotonic()
         wait = max(0.0, self.ready_at - now)
         if wait > config.max_wait_seconds:
-            raise _over(f"The host asks for a wait of {wait:,.0f} s, over fetch.max_wait_seconds.")
+            raise _over(f"The host requests a delay of {wait:,.0f} s, above fetch.max_wait_seconds.")
         if config.host_max_requests is not None and self.requests >= config.host_max_requests:
-            raise _over(f"The host had its {config.host_max_requests:,} requests (fetch.host_max_requests).")
+            raise _over(
+                f"The budget of {config.host_max_requests:,} requests to this host is spent (fetch.host_max_requests)."
+            )
         spent = 0.0 if self.began is None else now + wait - self.began
         if config.host_max_seconds is not None and spent > config.host_max_seconds:
-            raise _over(f"The host had its {config.host_max_seconds:,.0f} s (fetch.host_max_seconds).")
-        if self.stalls >= config.host_max_stalls:
             raise _over(
-                f"The host gave no response in time to {self.stalls} requests in a row (fetch.host_max_stalls)."
+                f"The budget of {config.host_max_seconds:,.0f} s for this host is used up (fetch.host_max_seconds)."
             )
+        if self.stalls >= config.host_max_stalls:
+            raise _over(f"{self.stalls} requests to this host timed out in a row (fetch.host_max_stalls).")
         return wait
 
     def renew(self) -> None:
-        """Begins its budget anew, and forgets what it did not say: in a stream no word of a bad moment is the last."""
+        """Reset the budget, and read rules again that could not be read: a stream must recover from a bad moment."""
         self.renewed_at = time.monotonic()
         self.began, self.requests, self.stalls = None, 0, 0
         if isinstance(self.robots, Rejected):
@@ -70,19 +72,19 @@ class Host:
         if isinstance(self.reservations, Rejected):
             self.reservations = None
 
-    def asked(self) -> None:
-        """A request begins."""
+    def request_started(self) -> None:
+        """Record the start of a request."""
         self.requests += 1
-        self.asked_at = time.monotonic()
+        self.requested_at = time.monotonic()
         if self.began is None:
-            self.began = self.asked_at
+            self.began = self.requested_at
 
-    def answered(self, status: int, retry_after: float) -> None:
-        """An response came.
+    def response_received(self, status: int, retry_after: float) -> None:
+        """Record a response.
 
         Args:
-            status: its HTTP status.
-            retry_after: the seconds that it asks to wait.
+            status: the HTTP status.
+            retry_after: seconds of its Retry-After header.
         """
         self.stalls = 0
         if status in (429, 503):
@@ -91,14 +93,14 @@ class Host:
         elif status < 500:
             self.slowness = max(1.0, self.slowness / 2)
 
-    def refused(self, reason: Reason) -> None:
-        """A request ended without an response that could be used."""
+    def request_failed(self, reason: Reason) -> None:
+        """Record a request without a usable response."""
         self.stalls = self.stalls + 1 if reason is Reason.TIMEOUT else 0
 
-    def rest(self) -> None:
-        """A request ended: its delay begins."""
+    def request_ended(self) -> None:
+        """Record the end of a request: the delay starts."""
         now = time.monotonic()
-        self.took = now - self.asked_at
+        self.took = now - self.requested_at
         jitter = random.uniform(0, self.config.jitter)  # noqa: S311 - no secret
         delay = max(self.config.delay_seconds * (1 + jitter) * self.slowness, self.crawl_delay)
         self.ready_at = max(self.ready_at, now + delay)
@@ -109,7 +111,7 @@ def _over(message: str) -> Rejected:
 
 
 def retry_after(value: str) -> float:
-    """Seconds that a Retry-After header asks for (RFC 9110, section 10.2.3); 0 for one that cannot be read."""
+    """Parse a Retry-After header into seconds (RFC 9110, section 10.2.3); 0 when it is not valid."""
     if value.strip().isdecimal():
         return float(value[:12])
     try:

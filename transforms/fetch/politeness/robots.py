@@ -1,4 +1,4 @@
-"""robots.txt, as RFC 9309 reads it, with Crawl-delay and Request-rate as they are commonly read."""
+"""Parse robots.txt (RFC 9309), with the common extensions Crawl-delay and Request-rate."""
 
 import re
 
@@ -7,11 +7,11 @@ from protego import Protego
 from transforms.schema.failures import Reason, Rejected
 
 MAX_BYTES = 500 * 1024
-"""What is read of a robots.txt (RFC 9309, section 2.5); the rest counts for nothing."""
+"""Maximum size of a robots.txt that is read (RFC 9309, section 2.5); the rest is ignored."""
 MAX_AGE_SECONDS = 24 * 3600
-"""How long a robots.txt holds before it is read again (RFC 9309, section 2.4)."""
+"""Time until a robots.txt is read again (RFC 9309, section 2.4)."""
 MAX_REDIRECTS = 5
-"""How many redirects of a robots.txt are followed (RFC 9309, section 2.3.1.2)."""
+"""Maximum number of redirects of a robots.txt (RFC 9309, section 2.3.1.2)."""
 
 _AGENT_LINE = re.compile(
     r"^[^\S\n]*user[ \t-]?agent[ \t]*:[ \t]*([A-Za-z_-]*)(\*?)[^\n]*$", re.IGNORECASE | re.MULTILINE
@@ -19,7 +19,7 @@ _AGENT_LINE = re.compile(
 
 
 class RobotsRules:
-    """What one host's robots.txt says to one user agent."""
+    """The rules of one host's robots.txt for one user agent."""
 
     def __init__(self, rules: Protego | None, token: str) -> None:
         self._rules = rules
@@ -27,20 +27,20 @@ class RobotsRules:
 
     @classmethod
     def parse(cls, body: bytes, status: int, token: str) -> "RobotsRules":
-        """Reads an response to a request for robots.txt.
+        """Parse a response to a request for robots.txt.
 
         Args:
-            body: what came, at most `MAX_BYTES` of it are read.
-            status: its HTTP status, redirects followed. 2xx: the rules hold. 4xx: there is none, all is allowed; but
-                429 says nothing of the file, and counts as a server error.
+            body: the response body; at most `MAX_BYTES` of it are read.
+            status: the HTTP status after redirects. 2xx: the rules apply. 4xx: there is no file, so all is allowed;
+                but 429 counts as a server error.
             token: our product name.
 
         Raises:
-            Rejected: ``robots_unreachable``, for a status that means that nothing is allowed for now.
+            Rejected: ``robots_unreachable``, for a status that disallows everything for now.
         """
         if status == 429 or not 200 <= status < 500 or 300 <= status < 400:
             raise Rejected(
-                Reason.ROBOTS_UNREACHABLE, f"robots.txt came with status {status}, so nothing is allowed for now."
+                Reason.ROBOTS_UNREACHABLE, f"robots.txt returned status {status}, which disallows everything for now."
             )
         if status >= 400:
             return cls(None, token)
@@ -50,12 +50,12 @@ class RobotsRules:
         return cls(Protego.parse(_AGENT_LINE.sub(lambda m: _agent_line(m, token), text)), token)
 
     def allowed(self, url: str) -> bool:
-        """Whether our user agent may ask for an absolute URL."""
+        """Whether our user agent may request an absolute URL."""
         return self._rules is None or bool(self._rules.can_fetch(url, self._token))
 
     @property
     def delay(self) -> float | None:
-        """The seconds between two requests that the site asks for, the longer of both ways to say it; or None."""
+        """Seconds between two requests: the longer of Crawl-delay and Request-rate; None without both."""
         if self._rules is None:
             return None
         rate = self._rules.request_rate(self._token)
@@ -64,9 +64,9 @@ class RobotsRules:
 
 
 def _agent_line(match: "re.Match[str]", token: str) -> str:
-    """Names our product, everybody, or nobody: the RFC compares whole names, protego takes their beginnings too."""
+    """Rewrite a User-agent line so that only whole product names match, as the RFC asks; protego matches prefixes."""
     name, star = match.groups()
     if star and not name:
         return "User-agent: *"
-    # No product's name is a digit.
+    # A digit matches no product name.
     return f"User-agent: {token if name.lower() == token else 0}"

@@ -191,14 +191,14 @@ class _Turn:
             room -= len(document.named)
 
 
-def to_memory(watched: dict[str, Watched]) -> bytes:
+def to_state(watched: dict[str, Watched]) -> bytes:
     """What is remembered, as JSON."""
     return json.dumps({url: dataclasses.asdict(w) for url, w in watched.items()}, separators=(",", ":")).encode()
 
 
-def from_memory(memory: bytes) -> dict[str, Watched]:
+def from_state(state: bytes) -> dict[str, Watched]:
     """The same back; nothing is remembered in no bytes."""
-    found: dict[str, dict[str, Any]] = json.loads(memory) if memory else {}
+    found: dict[str, dict[str, Any]] = json.loads(state) if state else {}
     return {
         url: Watched(**{**w, "documents": {address: Document(**d) for address, d in w["documents"].items()}})
         for url, w in found.items()

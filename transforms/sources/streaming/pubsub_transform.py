@@ -65,11 +65,11 @@ class _Puller:
         # Each process opens a client of its own.
         return type(self), (self._source,)
 
-    def __call__(self, _puller: int, memory: bytes) -> Polled:
-        if (left := float(memory or 0) - time.time()) > 0:
+    def __call__(self, _puller: int, state: bytes) -> Polled:
+        if (left := float(state or 0) - time.time()) > 0:
             # Some engines come back at once.
             time.sleep(min(left, _SLEEP_SECONDS))
-            return Polled([], memory, max(0.0, left - _SLEEP_SECONDS))
+            return Polled([], state, max(0.0, left - _SLEEP_SECONDS))
         source = self._source
         self._client = self._client or open_subscriber()
         messages = pull(self._client, source.subscription, self._most, source.lease_seconds)

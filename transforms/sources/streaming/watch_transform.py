@@ -24,9 +24,9 @@ from transforms.sources.streaming.feed_watcher import (
     Seen,
     Watched,
     Watcher,
-    from_memory,
+    from_state,
     shared_out,
-    to_memory,
+    to_state,
 )
 from transforms.sources.url_lists import urls_of
 from transforms.storage.open import require_files
@@ -90,8 +90,8 @@ class _Poller:
         self._watcher = Watcher(sources, ask, pace)
         self._token = uuid.uuid4().hex
 
-    def __call__(self, listings: Sequence[ListingRequest], memory: bytes) -> Polled:
-        watched, now = from_memory(memory), time.time()
+    def __call__(self, listings: Sequence[ListingRequest], state: bytes) -> Polled:
+        watched, now = from_state(state), time.time()
         known, failing = len(watched), _failing(watched)
         for listing in listings:
             if watched.setdefault(listing.url, Watched()).due <= now:
@@ -105,7 +105,7 @@ class _Poller:
         count("feeds", "failing", _failing(watched) - failing)
         until = min((w.due for w in watched.values()), default=now) - time.time()
         is_as_it_was = not ended and len(watched) == known
-        return Polled(outputs, memory if is_as_it_was else to_memory(watched), max(0.0, until))
+        return Polled(outputs, state if is_as_it_was else to_state(watched), max(0.0, until))
 
     def _told(self, seen: Seen) -> Iterator[Any]:
         count("sources", "named", len(seen.requests))
@@ -134,7 +134,7 @@ def _begin(key: _Key, watcher: Watcher, listing: ListingRequest, known: Watched)
     """Has a document read, unless it is being read."""
 
     def read() -> tuple[Seen, Watched]:
-        # What is remembered goes with what it brought: until both are given, the memory stays as it is.
+        # What is remembered goes with what it brought: until both are given, the state stays as it is.
         watched = copy.deepcopy(known)
         return watcher.read(listing, watched), watched
 
