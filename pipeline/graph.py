@@ -1,31 +1,29 @@
-"""The Beam graph, on one screen: of a run, and of a stream.
+"""Wire the Beam graph of a run, and of a stream.
 
-    ListUrls -----+
-    ReadListings -+-> FilterKnownUrls -> FetchPages -+
-    RetryUrls -------+      |          |       +-> ExtractArticles -+-> Annotate
-    ReadArchives (WARC) -|----------|-------+          |         |      |
-    ReadRecovered --------------|----------|------------------|---------+      |
-                         +----------+- StageRows, one a table ----------+
-                                                    |
-                                    file names -> Publish -> Commit
+A run, from the sources of its configuration to the committed lake:
 
-ReadListings reads feeds and sitemaps; RetryUrls the URLs that earlier runs failed on, ReadRecovered the rows that a
-crashed attempt staged. Listings, archives and ReadRecovered are left out where not needed: fewer steps start sooner.
+    ListUrls ------+
+    ReadListings --+-> FilterKnownUrls -> FetchPages -+-> ExtractFetched --+-> AnnotateFetched
+    RetryUrls -----+                                  |                    |
+    ReadArchives (WARC files) ------------------------|--> ExtractArchived-+-> AnnotateArchived
+    ReadRecovered ------------------------------------|--------------------+-> AnnotateRecovered
+                                                      +-> ArchivePages
 
-A stream has the same stages between other ends:
+    rows of every step -> StageRows, once for each step and table -> Publish -> Commit
 
-    ListUrls ------+                                           file names, by window
-    WatchListings -+-> DropSeen -> FilterKnownUrls -> ... -> StageRows -----------------------> CommitWindows
-    ReadPubSub ----+      |
-    RetryUrls ---------------+
+A stream has the same stages, other sources, and a commit for each window of time:
 
-WatchListings reads feeds and sitemaps over and over, DropSeen lets each page's first request pass, and each window of
-time becomes a run of its own. A row's time is that of its fetch.
+    ListUrls ------+
+    WatchListings -+-> DropSeen -> FilterKnownUrls -> ... -> StageRows -> CommitWindows
+    ReadPubSub ----+
+    RetryUrls -----+
 
-Only URLs (inside FetchPages, by host, and DropSeen) and file names (inside Publish and CommitWindows) are ever grouped.
-From the fetch to the staged file everything is fused in one worker: no page and no text crosses a shuffle, so memory
-stays flat. Each stage gives its records and its failures; rows of one table that arise at several places are staged
-where they arise.
+Steps that the configuration does not need are left out, because each step adds to the start-up time of a run. Labels
+name the origin of the data ("StageExtractFetchedArticles"), so adding a step changes no other label.
+
+Only URLs (in FetchPages, by host, and in DropSeen) and file names (in Publish and CommitWindows) are grouped. From the
+fetch to the staged file all steps are fused into one worker: no page and no text is shuffled, so memory use is
+constant. Rows of one table are staged by each step that produces them, because a Flatten would end the fusion.
 """
 
 from functools import partial
@@ -35,7 +33,6 @@ from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWa
 from apache_beam.transforms.window import FixedWindows
 
 from pipeline.config.models import RunConfig, StreamConfig
-from pipeline.config.quality import QualityConfig
 from pipeline.steps.commit import Commit
 from pipeline.steps.known_urls import AcknowledgeDuplicates, FilterKnownUrls, RetryUrls
 from pipeline.steps.recovered import ReadRecovered
@@ -57,73 +54,142 @@ from transforms.sources.transform import ListUrls, ReadListings
 from transforms.warc.transform import ArchivePages, ReadArchives
 from transforms.write.transform import Publish, StageRows
 
+Requests = dict[str, "beam.PCollection[UrlRequest]"]
+"""Requests by origin."""
+Files = list["beam.PCollection[StagedFile]"]
+
 
 def build(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
-    """Adds one run to a pipeline: from the configuration's sources to the committed lake.
+    """Add the graph of a run or a stream to a pipeline.
 
     Args:
-        pipeline: where to add it; any runner.
+        pipeline: any runner for a run; for a stream one that closes windows before the end (Prism, Flink, Dataflow).
         config: the checked configuration.
-        run: the attempt, which names files and rows.
+        run: the attempt; `Run.is_stream` decides which of the two graphs is built.
     """
-    documents = FetchPages(config.fetch, accept=FEED_TYPES | SITEMAP_TYPES)
-    listed = [pipeline | ReadListings(config.listings, documents)] if config.listings else []
-    archived = [pipeline | ReadArchives(config.archives)] if config.archives else []
-    resumed = [pipeline | ReadRecovered(run)] if run.recovered else []
-
-    urls_to_retry = pipeline | RetryUrls(config, run)
-    named = [pipeline | ListUrls(config.urls), *(part.requests for part in listed), urls_to_retry]
-    urls = named | "AllUrls" >> beam.Flatten()
-    recalled = urls | FilterKnownUrls(config.revisit, run)
-    fetched = recalled.requests | FetchPages(config.fetch)
-
-    rows = [
-        *(("fetches", part.fetches) for part in (*listed, recalled, fetched, *archived)),
-        *(("failures", part.failures) for part in (*listed, fetched, *archived)),
-        *extract_and_annotate(fetched.pages, config, "Fetched"),
-        *(row for part in archived for row in extract_and_annotate(part.pages, config, "Archived")),
-        *(row for part in resumed for row in annotate(part.articles, config, "Resumed")),
-    ]
-    pages = [*(part.pages for part in resumed), *([fetched.pages | ArchivePages(run)] if config.archive else [])]
-    requests = [urls, *(part.listings for part in listed), *(part.requests for part in (*archived, *resumed))]
-    write(run, rows, [part.rows for part in resumed], pages, requests, config.quality)
+    if run.is_stream:
+        _build_stream(pipeline, config, run)
+    else:
+        _build_batch(pipeline, config, run)
 
 
-def build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
-    """Adds a stream to a pipeline: from sources without an end to a lake that grows with each window.
+def _build_batch(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
+    sources = [pipeline | ListUrls(config.urls), pipeline | RetryUrls(config, run)]
+    counted: Requests = {}
+    staged: Files = []
+    archives: Files = []
 
-    Args:
-        pipeline: where to add it; a runner that groups as time passes (Prism, Flink, Dataflow).
-        config: the checked configuration.
-        run: the stream's attempt; each window's run is made of it.
-    """
+    if config.listings:
+        documents = FetchPages(config.fetch, accept=FEED_TYPES | SITEMAP_TYPES)
+        listed = pipeline | ReadListings(config.listings, documents)
+        sources.append(listed.requests)
+        counted["Listings"] = listed.listings
+        staged += stage_rows("ReadListings", config, run, fetches=listed.fetches, failures=listed.failures)
+
+    urls = counted["Urls"] = sources | "AllUrls" >> beam.Flatten()
+    fetched, files = _fetch(urls, FetchPages(config.fetch), config, run)
+    staged += files
+    if config.archive:
+        archives.append(fetched | ArchivePages(run))
+
+    if config.archives:
+        archived = pipeline | ReadArchives(config.archives)
+        counted["Archives"] = archived.requests
+        staged += stage_rows("ReadArchives", config, run, fetches=archived.fetches, failures=archived.failures)
+        staged += extract_and_annotate("Archived", archived.pages, config, run)
+
+    if run.recovered:
+        recovered = pipeline | ReadRecovered(run)
+        counted["Recovered"] = recovered.requests
+        staged += [recovered.files, *annotate("Recovered", recovered.articles, config, run)]
+        archives.append(recovered.archives)
+
+    merge_and_commit(staged, archives, counted, config, run)
+
+
+def _build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
     stream = config.stream
-    ask = partial(fetch_pages, config=config.fetch, accept=FEED_TYPES | SITEMAP_TYPES, persistent=True)
-    pace = Pace(stream.seconds("poll_least"), stream.seconds("poll_most"))
-    listed = [pipeline | WatchListings(config.listings, ask, pace)] if config.listings else []
-    queued = [pipeline | f"ReadPubSub{n}" >> ReadPubSub(q) for n, q in enumerate(config.queues)]
-    resumed = [pipeline | ReadRecovered(run)] if run.recovered else []
+    sources = [pipeline | ListUrls(config.urls), pipeline | RetryUrls(config, run)]
+    staged: Files = []
 
-    urls_to_retry = pipeline | RetryUrls(config, run)
-    named = [pipeline | ListUrls(config.urls), *(part.requests for part in listed), *queued, urls_to_retry]
-    urls = named | "AllUrls" >> beam.Flatten()
+    if config.listings:
+        ask = partial(fetch_pages, config=config.fetch, accept=FEED_TYPES | SITEMAP_TYPES, persistent=True)
+        pace = Pace(stream.seconds("poll_least"), stream.seconds("poll_most"))
+        listed = pipeline | WatchListings(config.listings, ask, pace)
+        sources.append(listed.requests)
+        staged += stage_rows("WatchListings", config, run, fetches=listed.fetches, failures=listed.failures)
+
+    for subscription, queue in {queue.subscription: queue for queue in config.queues}.items():
+        sources.append(pipeline | f"ReadPubSub {subscription.replace('/', ' ')}" >> ReadPubSub(queue))
+
+    urls = sources | "AllUrls" >> beam.Flatten()
     unseen = urls | DropSeen(stream.seconds("remember"))
-    recalled = unseen.requests | FilterKnownUrls(config.revisit, run)
-    fetched = recalled.requests | FetchPages(config.fetch, max_queue_seconds=stream.seconds("patience"))
-
-    rows = [
-        *(("fetches", part.fetches) for part in (*listed, recalled, fetched)),
-        *(("failures", part.failures) for part in (*listed, fetched)),
-        *extract_and_annotate(fetched.pages, config, "Fetched"),
-        *(row for part in resumed for row in annotate(part.articles, config, "Resumed")),
-    ]
-    files = stage([(table, records | f"Window{n}" >> _windows(stream)) for n, (table, records) in enumerate(rows)], run)
-    (
-        [*files, *(part.rows | "WindowResumed" >> _windows(stream) for part in resumed)]
-        | "StagedFiles" >> beam.Flatten()
-        | CommitWindows(run, acknowledge)
+    unseen.twins | AcknowledgeDuplicates(run, acknowledge)
+    _, files = _fetch(
+        unseen.requests, FetchPages(config.fetch, max_queue_seconds=stream.seconds("patience")), config, run
     )
-    unseen.twins | "Receipts" >> AcknowledgeDuplicates(run, acknowledge)
+    staged += files
+
+    if run.recovered:
+        recovered = pipeline | ReadRecovered(run)
+        staged += [recovered.files | "WindowRecoveredFiles" >> _windows(stream)]
+        staged += annotate("Recovered", recovered.articles, config, run)
+
+    staged | "StagedFiles" >> beam.Flatten() | CommitWindows(run, acknowledge)
+
+
+def _fetch(
+    urls: "beam.PCollection[UrlRequest]", fetch: FetchPages, config: RunConfig, run: Run
+) -> "tuple[beam.PCollection[Page], Files]":
+    """Fetch, extract and annotate the URLs that are not known; returns the pages and the files of all rows."""
+    filtered = urls | FilterKnownUrls(config.revisit, run)
+    fetched = filtered.requests | fetch
+    return fetched.pages, [
+        *stage_rows("FilterKnownUrls", config, run, fetches=filtered.fetches),
+        *stage_rows("FetchPages", config, run, fetches=fetched.fetches, failures=fetched.failures),
+        *extract_and_annotate("Fetched", fetched.pages, config, run),
+    ]
+
+
+def extract_and_annotate(origin: str, pages: "beam.PCollection[Page]", config: RunConfig, run: Run) -> Files:
+    """Extract the articles of pages, annotate them, and stage the rows of both.
+
+    Args:
+        origin: where the pages come from, for the labels. Each origin has its own steps, because a Flatten would
+            shuffle the bodies of pages.
+        pages: the pages.
+        config: settings of the two stages.
+        run: the attempt.
+    """
+    label = f"Extract{origin}"
+    extracted = pages | label >> ExtractArticles(config.extract)
+    rows = {"articles": extracted.articles, "fetches": extracted.fetches, "failures": extracted.failures}
+    return [*stage_rows(label, config, run, **rows), *annotate(origin, extracted.articles, config, run)]
+
+
+def annotate(origin: str, articles: "beam.PCollection[Article]", config: RunConfig, run: Run) -> Files:
+    """Annotate articles, and stage the rows."""
+    label = f"Annotate{origin}"
+    annotated = articles | label >> Annotate(config.annotate)
+    rows = {"entities": annotated.entities, "quotes": annotated.quotes, "failures": annotated.failures}
+    return stage_rows(label, config, run, **rows)
+
+
+def stage_rows(step: str, config: RunConfig, run: Run, **rows: "beam.PCollection[Row]") -> Files:
+    """Write rows to staged files, which no reader sees.
+
+    Args:
+        step: label of the step that produces the rows.
+        config: the windows of a stream.
+        run: the attempt.
+        rows: the rows of each table.
+    """
+    files = []
+    for table, records in rows.items():
+        name = f"{step}{table.title()}"
+        windowed = records | f"Window{name}" >> _windows(config.stream) if run.is_stream else records
+        files.append(windowed | f"Stage{name}" >> StageRows(table, run))
+    return files
 
 
 def _windows(stream: StreamConfig) -> beam.WindowInto:
@@ -135,40 +201,15 @@ def _windows(stream: StreamConfig) -> beam.WindowInto:
     )
 
 
-TableRows = list[tuple[str, "beam.PCollection[Row]"]]
-"""Records, each collection with the table whose rows they are."""
+def merge_and_commit(staged: Files, archives: Files, counted: Requests, config: RunConfig, run: Run) -> None:
+    """Merge the staged files of a run, and commit them.
 
-
-def write(
-    run: Run,
-    rows: TableRows,
-    staged: "list[beam.PCollection[StagedFile]]",
-    pages: "list[beam.PCollection[StagedFile]]",
-    requests: "list[beam.PCollection[UrlRequest]]",
-    quality: QualityConfig,
-) -> None:
-    """From rows to the committed lake; `staged` are files of rows that stand already, `pages` archives."""
-    published = [*stage(rows, run), *staged] | "StagedFiles" >> beam.Flatten() | Publish(run)
-    [published, *pages] | "Files" >> beam.Flatten() | Commit(run, requests, quality)
-
-
-def stage(rows: TableRows, run: Run) -> "list[beam.PCollection[StagedFile]]":
-    """Writes rows to files that no reader sees."""
-    return [records | f"Stage{table.title()}{n}" >> StageRows(table, run) for n, (table, records) in enumerate(rows)]
-
-
-def extract_and_annotate(pages: "beam.PCollection[Page]", config: RunConfig, name: str) -> TableRows:
-    """The rows that come of pages, each with its table. Once for each origin of pages: no body crosses a Flatten."""
-    extracted = pages | f"Extract{name}" >> ExtractArticles(config.extract)
-    return [
-        ("articles", extracted.articles),
-        ("fetches", extracted.fetches),
-        ("failures", extracted.failures),
-        *annotate(extracted.articles, config, name),
-    ]
-
-
-def annotate(articles: "beam.PCollection[Article]", config: RunConfig, name: str) -> TableRows:
-    """The rows that come of articles' texts, each with its table."""
-    annotated = articles | f"Annotate{name}" >> Annotate(config.annotate)
-    return [("entities", annotated.entities), ("quotes", annotated.quotes), ("failures", annotated.failures)]
+    Args:
+        staged: files of rows.
+        archives: WARC files, committed as they are.
+        counted: all requests of the run, for the row count (`Commit`).
+        config: limits of the quality gate.
+        run: the attempt.
+    """
+    merged = staged | "StagedFiles" >> beam.Flatten() | Publish(run)
+    [merged, *archives] | "Files" >> beam.Flatten() | Commit(run, counted, config.quality)

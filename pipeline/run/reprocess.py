@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from pipeline.config.models import RunConfig
-from pipeline.graph import annotate, extract_and_annotate, write
+from pipeline.graph import annotate, extract_and_annotate, merge_and_commit
 from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import exclusive
 from pipeline.lake.manifest import Manifest, manifests, runs_of
@@ -148,13 +148,17 @@ def _build(pipeline: beam.Pipeline, config: RunConfig, run: Run, archives: list[
     uris = [open_store(run.lake).uri(file.path) for file in archives]
     paths = tuple(uri if uri.startswith("gs://") else glob.escape(uri) for uri in uris)
     sources = [WarcSource(type="warc", path=paths, max_body_bytes=_LARGEST)] if paths else []
-    resumed = pipeline | ReadRecovered(run)
+    recovered = pipeline | ReadRecovered(run)
     archived = pipeline | ReadArchives(sources)
     pages = archived.pages | "Restore" >> beam.ParDo(_Restore(config, run)).with_output_types(Page)
-    rows = [*extract_and_annotate(pages, config, "Archived"), *annotate(resumed.articles, config, "Resumed")]
-    asked = pages | "Requests" >> beam.Map(lambda page: page.request).with_output_types(UrlRequest)
-    requests = [asked, resumed.requests]
-    write(run, rows, [resumed.rows], [resumed.pages], requests, config.quality)
+    requests = pages | "Requests" >> beam.Map(lambda page: page.request).with_output_types(UrlRequest)
+    staged = [
+        recovered.files,
+        *extract_and_annotate("Archived", pages, config, run),
+        *annotate("Recovered", recovered.articles, config, run),
+    ]
+    counted = {"Archives": requests, "Recovered": recovered.requests}
+    merge_and_commit(staged, [recovered.archives], counted, config, run)
 
 
 _FETCHED = [field.name for field in dataclasses.fields(Fetch) if field.name in TABLES["fetches"].schema.names]

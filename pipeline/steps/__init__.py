@@ -1,1 +1,1 @@
-"""The transforms that only a run has."""
+"""The Beam transforms that need a run and its lake; the stages in `transforms` know neither."""

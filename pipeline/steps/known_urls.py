@@ -5,8 +5,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
@@ -34,99 +35,108 @@ from transforms.schema.run import Run
 from transforms.storage.open import open_store
 
 _BATCH = 10_000
-_OPEN_SECONDS = 60.0
+_REOPEN_SECONDS = 60.0
+"""A stream reads the crawl state again after this time, because its own windows are added to it."""
 
 
-def _now(run: Run) -> Run:
-    """A stream, whose logical time is the clock's."""
+def _at_current_time(run: Run) -> Run:
+    """A stream's run with the current time as its logical time."""
     now = datetime.now(timezone.utc)
     return dataclasses.replace(run, run_date=now.date(), logical_time=now)
 
 
+@dataclass
 class RetryUrls(beam.PTransform):
-    """Gives what earlier runs left behind: PBegin -> PCollection[UrlRequest]. A stream takes it up over and over.
+    """Read the retry queue, the URLs that earlier runs failed on: PBegin -> PCollection[UrlRequest].
+
+    A run reads it once, a stream polls it.
 
     Args:
         config: the run's configuration.
-        run: names the lake, and the time from which the days count.
+        run: names the lake, and the logical time.
     """
 
-    def __init__(self, config: RunConfig, run: Run) -> None:
+    config: RunConfig
+    run: Run
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._config, self._run = config, run
 
     def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
-        config, run = self._config, self._run
+        config, run = self.config, self.run
         if run.is_stream:
             return begin | Poll([run.run_id], _PollRetries(config, run))
         return (
             begin
             | beam.Create([run] if config.revisit.take_up_days else [])
             | "Read" >> beam.FlatMap(lambda run: _urls_to_retry(config, run)).with_output_types(UrlRequest)
-            # A ledger that grows meanwhile must not give another answer to whoever asks for it twice.
+            # Without it, a repeated read could give other URLs, because the crawl state grows meanwhile.
             | beam.Reshuffle()
-            # Beam's Java fuser refuses a Flatten of what a shuffle gives and of what a stage gives.
-            | "Same" >> beam.Map(lambda request: request).with_output_types(UrlRequest)
+            # Beam's Java fuser rejects a Flatten whose inputs are a shuffle and a stage.
+            | "Identity" >> beam.Map(lambda request: request).with_output_types(UrlRequest)
         )
 
 
 class _PollRetries:
-    """Polls the ledger."""
+    """Poll the retry queue every ``stream.take_up_every``."""
 
     def __init__(self, config: RunConfig, run: Run) -> None:
         self._config, self._run = config, run
 
     def __call__(self, _element: object, state: bytes) -> Polled:
-        every, now = self._config.stream.seconds("take_up_every"), time.time()
-        since = float(state or 0)
-        if now - since < every:
-            return Polled([], state, since + every - now)
-        delay, patience = self._config.fetch.delay_seconds, self._config.stream.seconds("patience")
-        # Half of what a site's pace lets through, or its news would find no place any more.
-        of_domain = max(1, int(patience / delay / 2)) if delay else None
-        return Polled(_urls_to_retry(self._config, _now(self._run), of_domain), str(now).encode(), every)
+        interval, now = self._config.stream.seconds("take_up_every"), time.time()
+        last_poll = float(state or 0)
+        if now - last_poll < interval:
+            return Polled([], state, last_poll + interval - now)
+        delay, max_wait = self._config.fetch.delay_seconds, self._config.stream.seconds("patience")
+        # At most half of the requests that a site allows within that time; otherwise new URLs would wait too long.
+        per_domain = max(1, int(max_wait / delay / 2)) if delay else None
+        requests = _urls_to_retry(self._config, _at_current_time(self._run), per_domain)
+        return Polled(requests, str(now).encode(), interval)
 
 
-def _urls_to_retry(config: RunConfig, run: Run, of_domain: int | None = None) -> list[UrlRequest]:
+def _urls_to_retry(config: RunConfig, run: Run, per_domain: int | None = None) -> list[UrlRequest]:
     since = run.run_date - timedelta(days=2 * config.revisit.take_up_days + 1)
     store = open_store(run.lake)
     is_rerun = read_manifest(store, run.run_id) is not None
     with open_crawl_state(store, since) as database:
-        return urls_to_retry(database, config.name, config.revisit, run, is_rerun=is_rerun, of_domain=of_domain)
+        return urls_to_retry(database, config.name, config.revisit, run, is_rerun=is_rerun, per_domain=per_domain)
 
 
 class FilteredUrls(NamedTuple):
-    """Each input request is in one of the two, except those with recovered rows (`Run.recovered`)."""
+    """Outputs of `FilterKnownUrls`. Each request is in one of the two, unless its rows were recovered."""
 
     requests: "beam.PCollection[UrlRequest]"
+    """URLs to fetch."""
     fetches: "beam.PCollection[Fetch]"
+    """Rows of URLs that are skipped."""
 
 
+@dataclass
 class FilterKnownUrls(beam.PTransform):
-    """Looks requests up in the ledger, a batch at a time: PCollection[UrlRequest] -> `FilteredUrls`.
-
-    In a stream the ledger is opened anew now and then, since the stream's own windows go into it.
+    """Drop the URLs that need no request now, by the crawl state: PCollection[UrlRequest] -> `FilteredUrls`.
 
     Args:
-        config: the policy.
+        config: the revisit policy.
         run: names the lake, and the run whose own rows do not count.
     """
 
-    def __init__(self, config: RevisitConfig, run: Run) -> None:
+    config: RevisitConfig
+    run: Run
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._config, self._run = config, run
 
     @multiple_outputs
     def expand(self, requests: "beam.PCollection[UrlRequest]") -> FilteredUrls:
-        recalled = requests | "LookUp" >> beam.ParDo(_FilterKnownUrls(self._config, self._run)).with_outputs(
-            "fetches", main="requests"
-        )
-        recalled.requests.element_type = UrlRequest
-        recalled.fetches.element_type = Fetch
-        return FilteredUrls(recalled.requests, recalled.fetches)
+        look_up = beam.ParDo(_FilterKnownUrls(self.config, self.run)).with_outputs("fetches", main="requests")
+        filtered = requests | "LookUp" >> look_up
+        return FilteredUrls(filtered.requests, filtered.fetches)
 
 
 class _FilterKnownUrls(beam.DoFn):
+    """Look up a batch of requests at a time."""
+
     def __init__(self, config: RevisitConfig, run: Run) -> None:
         self._config, self._run = config, run
 
@@ -141,77 +151,80 @@ class _FilterKnownUrls(beam.DoFn):
         self._stack.close()
         self._opened_at = time.monotonic()
         store = open_store(self._run.lake)
-        self._adopted = recovered_ids(store, self._run)
+        self._recovered = recovered_ids(store, self._run)
         self._database = self._stack.enter_context(open_crawl_state(store))
-        self._banned = read_tombstones(store)
-        self._is_remade = read_manifest(store, self._run.run_id) is not None
+        self._tombstones = read_tombstones(store)
+        self._is_rerun = read_manifest(store, self._run.run_id) is not None
 
     def start_bundle(self) -> None:
-        self._waiting: list[tuple[UrlRequest, Timestamp, BoundedWindow]] = []
+        self._batch: list[tuple[UrlRequest, Timestamp, BoundedWindow]] = []
 
     def process(
         self,
         request: UrlRequest,
         timestamp: Timestamp = beam.DoFn.TimestampParam,
         window: BoundedWindow = beam.DoFn.WindowParam,
-    ) -> Iterator[WindowedValue | TaggedOutput]:
-        self._waiting.append((request, timestamp, window))
-        if len(self._waiting) == _BATCH:
+    ) -> Iterator[UrlRequest | TaggedOutput[Literal["fetches"], Fetch]]:
+        self._batch.append((request, timestamp, window))
+        if len(self._batch) == _BATCH:
             yield from self._look_up()
 
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
-        if self._waiting:
+        if self._batch:
             yield from self._look_up()
 
     def _look_up(self) -> Iterator[WindowedValue | TaggedOutput]:
         run = self._run
         if run.is_stream:
-            run = _now(run)
-            if time.monotonic() - self._opened_at > _OPEN_SECONDS:
+            run = _at_current_time(run)
+            if time.monotonic() - self._opened_at > _REOPEN_SECONDS:
                 self._open()
-        waiting, self._waiting = self._waiting, []
-        requests = [request for request, _, _ in waiting]
-        ids = pa.array([request.article_id for request in requests], pa.string())
-        taken = set(self._adopted.filter(pc.is_in(self._adopted, value_set=ids)).to_pylist())
-        asked = [entry for entry in waiting if entry[0].article_id not in taken]
-        known = look_up(self._database, [request for request, _, _ in asked], run, is_rerun=self._is_remade)
-        met = Counter({"taken_over": len(requests) - len(asked)})
-        for request, timestamp, window in asked:
-            result = apply_revisit_policy(request, known.get(request.article_id), self._config, run, self._banned)
+        batch, self._batch = self._batch, []
+        ids = pa.array([request.article_id for request, _, _ in batch], pa.string())
+        recovered = set(self._recovered.filter(pc.is_in(self._recovered, value_set=ids)).to_pylist())
+        remaining = [element for element in batch if element[0].article_id not in recovered]
+        known = look_up(self._database, [request for request, _, _ in remaining], run, is_rerun=self._is_rerun)
+        counts = Counter({"taken_over": len(batch) - len(remaining)})
+        for request, timestamp, window in remaining:
+            history = known.get(request.article_id)
+            result = apply_revisit_policy(request, history, self._config, run, self._tombstones)
             if isinstance(result, Fetch):
-                met[result.reason or ""] += 1
+                counts[result.reason or ""] += 1
                 yield TaggedOutput("fetches", WindowedValue(result, timestamp, (window,)))
             else:
-                met["asked"] += 1
+                counts["asked"] += 1
                 yield WindowedValue(result, timestamp, (window,))
-        for what, number in met.items():
-            count("ledger", what, number)
+        for name, number in counts.items():
+            count("ledger", name, number)
 
 
 Acknowledge = Callable[[Iterable[str]], None]
-"""Tells queues that the rows of their messages stand, by the ack_handles (`UrlRequest.ack_handle`)."""
+"""Acknowledges queue messages by their handles (`UrlRequest.ack_handle`), once their rows are committed."""
 
 
+@dataclass
 class AcknowledgeDuplicates(beam.PTransform):
-    """Ends the messages of twins, the requests for a page that was asked for before, once that page's row stands.
+    """Acknowledge the messages of duplicate requests whose page is committed already; no output.
 
-    Takes a PCollection[UrlRequest]; gives nothing. Until then a message stays with its queue and comes again: it may be
-    the very message whose page is under way, which only a commit may end.
+    Takes a PCollection[UrlRequest]. The message of a page that is not committed yet is not acknowledged, so the queue
+    delivers it again: it may be the message of the fetch that is in progress, which only the commit may acknowledge.
 
     Args:
         run: the stream's attempt.
-        acknowledge: is called with the ack_handles.
+        acknowledge: acknowledges messages by their handles.
     """
 
-    def __init__(self, run: Run, acknowledge: Acknowledge) -> None:
+    run: Run
+    acknowledge: Acknowledge
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._run, self._acknowledge = run, acknowledge
 
     def expand(self, requests: "beam.PCollection[UrlRequest]") -> "beam.PCollection[None]":
         return (
             requests
             | beam.Filter(lambda request: request.ack_handle is not None)
-            | beam.ParDo(_AcknowledgeDuplicates(self._run, self._acknowledge)).with_output_types(None)
+            | beam.ParDo(_AcknowledgeDuplicates(self.run, self.acknowledge)).with_output_types(None)
         )
 
 
@@ -220,13 +233,13 @@ class _AcknowledgeDuplicates(beam.DoFn):
         self._run, self._acknowledge = run, acknowledge
 
     def start_bundle(self) -> None:
-        self._twins: list[UrlRequest] = []
+        self._duplicates: list[UrlRequest] = []
 
     def process(self, request: UrlRequest) -> None:
-        self._twins.append(request)
+        self._duplicates.append(request)
 
     def finish_bundle(self) -> None:
-        if self._twins:
+        if self._duplicates:
             with open_crawl_state(open_store(self._run.lake)) as database:
-                known = look_up(database, self._twins, self._run)
-            self._acknowledge(twin.ack_handle for twin in self._twins if twin.article_id in known and twin.ack_handle)
+                known = look_up(database, self._duplicates, self._run)
+            self._acknowledge(r.ack_handle for r in self._duplicates if r.article_id in known and r.ack_handle)

@@ -1,7 +1,8 @@
-"""Rows recovered from a crashed attempt or from committed articles."""
+"""Read the recovered files of an attempt (`Run.recovered`)."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -14,63 +15,69 @@ from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import ARCHIVES
 from transforms.storage.open import open_store
 
+_BATCH = 256
+
 
 class Recovered(NamedTuple):
-    """What an attempt has taken over."""
+    """Outputs of `ReadRecovered`."""
 
     requests: "beam.PCollection[UrlRequest]"
-    """One for every row of ``fetches``: what a run's books count."""
+    """One for each recovered row of ``fetches``, for the row count of the commit."""
     articles: "beam.PCollection[Article]"
-    """Whose rows stand already; their names and quotes do not."""
-    rows: "beam.PCollection[StagedFile]"
-    """Files of rows, to be published."""
-    pages: "beam.PCollection[StagedFile]"
-    """Archives, to be committed."""
+    """Articles with recovered rows, to be annotated again."""
+    files: "beam.PCollection[StagedFile]"
+    """Files of rows, to be merged with those of this attempt."""
+    archives: "beam.PCollection[StagedFile]"
+    """WARC files, to be committed as they are."""
 
 
+@dataclass
 class ReadRecovered(beam.PTransform):
-    """Gives what an attempt has taken over (`Run.recovered`): PBegin -> `Recovered`.
+    """Read the files that an attempt recovered: PBegin -> `Recovered`.
 
     Args:
         run: the attempt.
     """
 
-    def __init__(self, run: Run) -> None:
+    run: Run
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._run = run
 
     @multiple_outputs
     def expand(self, begin: beam.pvalue.PBegin) -> Recovered:
-        run = self._run
-        by_kind: dict[str, list[StagedFile]] = {kind: [] for kind in ("articles", "fetches", "rows", "pages")}
-        for file in run.recovered:
-            by_kind["pages" if file.table == ARCHIVES else "rows"].append(file)
-            by_kind.setdefault(file.table, []).append(file)
-        groups = {
-            kind: begin | f"{kind.title()}Files" >> beam.Create(files).with_output_types(StagedFile)
-            for kind, files in by_kind.items()
-        }
-        if run.is_stream:
-            # They belong to its first window.
-            began = run.time.timestamp()
-            groups = {
-                kind: files | f"{kind.title()}Now" >> beam.Map(TimestampedValue, began).with_output_types(StagedFile)
-                for kind, files in groups.items()
-            }
-
-        def read(table: str, make: Callable[[dict[str, Any]], Any], record: type) -> "beam.PCollection[Any]":
-            return (
-                groups[table]
-                | f"{table.title()}Groups" >> beam.FlatMap(lambda f: _row_groups(run, f))
-                | f"{table.title()}Spread" >> beam.Reshuffle()
-                | f"Read{table.title()}" >> beam.FlatMap(lambda part: _rows(run, part, make)).with_output_types(record)
-            )
-
+        files = self.run.recovered
+        articles = self._files(begin, "articles", [f for f in files if f.table == "articles"])
+        fetches = self._files(begin, "fetches", [f for f in files if f.table == "fetches"])
         return Recovered(
-            requests=read("fetches", _request, UrlRequest),
-            articles=read("articles", _article, Article),
-            rows=groups["rows"],
-            pages=groups["pages"],
+            requests=self._read("fetches", fetches, _request, UrlRequest),
+            articles=self._read("articles", articles, _article, Article),
+            files=self._files(begin, "rows", [f for f in files if f.table != ARCHIVES]),
+            archives=self._files(begin, "archives", [f for f in files if f.table == ARCHIVES]),
+        )
+
+    def _files(self, begin: beam.pvalue.PBegin, kind: str, files: list[StagedFile]) -> "beam.PCollection[StagedFile]":
+        created = begin | f"{kind.title()}Files" >> beam.Create(files).with_output_types(StagedFile)
+        if not self.run.is_stream:
+            return created
+        # In a stream, recovered rows belong to the first window.
+        started = self.run.time.timestamp()
+        timestamped = beam.Map(TimestampedValue, started).with_output_types(StagedFile)
+        return created | f"{kind.title()}Timestamps" >> timestamped
+
+    def _read(
+        self,
+        table: str,
+        files: "beam.PCollection[StagedFile]",
+        make: Callable[[dict[str, Any]], Any],
+        record: type,
+    ) -> "beam.PCollection[Any]":
+        run, name = self.run, table.title()
+        return (
+            files
+            | f"{name}RowGroups" >> beam.FlatMap(lambda file: _row_groups(run, file))
+            | f"{name}Reshuffle" >> beam.Reshuffle()
+            | f"Read{name}" >> beam.FlatMap(lambda group: _rows(run, group, make)).with_output_types(record)
         )
 
 
@@ -79,10 +86,10 @@ def _row_groups(run: Run, file: StagedFile) -> list[tuple[str, int]]:
         return [(file.path, number) for number in range(pq.read_metadata(copy).num_row_groups)]
 
 
-def _rows(run: Run, part: tuple[str, int], make: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
-    path, group = part
+def _rows(run: Run, row_group: tuple[str, int], make: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
+    path, number = row_group
     with open_store(run.lake).local_copies([path]) as [copy], pq.ParquetFile(copy) as file:
-        for batch in file.iter_batches(batch_size=256, row_groups=[group]):
+        for batch in file.iter_batches(batch_size=_BATCH, row_groups=[number]):
             yield from map(make, batch.to_pylist())
 
 

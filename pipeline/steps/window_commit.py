@@ -1,13 +1,12 @@
-"""The commit of a stream: each window becomes a run of its own, by the same protocol (`pipeline.lake.commit`).
+"""Commit each window of a stream as a run (`pipeline.lake.commit`).
 
-A run's id is the configuration's name and the window's beginning; what comes later of the same window is a run of its
-own (``-late1``), be it late, or of a stream that was stopped and started again inside the window. A runner that lost a
-worker may hand a window's files over once more: the manifest that stands names the same attempt then, and nothing is
-done but to tell the queues.
+A run id consists of the configuration's name and the start of the window. Rows that arrive later for the same window
+become another run (``-late1``), also if the stream was restarted inside the window. A runner that lost a worker may
+commit a window twice: the manifest then names the same attempt, and only the queue messages are acknowledged again.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -27,24 +26,27 @@ from transforms.storage.open import open_store
 from transforms.write.parquet import publish_files
 
 
+@dataclass
 class CommitWindows(beam.PTransform):
-    """Commits the files of each window: PCollection[StagedFile], in fixed windows, -> PCollection[str], the runs' ids.
+    """Commit the files of each window: PCollection[StagedFile], in fixed windows, -> PCollection[str], the run ids.
 
     Args:
         run: the stream's attempt.
-        acknowledge: is called with the ack_handles of rows that stand.
+        acknowledge: acknowledges the queue messages of committed rows by their handles.
     """
 
-    def __init__(self, run: Run, acknowledge: Acknowledge) -> None:
+    run: Run
+    acknowledge: Acknowledge
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._run, self._acknowledge = run, acknowledge
 
     def expand(self, files: "beam.PCollection[StagedFile]") -> "beam.PCollection[str]":
         return (
             files
-            | "Whole" >> beam.Map(lambda file: ("", file)).with_output_types(tuple[str, StagedFile])
+            | "OneKey" >> beam.Map(lambda file: ("", file)).with_output_types(tuple[str, StagedFile])
             | beam.GroupByKey()
-            | "Commit" >> beam.ParDo(_CommitWindow(self._run, self._acknowledge)).with_output_types(str)
+            | "Commit" >> beam.ParDo(_CommitWindow(self.run, self.acknowledge)).with_output_types(str)
         )
 
 
@@ -61,41 +63,41 @@ class _CommitWindow(beam.DoFn):
         files = list(group[1])
         run = window_run(self._run, window.start.to_utc_datetime(has_tz=True), pane.index)
         commit_window(run, files)
-        self._acknowledge(ack_handle for file in files for ack_handle in file.ack_handles)
+        self._acknowledge(handle for file in files for handle in file.ack_handles)
         open_store(run.lake).delete([file.path for file in files])
         yield run.run_id
 
 
 def window_run(stream: Run, start: datetime, pane: int) -> Run:
-    """The run that commits one pane of a window; the same whenever it is asked for.
+    """The run that commits one pane of a window; the same pane always gives the same run.
 
     Args:
         stream: the stream's attempt.
-        start: the window's beginning.
-        pane: the pane's number. What other attempts have committed of the same window stays, and is counted too.
+        start: start of the window, in UTC.
+        pane: index of the pane. Runs of the same window that other attempts committed keep their ids.
     """
     run, store = stream.of_window(start), open_store(stream.lake)
 
-    def named(number: int) -> str:
+    def late_id(number: int) -> str:
         return f"{run.run_id}-late{number}" if number else run.run_id
 
-    standing: list[Manifest] = []
-    while (manifest := read_manifest(store, named(len(standing)))) is not None:
-        standing.append(manifest)
-    own = [number for number, manifest in enumerate(standing) if manifest.attempt == run.attempt]
-    return replace(run, run_id=named(own[pane] if pane < len(own) else len(standing) + pane - len(own)))
+    committed: list[Manifest] = []
+    while (manifest := read_manifest(store, late_id(len(committed)))) is not None:
+        committed.append(manifest)
+    own = [number for number, manifest in enumerate(committed) if manifest.attempt == run.attempt]
+    return replace(run, run_id=late_id(own[pane] if pane < len(own) else len(committed) + pane - len(own)))
 
 
 def commit_window(run: Run, files: Iterable[StagedFile]) -> None:
-    """Commits one window; doing it again for the same attempt changes nothing.
+    """Commit one window; idempotent for the same attempt.
 
     Args:
         run: the window's run.
         files: staged files of all tables.
 
     Raises:
-        RunLockedError: another worker is at the same window.
-        CommitError: another attempt committed it.
+        RunLockedError: another worker commits the same window.
+        CommitError: another attempt committed the window.
     """
     store = open_store(run.lake)
     with exclusive(store, run.run_id, recover_others=False) as lease_owner:
@@ -105,9 +107,9 @@ def commit_window(run: Run, files: Iterable[StagedFile]) -> None:
             raise CommitError(f"window {run.run_id} was committed by another attempt at the stream meanwhile")
         run = replace(run, lease_owner=lease_owner)
         by_table = groupby(sorted(files, key=attrgetter("table")), key=attrgetter("table"))
-        published = [file for _, several in by_table for file in publish_files(run, several)]
-        published += write_stories(run, [file for file in published if file.table == "articles"])
-        # What came in is what was settled: a URL that still waits has its row in a later window.
-        urls = sum(file.rows for file in published if file.table == "fetches")
-        commit(store, run, published, urls)
+        merged = [file for _, staged in by_table for file in publish_files(run, staged)]
+        merged += write_stories(run, [file for file in merged if file.table == "articles"])
+        # A URL that still waits has its row in a later window, so the rows themselves are the count.
+        urls = sum(file.rows for file in merged if file.table == "fetches")
+        commit(store, run, merged, urls)
         count("windows", "committed")

@@ -12,7 +12,7 @@ from apache_beam.runners.runner import PipelineResult
 from pipeline.config.errors import ConfigError
 from pipeline.config.load import check_for_stream
 from pipeline.config.models import RunConfig
-from pipeline.graph import build_stream
+from pipeline.graph import build
 from pipeline.lake.commit import exclusive
 from pipeline.lake.recovery import start_attempt
 from pipeline.run.engines import PRISM, cancel, check_job, remote_options, runner_of
@@ -78,7 +78,7 @@ def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher =
                 stop_signals(stopped, watcher.drains if is_local else None),
             ):
                 pipeline = beam.Pipeline(options=options)
-                build_stream(pipeline, config, run)
+                build(pipeline, config, run)
                 result = start(pipeline, runner)
                 if not is_local:
                     watch.follow(result)

@@ -71,7 +71,7 @@ _LEFT = f"""
     SELECT arg_max(url, fetched_at), arg_max(source, fetched_at), max(fetched_at)
     FROM told JOIN urls_to_retry USING (article_id) GROUP BY article_id, first_at
     HAVING arg_max(retriable, fetched_at)
-    QUALIFY row_number() OVER (PARTITION BY any_value(domain) ORDER BY first_at, 1) <= $of_domain
+    QUALIFY row_number() OVER (PARTITION BY any_value(domain) ORDER BY first_at, 1) <= $per_domain
     ORDER BY first_at, 1 LIMIT $most
 """  # noqa: S608 - names of ours
 
@@ -190,7 +190,7 @@ def urls_to_retry(
     run: Run,
     *,
     is_rerun: bool = False,
-    of_domain: int | None = None,
+    per_domain: int | None = None,
 ) -> list[UrlRequest]:
     """The URLs that earlier runs of a configuration failed on retriably or did not come to.
 
@@ -201,7 +201,7 @@ def urls_to_retry(
         config: how long, how often and how many at most.
         run: the run that takes them up.
         is_rerun: whether only runs before it count.
-        of_domain: how many of one domain at most; None: as many as in all.
+        per_domain: how many of one domain at most; None: as many as in all.
 
     Returns:
         Each URL once, the longest known first: its last row in the whole ledger is retriable.
@@ -213,7 +213,7 @@ def urls_to_retry(
             "age": timedelta(days=config.take_up_days),
             "tries": config.take_up_tries,
             "most": config.take_up_urls,
-            "of_domain": of_domain or config.take_up_urls,
+            "per_domain": per_domain or config.take_up_urls,
             **_asking(run, is_rerun),
         },
     ).fetchall()

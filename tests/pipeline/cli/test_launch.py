@@ -176,7 +176,7 @@ def test_a_commit_that_a_runner_does_again_changes_nothing(tmp_path: Path) -> No
     for _ in range(2):
         with beam.Pipeline(FnApiRunner()) as pipeline:
             requests = pipeline | "Requests" >> beam.Create([request_of("http://a.example/0", "urls")])
-            _ = pipeline | beam.Create(files) | Commit(run, [requests], QualityConfig())
+            _ = pipeline | beam.Create(files) | Commit(run, {"Urls": requests}, QualityConfig())
         (manifest,) = manifests(store)
         assert (manifest.attempt, manifest.rows("articles"), manifest.rows("stories")) == (run.attempt, 1, 1)
     assert tables_on_disk(store) == sorted(manifest.paths)

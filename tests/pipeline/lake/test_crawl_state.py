@@ -328,7 +328,7 @@ def test_so_many_of_one_domain_are_taken_up_the_longest_known_first(store: Store
     row = fetched(other, ago(hours=1), **TIMEOUT, domain="other.example")
     committed(store, run_at(store, ago(hours=1)), row)
     with open_crawl_state(store) as database:
-        taken = urls_to_retry(database, "daily", RevisitConfig(), run_at(store, NOON), of_domain=2)
+        taken = urls_to_retry(database, "daily", RevisitConfig(), run_at(store, NOON), per_domain=2)
     assert urls(taken) == ["http://site1.example/5", "http://site1.example/4", "http://other.example/1"]
 
 
@@ -375,7 +375,7 @@ def test_a_stream_learns_of_its_own_windows_and_rows_keep_their_times(
     look = Look(stream)
     committed(store, stream.of_window(now - timedelta(minutes=5)), fetched(REQUEST, now))
     assert [name for name, _ in look(REQUEST)] == ["requests"]  # opened before
-    monkeypatch.setattr("pipeline.steps.known_urls._OPEN_SECONDS", 0.0)
+    monkeypatch.setattr("pipeline.steps.known_urls._REOPEN_SECONDS", 0.0)
     new = request_of("http://site1.example/2", "feed")
     found = look(new, replace(REQUEST, ack_handle="r1"))
     assert [(name, v.value.url, int(v.timestamp)) for name, v in found] == [

@@ -15,7 +15,7 @@ from apache_beam.portability.api import beam_runner_api_pb2
 
 from pipeline.config.errors import ConfigError
 from pipeline.config.models import RunConfig
-from pipeline.graph import build_stream
+from pipeline.graph import build
 from pipeline.lake.attempts import new_attempt
 from pipeline.lake.manifest import check_run_id
 from pipeline.lake.transaction import RunLockedError, locked
@@ -42,7 +42,7 @@ def config_of(folder: Path, **more: Any) -> RunConfig:
 def graph_of(config: RunConfig, *options: str) -> beam_runner_api_pb2.Pipeline:
     pipeline = beam.Pipeline(options=stream_options(options))
     run = new_attempt("live-stream", datetime.now(timezone.utc).date(), config.lake)
-    build_stream(pipeline, config, replace(run, logical_time=datetime.now(timezone.utc)))
+    build(pipeline, config, replace(run, logical_time=datetime.now(timezone.utc)))
     return pipeline.to_runner_api()
 
 
@@ -98,7 +98,7 @@ def test_a_streams_graph_is_unbounded_and_has_its_parts(tmp_path: Path) -> None:
     found = stages(graph)
     assert {
         "WatchListings",
-        "ReadPubSub0",
+        f"ReadPubSub {QUEUE.replace('/', ' ')}",
         "RetryUrls",
         "DropSeen",
         "FilterKnownUrls",
@@ -139,6 +139,6 @@ def test_keys_go_to_the_workers_and_are_not_printed(tmp_path: Path) -> None:
     config = config_of(tmp_path, fetch={"headers": {"a.example": {"X-Key": "hidden1"}}})
     pipeline = beam.Pipeline(options=PipelineOptions())
     run = new_attempt("live-stream", datetime.now(timezone.utc).date(), config.lake)
-    build_stream(pipeline, config, replace(run, logical_time=datetime.now(timezone.utc)))
+    build(pipeline, config, replace(run, logical_time=datetime.now(timezone.utc)))
     shown = repr([(t.full_label, t.transform) for t in pipeline.transforms_stack]) + repr(config)
     assert "hidden1" not in shown
