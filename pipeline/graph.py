@@ -114,7 +114,7 @@ def _build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
 
     if config.listings:
         ask = partial(fetch_pages, config=config.fetch, accept=FEED_TYPES | SITEMAP_TYPES, persistent=True)
-        pace = Pace(stream.seconds("poll_least"), stream.seconds("poll_most"))
+        pace = Pace(stream.poll_least.seconds, stream.poll_most.seconds)
         listed = pipeline | WatchListings(config.listings, ask, pace)
         sources.append(listed.requests)
         staged += stage_rows("WatchListings", config, run, fetches=listed.fetches, failures=listed.failures)
@@ -123,11 +123,9 @@ def _build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
         sources.append(pipeline | f"ReadPubSub {subscription.replace('/', ' ')}" >> ReadPubSub(queue))
 
     urls = sources | "AllUrls" >> beam.Flatten()
-    unseen = urls | DropSeen(stream.seconds("remember"))
+    unseen = urls | DropSeen(stream.remember.seconds)
     unseen.twins | AcknowledgeDuplicates(run, acknowledge)
-    _, files = _fetch(
-        unseen.requests, FetchPages(config.fetch, max_queue_seconds=stream.seconds("patience")), config, run
-    )
+    _, files = _fetch(unseen.requests, FetchPages(config.fetch, max_queue_seconds=stream.patience.seconds), config, run)
     staged += files
 
     if run.recovered:
@@ -194,10 +192,10 @@ def stage_rows(step: str, config: RunConfig, run: Run, **rows: "beam.PCollection
 
 def _windows(stream: StreamConfig) -> beam.WindowInto:
     return beam.WindowInto(
-        FixedWindows(stream.seconds("window")),
+        FixedWindows(stream.window.seconds),
         trigger=AfterWatermark(late=AfterCount(1)),
         accumulation_mode=AccumulationMode.DISCARDING,
-        allowed_lateness=stream.seconds("lateness"),
+        allowed_lateness=stream.lateness.seconds,
     )
 
 

@@ -1,8 +1,8 @@
-"""Which runs a command makes: one, or with ``--date 2026-01-01..2026-01-31`` one for each day.
+"""Schedule the runs of one command: one run, or with ``--date 2026-01-01..2026-01-31`` one run for each day.
 
-Such a backfill reads what has a date. A source of type sitemaps is asked for the pages of the day alone. Any other has
-a date when its options say ``${DATE}`` or ``${DAY}``, such as an archive's path; a source that gives the same on each
-day of a month is left out.
+A backfill reads only dated sources. Sitemaps are dated: the run of a day reads the pages of that day. Any other source
+is dated if an option contains ``${DATE}`` or ``${DAY}``, such as the path of an archive. A source that is the same on
+two days of a month is skipped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,63 +15,66 @@ from pipeline.config.models import RunConfig
 from transforms.sources.config import SitemapsSource, Source
 
 FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(2999, 12, 31)
-"""Logical dates that are taken: with four digits in every id, and with a calendar left on both sides."""
+"""Range of logical dates: years have four digits in run ids, and the days before and after exist too."""
 
 
 class ScheduledRun(NamedTuple):
-    """One run to make."""
+    """One run of a command."""
 
     config: RunConfig
     logical_time: datetime
     skipped_sources: list[str]
-    """In a backfill, the keys of the sources that have no date."""
+    """In a backfill, the keys of the sources that are not dated."""
 
 
 def scheduled_runs(path: str, overrides: Sequence[str], lake: str | None, when: str | None) -> Iterator[ScheduledRun]:
-    """The runs that a command makes, in their order; each is checked when its turn comes.
+    """The runs of a command in order; each is checked just before it is yielded.
 
     Args:
-        path: the configuration's file.
-        overrides: as `load_config` takes them.
-        lake: replaces the file's `lake`.
-        when: the option ``--date``: a logical time, or first and last day with two dots between; None for now.
+        path: the configuration file.
+        overrides: as in `load_config`.
+        lake: replaces the `lake` of the file.
+        when: value of ``--date``: a logical time, or the first and last day separated by two dots; None for now.
+
+    Yields:
+        Each run.
 
     Raises:
-        ConfigError: the configuration or the time is refused, or no source has a date.
+        ConfigError: the configuration or the time is not valid, or no source is dated.
     """
     if when is None or ".." not in when:
-        moment = parse_logical_time(when)
-        config = load_config(path, overrides, lake, moment.date())
+        logical_time = parse_logical_time(when)
+        config = load_config(path, overrides, lake, logical_time.date())
         check_for_run(config)
         check_reachable(config)
-        yield ScheduledRun(config, moment, [])
+        yield ScheduledRun(config, logical_time, [])
         return
     first, last = parse_days(when)
     for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
-        moment = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
-        # Of the same month: what changes with the month alone would come once for each of its days.
-        other = day.replace(day=1 if day.day > 1 else 2)
+        # Another day of the same month: a source that changes only by month would repeat on each of its days.
+        other_day = day.replace(day=1 if day.day > 1 else 2)
         config = load_config(path, overrides, lake, day)
         check_for_run(config)
-        pairs = list(zip(config.sources, load_config(path, overrides, lake, other).sources, strict=True))
-        dated = tuple(s for mine, others in pairs if (s := _of_day(mine, others, day)) is not None)
+        pairs = list(zip(config.sources, load_config(path, overrides, lake, other_day).sources, strict=True))
+        sources = [_dated(source, other, day) for source, other in pairs]
+        dated = tuple(source for source in sources if source is not None)
         if not dated:
             raise ConfigError(
-                f"--date {when}: no source of {path} has a date, so each day would bring the same: a source of type "
-                "sitemaps is needed, or one whose options say ${DATE}, such as path: archive/${DATE}.warc.gz"
+                f"--date {when}: no source of {path} is dated, so each day would give the same rows; use a source of "
+                "type sitemaps, or put ${DATE} into an option, such as path: archive/${DATE}.warc.gz"
             )
-        of_day = config.model_copy(update={"sources": dated})
+        config = config.model_copy(update={"sources": dated})
         try:
-            check_reachable(of_day)
+            check_reachable(config)
         except ConfigError as error:
             raise ConfigError(f"{day}: {error}") from error
-        left_out = [f"sources.{n}" for n, (mine, others) in enumerate(pairs) if _of_day(mine, others, day) is None]
-        yield ScheduledRun(of_day, moment, left_out)
+        logical_time = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+        yield ScheduledRun(config, logical_time, [f"sources.{n}" for n, source in enumerate(sources) if source is None])
 
 
-def _of_day(source: Source, on_another_day: Source, day: date) -> Source | None:
-    """A source as a day's run reads it; None for one that has no date."""
-    if source != on_another_day:
+def _dated(source: Source, on_other_day: Source, day: date) -> Source | None:
+    """A source as the run of a day reads it; None if it is not dated."""
+    if source != on_other_day:
         return source
     if isinstance(source, SitemapsSource):
         return source.model_copy(update={"since": day, "until": day})
@@ -79,10 +82,10 @@ def _of_day(source: Source, on_another_day: Source, day: date) -> Source | None:
 
 
 def parse_logical_time(when: str | None) -> datetime:
-    """The logical time that ``--date`` gives, in UTC; now for None.
+    """Parse the value of ``--date`` as a logical time in UTC; None is now.
 
     Raises:
-        ConfigError: it is no time, or one that is out of bounds.
+        ConfigError: it is not a valid time, or out of range.
     """
     if when is None:
         return datetime.now(timezone.utc)
@@ -90,24 +93,24 @@ def parse_logical_time(when: str | None) -> datetime:
         moment = datetime.fromisoformat(when)
     except ValueError as error:
         raise ConfigError(
-            f"--date {when}: YYYY-MM-DD, YYYY-MM-DDTHH:MM or YYYY-MM-DD..YYYY-MM-DD is expected, such as 2026-01-31"
+            f"--date {when}: expected YYYY-MM-DD, YYYY-MM-DDTHH:MM or YYYY-MM-DD..YYYY-MM-DD, such as 2026-01-31"
         ) from error
     _check_days(when, moment.date(), moment.date())
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
 def parse_days(when: str | None) -> tuple[date, date]:
-    """First and last day of a range such as ``2026-01-01..2026-01-31``; all days for None.
+    """Parse a range such as ``2026-01-01..2026-01-31`` into its first and last day; None is all days.
 
     Raises:
-        ConfigError: it is no range, ends before it begins, or is out of bounds.
+        ConfigError: it is not a valid range, ends before it begins, or is out of range.
     """
     if when is None:
         return date.min, date.max
     try:
         first, last = (date.fromisoformat(end) for end in when.split(".."))
     except ValueError as error:
-        raise ConfigError(f"--date {when}: YYYY-MM-DD..YYYY-MM-DD is expected, first and last day") from error
+        raise ConfigError(f"--date {when}: expected YYYY-MM-DD..YYYY-MM-DD, the first and the last day") from error
     if first > last:
         raise ConfigError(f"--date {when}: the last day is before the first")
     _check_days(when, first, last)
@@ -116,4 +119,4 @@ def parse_days(when: str | None) -> tuple[date, date]:
 
 def _check_days(when: str, first: date, last: date) -> None:
     if first < FIRST_DAY or last > LAST_DAY:
-        raise ConfigError(f"--date {when}: days from {FIRST_DAY} to {LAST_DAY} are allowed")
+        raise ConfigError(f"--date {when}: allowed are days from {FIRST_DAY} to {LAST_DAY}")

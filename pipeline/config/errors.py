@@ -1,4 +1,4 @@
-"""Errors of a configuration as one sentence each, and its JSON Schema."""
+"""Describe validation errors of a configuration in one sentence each."""
 
 import difflib
 from typing import Any
@@ -10,29 +10,30 @@ from transforms.schema.urls import without_secrets
 
 
 class ConfigError(Exception):
-    """The configuration is refused; the message is one sentence: which key, which value, what is allowed."""
+    """The configuration is not valid; the message is one sentence with the key, the value and the allowed values."""
 
 
 def sentence_of(error: ErrorDetails) -> str:
-    """One sentence for one of pydantic's errors: the key, the value and what is allowed."""
-    key, allowed = _place(error["loc"])
+    """Describe a pydantic error in one sentence: the key, the value and the allowed values."""
+    key, allowed = _locate(error["loc"])
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(error["loc"][-1]), allowed, n=1)
-        meant = f", did you mean {close[0]}" if close else ""
-        return f"{key}: there is no such key{meant}; allowed here are {', '.join(allowed)}"
+        suggestion = f", did you mean {close[0]}" if close else ""
+        return f"{key}: unknown key{suggestion}; allowed here are {', '.join(allowed)}"
     if error["type"] == "missing":
         return f"{key}: this key is required"
     if error["type"] == "union_tag_not_found":
-        return f"{key}: the key type is required, which says what kind this is"
+        return f"{key}: the key type is required, which selects the type of source"
     message = error["msg"][0].lower() + error["msg"][1:]
-    given = "its value" if key.startswith("fetch.headers") else without_secrets(repr(error["input"]))
-    return f"{key}: {given} is not allowed, {message}"
+    value = "its value" if key.startswith("fetch.headers") else without_secrets(repr(error["input"]))
+    return f"{key}: {value} is not allowed, {message}"
 
 
-def _place(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:
-    """The dotted key of an error's place, and the keys allowed beside it.
+def _locate(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """The dotted key of an error, and the keys allowed beside it.
 
-    pydantic puts a union's tag into the place (``sources.0.urls.path``); a user never wrote it there, so it goes.
+    pydantic adds the tag of a union to the location (``sources.0.urls.path``); it is removed, because the user did not
+    write it there.
     """
     root = RunConfig.model_json_schema()
     schema: dict[str, Any] = root

@@ -21,16 +21,17 @@ from transforms.storage.open import list_files, open_input, open_store
 def load_config(
     path: str, overrides: Sequence[str] = (), lake: str | None = None, day: date | None = None
 ) -> RunConfig:
-    """Reads and validates a configuration.
+    """Load and validate a configuration.
 
     Args:
         path: the YAML file, or its gs:// URI.
-        overrides: ``key=value`` with a dotted key, such as ``fetch.delay_seconds=2``; the value is read as YAML.
-        lake: replaces the file's `lake`.
-        day: the run's logical date, for ``${DATE}`` (2026-01-31), ``${YEAR}``, ``${MONTH}`` and ``${DAY}``; else today.
+        overrides: ``key=value`` with a dotted key, such as ``fetch.delay_seconds=2``; the value is parsed as YAML.
+        lake: replaces the `lake` of the file.
+        day: logical date of the run, for ``${DATE}`` (2026-01-31), ``${YEAR}``, ``${MONTH}`` and ``${DAY}``; None:
+            today.
 
     Raises:
-        ConfigError: the file cannot be read, is no YAML mapping, or a key or value is not allowed.
+        ConfigError: the file cannot be read, is not a YAML mapping, or a key or value is not allowed.
     """
     try:
         with open_input(path) as file:
@@ -41,7 +42,7 @@ def load_config(
         raise ConfigError(f"{path} cannot be read: {error}") from error
     data = _parse(path, text)
     if not isinstance(data, dict):
-        raise ConfigError(f"{path} is no configuration: a mapping of keys is expected, such as `name: daily`")
+        raise ConfigError(f"{path} is not a configuration: it must contain keys, such as `name: daily`")
     for override in overrides:
         _override(data, override)
     if lake is not None:
@@ -53,13 +54,13 @@ def load_config(
 
 
 def check_reachable(config: RunConfig) -> list[str]:
-    """Checks that what the configuration names is there, before anything runs.
+    """Check that the files of the sources exist, the gazetteers are valid and the lake is writable.
 
     Returns:
-        The files that would be read.
+        The files that a run would read.
 
     Raises:
-        ConfigError: a source's file is missing, a gazetteer is refused, or the lake cannot be written to.
+        ConfigError: a file is missing, a gazetteer is not valid, or the lake is not writable.
     """
     from transforms.annotate.entities.gazetteer import Gazetteer
 
@@ -73,7 +74,7 @@ def check_reachable(config: RunConfig) -> list[str]:
                 raise ConfigError(f"{key}: {error}") from error
             if not files:
                 raise ConfigError(
-                    f"{key}: there is no file {pattern} (from the folder {Path.cwd()}); "
+                    f"{key}: no file matches {pattern} (in the folder {Path.cwd()}); "
                     "allowed are a path, a glob and gs://bucket/name"
                 )
             found += files
@@ -89,29 +90,29 @@ def check_reachable(config: RunConfig) -> list[str]:
 
 
 def check_for_run(config: RunConfig) -> None:
-    """Refuses what only a stream can read.
+    """Check that no source is for streams only.
 
     Raises:
         ConfigError: a source never ends.
     """
     if config.queues:
-        raise ConfigError("sources: a source of type pubsub never ends, so no run reads it: `onrecord stream` does")
+        raise ConfigError("sources: a source of type pubsub never ends; read it with `onrecord stream`")
 
 
 def check_for_stream(config: RunConfig) -> None:
-    """Refuses what only a run can do.
+    """Check that no source or option is for runs only.
 
     Raises:
-        ConfigError: a source is an archive, or an archive is to be kept.
+        ConfigError: a source is an archive, or `archive` is on.
     """
     if config.archives:
-        raise ConfigError("sources: a source of type warc is read by `onrecord run`, not by a stream")
+        raise ConfigError("sources: a stream cannot read a source of type warc; read it with `onrecord run`")
     if config.archive:
-        raise ConfigError("archive: true is not allowed in a stream: only `onrecord run` keeps pages as they came")
+        raise ConfigError("archive: true is not allowed in a stream; only `onrecord run` archives pages")
 
 
 def printed(config: RunConfig) -> str:
-    """A whole configuration as YAML, without secrets: headers, passwords and keys in addresses are ***."""
+    """The complete configuration as YAML; headers, and passwords and keys in addresses, are replaced by ***."""
     return without_secrets(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
@@ -121,18 +122,18 @@ def _parse(path: str, text: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path} is no valid YAML{where}: {getattr(error, 'problem', None) or error}") from error
+        raise ConfigError(f"{path} is not valid YAML{where}: {getattr(error, 'problem', None) or error}") from error
 
 
 def _override(data: dict[str, Any], override: str) -> None:
     dotted, equals, value = override.partition("=")
     if not equals:
-        raise ConfigError(f"--set {dotted}: key=value is expected, such as fetch.delay_seconds=2")
+        raise ConfigError(f"--set {dotted}: expected key=value, such as fetch.delay_seconds=2")
     *parents, last = dotted.split(".")
     for parent in parents:
         inner = data.setdefault(parent, {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {dotted}: {parent} is no mapping, so nothing below it can be set")
+            raise ConfigError(f"--set {dotted}: {parent} is not a mapping, so it has no keys to set")
         data = inner
     data[last] = _parse(f"--set {dotted}", value)
 
@@ -143,7 +144,7 @@ def _variables(day: date | None) -> dict[str, str]:
 
 
 def _expand(value: Any, path: str, key: str, variables: Mapping[str, str]) -> Any:
-    """Puts variables into every string of the configuration."""
+    """Replace the variables in all strings of the configuration."""
     if isinstance(value, dict):
         return {k: _expand(v, path, f"{key}.{k}".lstrip("."), variables) for k, v in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The JSON Schema of a configuration file."""
+"""Generate the JSON Schema of a configuration file."""
 
 import re
 from typing import Any
@@ -10,15 +10,15 @@ VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 def config_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a configuration file, for editors' completion.
+    """Generate the JSON Schema (draft 2020-12) of a configuration file, for completion in editors.
 
-    It takes ``${NAME}`` for any single value; where the variable is known, `load_config` checks what comes of it.
+    ``${NAME}`` is allowed as any single value; `load_config` checks the value of the variable.
     """
     schema = RunConfig.model_json_schema()
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     for model in (schema, *schema["$defs"].values()):
         model["properties"] = {name: _or_variable(field) for name, field in model["properties"].items()}
-        # It has a default in Python alone: in a file it says which kind of source this is.
+        # The key type has a default in Python only; in a file it selects the type of source.
         if "const" in model["properties"].get("type", {}):
             model["required"] = sorted({"type", *model.get("required", [])})
     return schema
@@ -26,15 +26,15 @@ def config_schema() -> dict[str, Any]:
 
 def _or_variable(field: dict[str, Any]) -> dict[str, Any]:
     options = field.get("anyOf", [field])
-    if "const" in field or not any(_is_bounded(option) for option in options):
+    if "const" in field or not any(_excludes_variables(option) for option in options):
         return field
     about: dict[str, Any] = {key: field[key] for key in ("title", "description", "default") if key in field}
     bare = [{key: value for key, value in option.items() if key not in about} for option in options]
     return {**about, "anyOf": [*bare, {"type": "string", "pattern": VARIABLE.pattern}]}
 
 
-def _is_bounded(option: dict[str, Any]) -> bool:
-    """Whether these are single values of which ``${NAME}`` is none."""
+def _excludes_variables(option: dict[str, Any]) -> bool:
+    """Whether an option allows single values, but not the text ``${NAME}``."""
     is_text = option.get("type") == "string"
     return option.get("type") in ("boolean", "integer", "number") or (
         is_text and bool(option.keys() & {"enum", "format", "pattern"})

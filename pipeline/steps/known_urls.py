@@ -84,11 +84,11 @@ class _PollRetries:
         self._config, self._run = config, run
 
     def __call__(self, _element: object, state: bytes) -> Polled:
-        interval, now = self._config.stream.seconds("take_up_every"), time.time()
+        interval, now = self._config.stream.take_up_every.seconds, time.time()
         last_poll = float(state or 0)
         if now - last_poll < interval:
             return Polled([], state, last_poll + interval - now)
-        delay, max_wait = self._config.fetch.delay_seconds, self._config.stream.seconds("patience")
+        delay, max_wait = self._config.fetch.delay_seconds, self._config.stream.patience.seconds
         # At most half of the requests that a site allows within that time; otherwise new URLs would wait too long.
         per_domain = max(1, int(max_wait / delay / 2)) if delay else None
         requests = _urls_to_retry(self._config, _at_current_time(self._run), per_domain)

@@ -68,7 +68,7 @@ def flow(config: RunConfig, beam_options: Sequence[str] = (), watcher: Watcher =
         run = start_attempt(store, config, run_id, now, lease_owner=lease_owner)
         watcher.begins(run_id)
         stopped = threading.Event()
-        figures = partial(StreamWatch, store=store, run=run, window_seconds=config.stream.seconds("window"))
+        figures = partial(StreamWatch, store=store, run=run, window_seconds=config.stream.window.seconds)
         runner = runner_of(options)
         is_local = runner == PRISM
         try:

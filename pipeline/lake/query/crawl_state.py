@@ -98,7 +98,7 @@ class UrlHistory:
             return now - self.asked_at >= timedelta(days=config.gone_days)
         if self.first_at is None or self.last_at is None or config.always:
             return True
-        passed = [due for age in config.ages if (due := self.first_at + age) <= now]
+        passed = [due for age in config.after if (due := self.first_at + age.timedelta) <= now]
         return bool(passed) and self.last_at < max(passed)
 
 

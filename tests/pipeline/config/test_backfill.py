@@ -1,4 +1,4 @@
-"""`onrecord run --date FIRST..LAST`: each day a run of its own, from sources that have a date."""
+"""`onrecord run --date FIRST..LAST` makes one run for each day, from dated sources."""
 
 import json
 import re
@@ -54,7 +54,7 @@ def run_ids(folder: Path) -> list[str]:
     return [m.run_id for m in manifests(FolderStore(str(folder / "lake")))]
 
 
-def test_each_day_asks_for_the_pages_of_the_day_and_a_repeat_for_nothing(site: Site, tmp_path: Path) -> None:
+def test_each_day_fetches_its_own_pages_and_a_repeat_fetches_none(site: Site, tmp_path: Path) -> None:
     command = config_of(tmp_path, SITEMAPS, FEED, site=site), "--date", "2025-03-11..2025-03-13"
     site.log.clear()
     code, out, err = onrecord(*command)
@@ -78,7 +78,7 @@ def test_each_day_asks_for_the_pages_of_the_day_and_a_repeat_for_nothing(site: S
     assert (code, out.count("committed already: nothing to do"), site.log) == (0, 3, [])
 
 
-def test_a_day_that_fails_ends_it_and_the_same_command_goes_on(tmp_path: Path) -> None:
+def test_failed_day_stops_the_backfill_and_the_same_command_resumes_it(tmp_path: Path) -> None:
     source = {"type": "warc", "path": f"{tmp_path}/news-${{YEAR}}${{MONTH}}${{DAY}}.warc.gz"}
     command = config_of(tmp_path, source), "--date", "2025-03-01..2025-03-03"
     page = "<title>Ferry {0}</title><article>" + "".join(
@@ -90,14 +90,14 @@ def test_a_day_that_fails_ends_it_and_the_same_command_goes_on(tmp_path: Path) -
         (tmp_path / f"news-2025030{day}.warc.gz").write_bytes(content)
     code, _, err = onrecord(*command)
     assert (code, run_ids(tmp_path)) == (2, ["back-20250301T0000"])
-    assert f"2025-03-02: sources.0.path: there is no file {tmp_path}/news-20250302.warc.gz" in err
+    assert f"2025-03-02: sources.0.path: no file matches {tmp_path}/news-20250302.warc.gz" in err
     (tmp_path / "news-20250302.warc.gz").write_bytes(archive(("http://a.example/2", page.format(2).encode())))
     code, out, _ = onrecord(*command)
     assert (code, out.count("committed already")) == (0, 1)
     assert run_ids(tmp_path) == [f"back-2025030{day}T0000" for day in (1, 2, 3)]
 
 
-def test_a_day_of_which_all_failed_ends_it_and_says_which(site: Site, tmp_path: Path) -> None:
+def test_day_without_any_page_stops_the_backfill(site: Site, tmp_path: Path) -> None:
     (tmp_path / "2025-03-01.txt").write_text("http://wire.example/nothing")
     (tmp_path / "2025-03-02.txt").write_text("http://wire.example/2025/mayor-race")
     source = {"type": "urls", "path": f"{tmp_path}/${{DATE}}.txt"}
@@ -112,58 +112,58 @@ def test_a_day_of_which_all_failed_ends_it_and_says_which(site: Site, tmp_path: 
     "source",
     [FEED, {"type": "warc", "path": "all/*.warc.gz"}, {"type": "warc", "path": "${YEAR}/${MONTH}.warc.gz"}],
 )
-def test_without_a_dated_source_it_is_refused(source: dict[str, Any], tmp_path: Path) -> None:
+def test_backfill_without_dated_source_is_rejected(source: dict[str, Any], tmp_path: Path) -> None:
     code, _, err = onrecord(config_of(tmp_path, source), "--date", "2025-03-31..2025-04-02")
     assert code == 2
     assert "no source of" in err
-    assert "a source of type sitemaps is needed, or one whose options say ${DATE}" in err
+    assert "use a source of type sitemaps, or put ${DATE} into an option" in err
     assert not (tmp_path / "lake").exists()
 
 
-def test_an_id_of_ones_own_is_refused_for_several_days(tmp_path: Path) -> None:
+def test_run_id_is_rejected_for_several_days(tmp_path: Path) -> None:
     code, _, err = onrecord(config_of(tmp_path, SITEMAPS), "--date", "2025-03-01..2025-03-03", "--run-id", "mine")
     assert code == 2
     assert "--run-id mine with --date 2025-03-01..2025-03-03: each day's run has an id of its own" in err
 
 
-def test_a_day_of_sitemaps_is_its_window_unless_the_configuration_says_another(tmp_path: Path) -> None:
+def test_sitemaps_are_read_for_the_day_unless_configured_otherwise(tmp_path: Path) -> None:
     own = {**SITEMAPS, "since": "2020-01-01", "until": "${DATE}"}
     (tmp_path / "9.warc.gz").touch()
     warc = {"type": "warc", "path": f"{tmp_path}/9.warc.gz"}
     path = config_of(tmp_path, SITEMAPS, own, warc)
-    (planned,) = scheduled_runs(path, [], None, "2025-03-09..2025-03-09")
-    assert planned.logical_time == datetime(2025, 3, 9, tzinfo=timezone.utc)
-    windows = [(s.since, s.until) for s in planned.config.sources if isinstance(s, SitemapsSource)]
+    (scheduled,) = scheduled_runs(path, [], None, "2025-03-09..2025-03-09")
+    assert scheduled.logical_time == datetime(2025, 3, 9, tzinfo=timezone.utc)
+    windows = [(s.since, s.until) for s in scheduled.config.sources if isinstance(s, SitemapsSource)]
     assert windows == [(date(2025, 3, 9), date(2025, 3, 9)), (date(2020, 1, 1), date(2025, 3, 9))]
-    assert not any(isinstance(s, WarcSource) for s in planned.config.sources)
-    assert planned.skipped_sources == ["sources.2"]
+    assert not any(isinstance(s, WarcSource) for s in scheduled.config.sources)
+    assert scheduled.skipped_sources == ["sources.2"]
 
 
-def test_one_run_reads_its_sources_as_they_are_configured(tmp_path: Path) -> None:
-    (planned,) = scheduled_runs(config_of(tmp_path, SITEMAPS, FEED), [], None, "2025-03-09T07:30")
-    assert planned.logical_time == datetime(2025, 3, 9, 7, 30, tzinfo=timezone.utc)
-    assert [type(s).__name__ for s in planned.config.sources] == ["SitemapsSource", "FeedsSource"]
-    assert planned.config.listings[0].since == date(2025, 1, 1)  # type: ignore[union-attr]
+def test_single_run_keeps_its_sources(tmp_path: Path) -> None:
+    (scheduled,) = scheduled_runs(config_of(tmp_path, SITEMAPS, FEED), [], None, "2025-03-09T07:30")
+    assert scheduled.logical_time == datetime(2025, 3, 9, 7, 30, tzinfo=timezone.utc)
+    assert [type(s).__name__ for s in scheduled.config.sources] == ["SitemapsSource", "FeedsSource"]
+    assert scheduled.config.listings[0].since == date(2025, 1, 1)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
     "when", ["2025-03-01..", "2025-03-01..x", "2025-03-01..2025-03-02..2025-03-03", "2025-03-02..2025-03-01"]
 )
-def test_a_range_that_is_none_is_refused(when: str) -> None:
+def test_invalid_range_is_rejected(when: str) -> None:
     with pytest.raises(ConfigError, match=f"--date {when}: "):
         parse_days(when)
 
 
-def test_a_time_is_read_as_utc_unless_it_says_otherwise() -> None:
+def test_logical_time_is_utc_by_default() -> None:
     assert parse_logical_time("2025-03-09T07:30+02:00") == datetime(2025, 3, 9, 5, 30, tzinfo=timezone.utc)
-    with pytest.raises(ConfigError, match="--date soon: YYYY-MM-DD, "):
+    with pytest.raises(ConfigError, match="--date soon: expected YYYY-MM-DD, "):
         parse_logical_time("soon")
 
 
 @pytest.mark.parametrize("when", ["0999-12-31", "0001-01-01T00:00+05:00", "3000-01-01"])
-def test_a_day_at_the_calendars_ends_is_refused(when: str) -> None:
-    with pytest.raises(ConfigError, match=f"--date {re.escape(when)}: days from 1000-01-01 to 2999-12-31 are allowed"):
+def test_day_out_of_range_is_rejected(when: str) -> None:
+    with pytest.raises(ConfigError, match=f"--date {re.escape(when)}: allowed are days from 1000-01-01 to 2999-12-31"):
         parse_logical_time(when)
     day = when[:10]
-    with pytest.raises(ConfigError, match=f"--date {day}..{day}: days from 1000-01-01 to 2999-12-31 are allowed"):
+    with pytest.raises(ConfigError, match=f"--date {day}..{day}: allowed are days from 1000-01-01 to 2999-12-31"):
         parse_days(f"{day}..{day}")

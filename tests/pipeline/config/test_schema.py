@@ -1,6 +1,6 @@
-"""The JSON Schema for editors says what the loader says, and the written copy is the current one.
+"""The JSON Schema for editors agrees with the loader, and the shipped copy is up to date.
 
-`onrecord schema --config > configs/onrecord.schema.json` writes it anew.
+`onrecord schema --config > configs/onrecord.schema.json` updates it.
 """
 
 import json
@@ -23,13 +23,13 @@ GOOD: dict[str, Any] = {"name": "a", "lake": "b", "sources": [{"type": "urls", "
 
 
 def errors(config: Any) -> list[str]:
-    """What an editor would underline; a date is a string to it."""
+    """Paths that an editor would underline; editors see dates as strings."""
     plain = json.loads(json.dumps(config, default=str))
     found = Draft202012Validator(config_schema()).iter_errors(plain)
     return [error.json_path for error in found]
 
 
-def test_the_written_schema_is_the_current_one() -> None:
+def test_shipped_schema_is_up_to_date() -> None:
     printed = CliRunner().invoke(app, ["schema", "--config"])
     assert printed.exit_code == 0
     assert SCHEMA.read_text(encoding="utf-8") == printed.stdout
@@ -37,13 +37,13 @@ def test_the_written_schema_is_the_current_one() -> None:
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
-def test_every_shipped_configuration_names_the_schema_and_is_right_by_it(file: Path) -> None:
+def test_shipped_configuration_refers_to_the_schema_and_is_valid(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert text.startswith(f"# yaml-language-server: $schema={SCHEMA.name}\n")
     assert errors(yaml.safe_load(text)) == []
 
 
-def test_every_option_has_a_description() -> None:
+def test_each_option_has_a_description() -> None:
     schema = config_schema()
     for model in (schema, *schema["$defs"].values()):
         assert model["additionalProperties"] is False
@@ -66,7 +66,7 @@ def test_every_option_has_a_description() -> None:
     ],
     ids=json.dumps,
 )
-def test_what_the_loader_refuses_an_editor_underlines(changed: dict[str, Any]) -> None:
+def test_invalid_configuration_has_schema_errors(changed: dict[str, Any]) -> None:
     assert errors({**GOOD, **changed}) != []
 
 
@@ -81,5 +81,5 @@ def test_what_the_loader_refuses_an_editor_underlines(changed: dict[str, Any]) -
     ],
     ids=json.dumps,
 )
-def test_variables_and_null_are_fine(changed: dict[str, Any]) -> None:
+def test_variables_and_null_are_valid(changed: dict[str, Any]) -> None:
     assert errors({**GOOD, **changed}) == []

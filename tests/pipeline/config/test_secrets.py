@@ -1,4 +1,4 @@
-"""Keys and passwords of a configuration stand in nothing that is printed, logged or written."""
+"""Keys and passwords of a configuration are not printed, logged or written."""
 
 import json
 from pathlib import Path
@@ -36,13 +36,13 @@ HOST = "http://www.harbour-gazette.example"
         ("mail ann@site.example", "mail ann@site.example"),
     ],
 )
-def test_what_is_a_secret_in_an_address(text: str, shown: str) -> None:
+def test_secrets_in_addresses_are_replaced(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A feed that needs a key in its address, one with a password in it, headers, and a list with a password."""
+    """A feed with a key in its address, one with a password, headers, and a list with a password."""
     for name, value in (("HEADER", HEADER), ("TOKEN", TOKEN), ("PASSWORD", PASSWORD)):
         monkeypatch.setenv(name, value)
     (tmp_path / "urls.txt").write_text(f"http://ann:{PASSWORD}@wire.example/2025/mayor-race\n")
@@ -60,7 +60,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_check_prints_all_but_secrets(config: Path) -> None:
+def test_check_prints_no_secret(config: Path) -> None:
     done = CliRunner().invoke(app, ["check", str(config)])
     assert done.exit_code == 0
     assert not [secret for secret in SECRETS if secret in done.output]
@@ -81,13 +81,13 @@ def test_check_prints_all_but_secrets(config: Path) -> None:
         f"name.x={PASSWORD}",
     ],
 )
-def test_a_refusal_repeats_no_secret(config: Path, override: str) -> None:
-    with pytest.raises(ConfigError) as refused:
+def test_error_message_contains_no_secret(config: Path, override: str) -> None:
+    with pytest.raises(ConfigError) as rejected:
         load_config(str(config), [override])
-    assert PASSWORD not in str(refused.value).replace(f"fetch.headers.{PASSWORD}: key=value", "")
+    assert PASSWORD not in str(rejected.value).replace(f"fetch.headers.{PASSWORD}: expected key=value", "")
 
 
-def test_a_run_uses_secrets_and_leaves_them_nowhere(config: Path) -> None:
+def test_run_writes_no_secret(config: Path) -> None:
     with Site() as site:
         run = onrecord(
             site,
@@ -99,16 +99,16 @@ def test_a_run_uses_secrets_and_leaves_them_nowhere(config: Path) -> None:
             "--set",
             f"fetch.resolve={{'*.example': '{site.address}'}}",
         )
-        asked = [entry for entry in site.log if "feed.xml" in entry.path]
+        requests = [entry for entry in site.log if "feed.xml" in entry.path]
     assert run.returncode == 0, run.stderr
-    assert [(entry.path, entry.headers["X-Key"]) for entry in asked] == [(f"/feed.xml?token={TOKEN}", HEADER)]
+    assert [(entry.path, entry.headers["X-Key"]) for entry in requests] == [(f"/feed.xml?token={TOKEN}", HEADER)]
     lake = config.parent / "lake"
     written = {str(path): path.read_bytes() for path in lake.rglob("*") if path.is_file()}
     tables = [path for path in written if path.endswith(".parquet")]
-    told = "".join(str(duckdb.execute("FROM read_parquet(?)", [path]).fetchall()) for path in tables)
+    cells = "".join(str(duckdb.execute("FROM read_parquet(?)", [path]).fetchall()) for path in tables)
     plain = b"".join(data for path, data in written.items() if path not in tables)
-    assert f"{HOST}/feed.xml?token=***" in told
-    assert "http://***@wire.example/2025/mayor-race" in told
+    assert f"{HOST}/feed.xml?token=***" in cells
+    assert "http://***@wire.example/2025/mayor-race" in cells
     for secret in SECRETS:
-        assert secret not in run.stdout + run.stderr + told
+        assert secret not in run.stdout + run.stderr + cells
         assert secret.encode() not in plain

@@ -1,4 +1,4 @@
-"""Every file of configs/ passes `onrecord check`, with the files and the bucket that it names, and says what it is."""
+"""Each file in configs/ passes `onrecord check`, given the files and the bucket that it names."""
 
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -28,12 +28,12 @@ def _bucket() -> Iterator[None]:
         yield
 
 
-def test_all_ways_of_running_are_there() -> None:
+def test_all_configurations_are_listed() -> None:
     assert {file.stem for file in CONFIGS} == NAMES
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
-def test_a_shipped_configuration_passes_check(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shipped_configuration_passes_check(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ONRECORD_DEMO", "127.0.0.1:8000")
     (tmp_path / "configs").symlink_to(ROOT / "configs")
@@ -45,7 +45,7 @@ def test_a_shipped_configuration_passes_check(file: Path, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
-def test_the_beam_options_in_its_comments_exist(file: Path) -> None:
+def test_beam_options_in_comments_exist(file: Path) -> None:
     known = PipelineOptions([]).get_all_options().keys()
     comments = " ".join(line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
     given = {word[2:].partition("=")[0] for word in comments.partition(" -- ")[2].split() if word.startswith("--")}
@@ -53,7 +53,7 @@ def test_the_beam_options_in_its_comments_exist(file: Path) -> None:
     assert bool(given) == (file.stem in ("dataflow", "flink"))
 
 
-def test_feeds_are_many_and_of_many_countries() -> None:
+def test_feeds_cover_many_countries() -> None:
     text = (ROOT / "configs" / "feeds.yaml").read_text(encoding="utf-8")
     (source,) = yaml.safe_load(text)["sources"]
     assert 30 <= len(source["urls"]) == len(set(source["urls"]))

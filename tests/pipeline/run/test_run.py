@@ -194,7 +194,7 @@ def test_with_nothing_to_do_the_exit_code_is_0(site: Site, tmp_path: Path) -> No
 def test_a_refused_configuration_asks_nothing_and_the_exit_code_is_2(site: Site, tmp_path: Path) -> None:
     run = onrecord(site, "run", config_of(tmp_path, [], delay_secs=1))
     assert (run.returncode, run.stdout) == (2, "")
-    assert "fetch.delay_secs: there is no such key, did you mean delay_seconds" in run.stderr
+    assert "fetch.delay_secs: unknown key, did you mean delay_seconds" in run.stderr
     assert not (tmp_path / "lake").exists()
 
 
