@@ -29,7 +29,7 @@ from transforms.schema.tables import TABLES
 from transforms.schema.urls import request_of
 from transforms.storage.base import Store
 from transforms.storage.open import open_store
-from transforms.write.parquet import publish_files
+from transforms.write.parquet import merge_staged_files
 
 DAYS, SITES, SPEAKERS = 50, 400, 20_000
 QUOTES = ENTITIES = 3
@@ -160,7 +160,7 @@ def make_lake(store: Store, articles: int) -> None:
                 with store.new_file(path) as local:
                     pq.write_table(made, local)
                 staged = StagedFile(table=table, partition=run.partition, path=path, rows=made.num_rows, bytes=0)
-                files += publish_files(run, [staged])
+                files += merge_staged_files(run, [staged])
             commit(store, run, files, urls=len(numbers))
 
 

@@ -35,13 +35,13 @@ from transforms.schema.tables import TABLES, Row
 from transforms.schema.urls import request_of, site_of
 from transforms.sources.url_lists import urls_of
 from transforms.storage.open import list_files, open_input, open_store
-from transforms.warc.reader import Unread, read_warc
-from transforms.write.parquet import RowWriter, publish_files
+from transforms.warc.reader import UnreadableRecord, read_warc
+from transforms.write.parquet import RowWriter, merge_staged_files
 
 Seconds = defaultdict[str, float]
 
 
-def results_of(config: RunConfig, share: int, shares: int) -> Iterator[Page | NoPage | Unread]:
+def results_of(config: RunConfig, share: int, shares: int) -> Iterator[Page | NoPage | UnreadableRecord]:
     """What one process reads: its share of the hosts, or of the archives."""
     requests = []
     for source in config.urls:
@@ -88,13 +88,15 @@ def stage(run: Run, config: RunConfig, share: int, shares: int) -> tuple[list[St
     return files, urls, spent
 
 
-def rows_of(result: Page | NoPage | Unread, config: RunConfig, spent: Seconds) -> Iterator[tuple[str, list[Any]]]:
+def rows_of(
+    result: Page | NoPage | UnreadableRecord, config: RunConfig, spent: Seconds
+) -> Iterator[tuple[str, list[Any]]]:
     """One page's rows, each list with its table."""
     if isinstance(result, NoPage):
         yield "fetches", [result.fetch]
         return
     try:
-        if isinstance(result, Unread):
+        if isinstance(result, UnreadableRecord):
             raise result.refused
         with spends(spent, "extract"):
             article = extract_page(result, config.extract)
@@ -143,7 +145,9 @@ def run_plainly(config: RunConfig, processes: int) -> Mapping[str, float]:
         start = time.process_time()
         staged = sorted((file for files, _, _ in shares for file in files if file.rows), key=lambda file: file.table)
         files = [
-            file for _, of_table in groupby(staged, lambda file: file.table) for file in publish_files(run, of_table)
+            file
+            for _, of_table in groupby(staged, lambda file: file.table)
+            for file in merge_staged_files(run, of_table)
         ]
         files += write_stories(run, [file for file in files if file.table == "articles"])
         urls = sum(urls for _, urls, _ in shares)

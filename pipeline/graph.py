@@ -9,21 +9,22 @@ A run, from the sources of its configuration to the committed lake:
     ReadRecovered ------------------------------------|--------------------+-> AnnotateRecovered
                                                       +-> ArchivePages
 
-    rows of every step -> StageRows, once for each step and table -> Publish -> Commit
+    rows of every step -> StageRows, once for each step and table -> MergeStagedFiles -> Commit
 
 A stream has the same stages, other sources, and a commit for each window of time:
 
     ListUrls ------+
-    WatchListings -+-> DropSeen -> FilterKnownUrls -> ... -> StageRows -> CommitWindows
+    WatchListings -+-> Deduplicate -> FilterKnownUrls -> ... -> StageRows -> CommitWindows
     ReadPubSub ----+
     RetryUrls -----+
 
 Steps that the configuration does not need are left out, because each step adds to the start-up time of a run. Labels
 name the origin of the data ("StageExtractFetchedArticles"), so adding a step changes no other label.
 
-Only URLs (in FetchPages, by host, and in DropSeen) and file names (in Publish and CommitWindows) are grouped. From the
-fetch to the staged file all steps are fused into one worker: no page and no text is shuffled, so memory use is
-constant. Rows of one table are staged by each step that produces them, because a Flatten would end the fusion.
+Only URLs (in FetchPages, by host, and in Deduplicate) and file names (in MergeStagedFiles and CommitWindows) are
+grouped. From the fetch to the staged file all steps are fused into one worker: no page and no text is shuffled, so
+memory use is constant. Rows of one table are staged by each step that produces them, because a Flatten would end the
+fusion.
 """
 
 from functools import partial
@@ -45,14 +46,14 @@ from transforms.schema.records import Article, Page, UrlRequest
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import Row
 from transforms.sources import SITEMAP_TYPES
-from transforms.sources.streaming.deduplicate import DropSeen
+from transforms.sources.streaming.deduplicate import Deduplicate
 from transforms.sources.streaming.feed_watcher import Pace
 from transforms.sources.streaming.pubsub import acknowledge
 from transforms.sources.streaming.pubsub_transform import ReadPubSub
 from transforms.sources.streaming.watch_transform import WatchListings
 from transforms.sources.transform import ListUrls, ReadListings
 from transforms.warc.transform import ArchivePages, ReadArchives
-from transforms.write.transform import Publish, StageRows
+from transforms.write.transform import MergeStagedFiles, StageRows
 
 Requests = dict[str, "beam.PCollection[UrlRequest]"]
 """Requests by origin."""
@@ -123,8 +124,8 @@ def _build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
         sources.append(pipeline | f"ReadPubSub {subscription.replace('/', ' ')}" >> ReadPubSub(queue))
 
     urls = sources | "AllUrls" >> beam.Flatten()
-    unseen = urls | DropSeen(stream.remember.seconds)
-    unseen.twins | AcknowledgeDuplicates(run, acknowledge)
+    unseen = urls | Deduplicate(stream.remember.seconds)
+    unseen.duplicates | AcknowledgeDuplicates(run, acknowledge)
     _, files = _fetch(unseen.requests, FetchPages(config.fetch, max_queue_seconds=stream.patience.seconds), config, run)
     staged += files
 
@@ -209,5 +210,5 @@ def merge_and_commit(staged: Files, archives: Files, counted: Requests, config: 
         config: limits of the quality gate.
         run: the attempt.
     """
-    merged = staged | "StagedFiles" >> beam.Flatten() | Publish(run)
+    merged = staged | "StagedFiles" >> beam.Flatten() | MergeStagedFiles(run)
     [merged, *archives] | "Files" >> beam.Flatten() | Commit(run, counted, config.quality)

@@ -81,7 +81,7 @@ def commit(store: Store, run: Run, files: Iterable[StagedFile], urls: int, check
     Args:
         store: the lake.
         run: the attempt that wrote the files.
-        files: what `transforms.write.parquet.publish_files` and `pipeline.stories.assign` gave for all tables.
+        files: what `transforms.write.parquet.merge_staged_files` and `pipeline.stories.assign` gave for all tables.
         urls: distinct URLs that came in.
         checks: what the quality gate says of the files.
 

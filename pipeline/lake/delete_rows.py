@@ -21,7 +21,7 @@ from transforms.schema.failures import Reason
 from transforms.schema.tables import ARCHIVES, SCHEMA_VERSION, TABLES
 from transforms.storage.base import Store
 from transforms.storage.database import open_database
-from transforms.warc.members import Member, copy_members, whole_members
+from transforms.warc.members import Member, complete_members, copy_members
 from transforms.write.parquet import merge_files
 
 
@@ -154,7 +154,7 @@ def _kept(store: Store, manifest: Manifest, file: LakeFile, drop: Deletion) -> l
     if file.path.split("/")[1] in drop.run_ids or (drop.before and manifest.run_date < drop.before):
         return []
     with store.local_copies([file.path]) as [copy]:
-        found = list(whole_members(copy))
+        found = list(complete_members(copy))
     if _pages(found) != file.rows:
         raise OSError(
             f"the archive {store.uri(file.path)} is damaged: {_pages(found)} of its {file.rows} pages can be read; put "

@@ -33,7 +33,7 @@ from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import ARCHIVES, SCHEMA_VERSION, TABLES
 from transforms.storage.base import Store
 from transforms.storage.database import open_database
-from transforms.warc.members import copy_members, whole_members
+from transforms.warc.members import complete_members, copy_members
 from transforms.write.parquet import merge_files
 
 _LOG = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ def _complete_files(store: Store, folder: str, columns: tuple[str, ...]) -> Iter
 def _recovered_pages(store: Store, run: Run, path: str, missing: set[str]) -> Iterator[StagedFile]:
     """Copy the missing pages of one archive to a new archive of this attempt, and remove them from `missing`."""
     with store.local_copies([path]) as [copy]:
-        kept = [member for member in whole_members(copy) if not member.article_id or member.article_id in missing]
+        kept = [member for member in complete_members(copy) if not member.article_id or member.article_id in missing]
         found = {member.article_id for member in kept if member.article_id}
         if not found:
             return

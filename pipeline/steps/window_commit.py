@@ -23,7 +23,7 @@ from pipeline.stories.assign import write_stories
 from transforms.runtime.metrics import count
 from transforms.schema.run import Run, StagedFile
 from transforms.storage.open import open_store
-from transforms.write.parquet import publish_files
+from transforms.write.parquet import merge_staged_files
 
 
 @dataclass
@@ -107,7 +107,7 @@ def commit_window(run: Run, files: Iterable[StagedFile]) -> None:
             raise CommitError(f"window {run.run_id} was committed by another attempt at the stream meanwhile")
         run = replace(run, lease_owner=lease_owner)
         by_table = groupby(sorted(files, key=attrgetter("table")), key=attrgetter("table"))
-        merged = [file for _, staged in by_table for file in publish_files(run, staged)]
+        merged = [file for _, staged in by_table for file in merge_staged_files(run, staged)]
         merged += write_stories(run, [file for file in merged if file.table == "articles"])
         # A URL that still waits has its row in a later window, so the rows themselves are the count.
         urls = sum(file.rows for file in merged if file.table == "fetches")

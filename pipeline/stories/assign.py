@@ -25,8 +25,8 @@ from transforms.schema.tables import TABLES
 from transforms.storage.database import open_database
 from transforms.storage.open import open_store
 from transforms.text.near_duplicates import from_column, likeness, sketch
-from transforms.write.external_sort import in_order
-from transforms.write.parquet import publish_files, write_rows
+from transforms.write.external_sort import external_sort
+from transforms.write.parquet import merge_staged_files, write_rows
 
 RECENT = timedelta(days=7)
 """How far back an article may stand whose text makes a later one a copy."""
@@ -71,7 +71,7 @@ def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
     ):
         known = _known(database, run.run_id, new, texts, stories) if texts and stories else Stories()
         rows = (known.place(*row, is_repeated=again) for *row, again in _articles(database, new))
-        return publish_files(run, [write_rows(run, "stories", rows, path)])
+        return merge_staged_files(run, [write_rows(run, "stories", rows, path)])
 
 
 @dataclass(slots=True)
@@ -197,7 +197,7 @@ def _articles(database: duckdb.DuckDBPyConnection, new: list[Path]) -> Iterator[
         " article_id IN (FROM again_article_id) AS again FROM (FROM (SELECT NULL::BIGINT[] AS sketch LIMIT 0) UNION ALL"
         " BY NAME FROM read_parquet($paths, filename = true, file_row_number = true, union_by_name = true))"
     )
-    batches = in_order(
+    batches = external_sort(
         database, rows, paths, {}, _PLACED, key=("version_id",), order=("moment", "shortness", "url"), size=BATCH
     )
     for batch in batches:

@@ -29,7 +29,7 @@ STAGED = {
     "StageAnnotateFetchedFailures",
 }
 ALWAYS = {"ListUrls", "RetryUrls", "AllUrls", "FilterKnownUrls", "FetchPages", "ExtractFetched", "AnnotateFetched"}
-BATCH = {*ALWAYS, *STAGED, "StagedFiles", "Publish", "Files", "Commit"}
+BATCH = {*ALWAYS, *STAGED, "StagedFiles", "MergeStagedFiles", "Files", "Commit"}
 LISTED = {"ReadListings", "StageReadListingsFetches", "StageReadListingsFailures"}
 ARCHIVED = {"ReadArchives", "StageReadArchivesFetches", "StageReadArchivesFailures"}
 RECOVERED_STEPS = {"ReadRecovered", *(step.replace("Fetched", "Recovered") for step in STAGED if "Annotate" in step)}
@@ -89,7 +89,7 @@ def test_steps_of_a_stream(run: Run) -> None:
         *(step.replace("Stage", "Window", 1) for step in staged),
         "WatchListings",
         "ReadPubSub projects news-site subscriptions urls",
-        "DropSeen",
+        "Deduplicate",
         "AcknowledgeDuplicates",
         "ReadRecovered",
         "AnnotateRecovered",

@@ -13,7 +13,7 @@ from transforms.schema.records import Article, Entity, Mention, Quote, stable_id
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import TABLES, Row
 from transforms.storage.base import Store
-from transforms.write.parquet import publish_files, write_rows
+from transforms.write.parquet import merge_staged_files, write_rows
 
 DAY = date(2026, 3, 4)
 
@@ -45,7 +45,9 @@ def in_order(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _publish(run: Run, table: str, records: list[Any]) -> list[StagedFile]:
     rows: list[Row] = records
-    return publish_files(run, [write_rows(run, table, rows, f"{run.staging}/rows/{table}/a.parquet")]) if rows else []
+    return (
+        merge_staged_files(run, [write_rows(run, table, rows, f"{run.staging}/rows/{table}/a.parquet")]) if rows else []
+    )
 
 
 def _entity(article: Article) -> Entity:

@@ -20,7 +20,7 @@ from transforms.schema.records import Article
 from transforms.schema.tables import ARCHIVES, TABLES, Row
 from transforms.storage.base import Store
 from transforms.storage.folder import FolderStore
-from transforms.write.parquet import publish_files, write_rows
+from transforms.write.parquet import merge_staged_files, write_rows
 
 DAY = date(2026, 3, 4)
 LAKE_V1 = Path(__file__).parents[1] / "data" / "lake-v1"
@@ -50,7 +50,9 @@ def run_of(
             file
             for table, records in rows.items()
             if records
-            for file in publish_files(run, [write_rows(run, table, records, f"{run.staging}/rows/{table}/a.parquet")])
+            for file in merge_staged_files(
+                run, [write_rows(run, table, records, f"{run.staging}/rows/{table}/a.parquet")]
+            )
         ]
         files += write_stories(run, [f for f in files if f.table == "articles"])
         return commit(store, run, files, urls=len(rows["fetches"]))

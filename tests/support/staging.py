@@ -10,7 +10,7 @@ from tests.support.records import make_article, make_fetch
 from transforms.schema.run import Run, StagedFile
 from transforms.storage.base import Store
 from transforms.storage.folder import FolderStore
-from transforms.write.parquet import publish_files, write_rows
+from transforms.write.parquet import merge_staged_files, write_rows
 
 DAY = date(2026, 3, 4)
 
@@ -26,8 +26,8 @@ def stage(
     run = new_attempt(run_id, DAY, store.root)
     articles = [make_article(n, text) for n, text in (texts or {1: "one", 2: "two"}).items()]
     fetches = [make_fetch(n) for n in (texts or {1: "one", 2: "two"})]
-    files = publish_files(run, [write_rows(run, "articles", articles, f"{run.staging}/rows/articles/a.parquet")])
-    files += publish_files(run, [write_rows(run, "fetches", fetches, f"{run.staging}/rows/fetches/f.parquet")])
+    files = merge_staged_files(run, [write_rows(run, "articles", articles, f"{run.staging}/rows/articles/a.parquet")])
+    files += merge_staged_files(run, [write_rows(run, "fetches", fetches, f"{run.staging}/rows/fetches/f.parquet")])
     return run, [*files, *write_stories(run, [f for f in files if f.table == "articles"])]
 
 

@@ -1,8 +1,8 @@
-"""The transforms of the sources: `ListUrls`, `ReadListings` and its parts."""
+"""Read lists, feeds and sitemaps as Beam transforms: `ListUrls`, `ReadListings` and its parts."""
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
@@ -19,24 +19,28 @@ from transforms.storage.open import require_files
 
 _LOG = logging.getLogger(__name__)
 
+TaggedListing: TypeAlias = TaggedOutput[Literal["listings"], UrlRequest]
+TaggedFetch: TypeAlias = TaggedOutput[Literal["fetches"], Fetch]
+TaggedFailure: TypeAlias = TaggedOutput[Literal["failures"], Failure]
+
 
 class _List(NamedTuple):
-    """What to read: a path or glob, and how."""
+    """A list of addresses: path or glob, format and column."""
 
     pattern: str
     format: Format | None
     column: str
     origin: int | None = None
-    """For a list of feeds or sitemaps: their source's place."""
+    """Index of the source, for a list of feeds or sitemaps."""
 
 
 class ListUrls(beam.PTransform):
-    """Reads lists of URLs: PBegin -> PCollection[UrlRequest].
+    """Read lists of URLs: PBegin -> PCollection[UrlRequest].
 
-    A list that is not there or cannot be read ends the run, since losing one silently would be worse.
+    A missing or unreadable list fails the run: its URLs would be lost otherwise.
 
     Args:
-        sources: the lists; none gives nothing.
+        sources: the lists; may be empty.
     """
 
     def __init__(self, sources: Sequence[UrlsSource]) -> None:
@@ -47,27 +51,26 @@ class ListUrls(beam.PTransform):
         return begin | _ReadLists(self._lists)
 
 
-class Listings(NamedTuple):
-    """The articles that feeds and sitemaps name, and the documents themselves: one of `fetches` each."""
+class FoundUrls(NamedTuple):
+    """URLs found in feeds and sitemaps, and the rows of these documents, one row of ``fetches`` each."""
 
     requests: "beam.PCollection[UrlRequest]"
     listings: "beam.PCollection[UrlRequest]"
-    """Every document that was asked for."""
+    """Requests for feeds and sitemaps: of `ReadListings` all that were fetched, of `ParseDocuments` further ones."""
     fetches: "beam.PCollection[Fetch]"
     failures: "beam.PCollection[Failure]"
 
 
 class ReadListings(beam.PTransform):
-    """Reads feeds and sitemaps: PBegin -> `Listings`.
+    """Read feeds and sitemaps: PBegin -> `FoundUrls`.
 
-    A document is fetched like any other page. Those that name further ones need rounds: a fixed number, the greatest
-    ``max_depth`` of the sources, so that nothing that a site says makes the graph longer. No document is asked for in
-    two rounds.
+    A document is fetched like a page. Sitemap indexes name further documents, which takes rounds: their number is the
+    largest ``max_depth`` of the sources, so a site cannot make the graph longer. No document is fetched in two rounds.
 
     Args:
-        sources: the feeds and sitemaps; none gives nothing.
-        fetch: asks for documents: PCollection[UrlRequest] -> an object with their ``pages``, ``fetches`` and
-            ``failures``, as `FetchPages` gives them.
+        sources: the feeds and sitemaps; may be empty.
+        fetch: fetches the documents: PCollection[UrlRequest] -> an object with ``pages``, ``fetches`` and ``failures``,
+            as `FetchPages` returns it.
     """
 
     def __init__(self, sources: Sequence[ListingSource], fetch: beam.PTransform) -> None:
@@ -75,28 +78,28 @@ class ReadListings(beam.PTransform):
         self._sources, self._fetch = tuple(sources), fetch
 
     @multiple_outputs
-    def expand(self, begin: beam.pvalue.PBegin) -> Listings:
-        asked = [begin | ListListings(self._sources)]
+    def expand(self, begin: beam.pvalue.PBegin) -> FoundUrls:
+        requested = [begin | ListDocuments(self._sources)]
         fetched: list[Any] = []
-        parsed: list[Listed] = []
+        parsed: list[FoundUrls] = []
         for depth in range(1, max(map(max_depth, self._sources), default=1) + 1):
             if depth > 1:
-                asked.append(_next_round(asked, parsed[-1].listings, self._sources))
-            fetched.append(asked[-1] | f"Fetch{depth}" >> self._fetch)
-            parsed.append(fetched[-1].pages | f"Parse{depth}" >> ParseListings(self._sources, depth))
-        return Listings(
+                requested.append(_next_round(requested, parsed[-1].listings, self._sources))
+            fetched.append(requested[-1] | f"Fetch{depth}" >> self._fetch)
+            parsed.append(fetched[-1].pages | f"Parse{depth}" >> ParseDocuments(self._sources, depth))
+        return FoundUrls(
             requests=[p.requests for p in parsed] | "Requests" >> beam.Flatten(),
-            listings=asked | "Listings" >> beam.Flatten(),
+            listings=requested | "Listings" >> beam.Flatten(),
             fetches=[p.fetches for p in (*fetched, *parsed)] | "Fetches" >> beam.Flatten(),
             failures=[p.failures for p in (*fetched, *parsed)] | "Failures" >> beam.Flatten(),
         )
 
 
-class ListListings(beam.PTransform):
-    """Gives the addresses of feeds and sitemaps: PBegin -> PCollection[UrlRequest], each a `ListingRequest`.
+class ListDocuments(beam.PTransform):
+    """List the addresses of feeds and sitemaps: PBegin -> PCollection[UrlRequest], each a `ListingRequest`.
 
     Args:
-        sources: the feeds and sitemaps; none gives nothing.
+        sources: the feeds and sitemaps; may be empty.
     """
 
     def __init__(self, sources: Sequence[ListingSource]) -> None:
@@ -110,7 +113,7 @@ class ListListings(beam.PTransform):
 
 
 class _ReadLists(beam.PTransform):
-    """A file is a work item: only names of files are dealt out."""
+    """Read list files in parallel: only their names are shuffled."""
 
     def __init__(self, lists: list[_List]) -> None:
         super().__init__()
@@ -135,21 +138,12 @@ def _requests(wanted: _List) -> Iterator[UrlRequest]:
         yield request_of(url, "urls") if wanted.origin is None else listing_request(url, wanted.origin)
 
 
-class Listed(NamedTuple):
-    """What documents name, and what became of the documents themselves: one of `fetches` each."""
-
-    requests: "beam.PCollection[UrlRequest]"
-    listings: "beam.PCollection[UrlRequest]"
-    fetches: "beam.PCollection[Fetch]"
-    failures: "beam.PCollection[Failure]"
-
-
-class ParseListings(beam.PTransform):
-    """Reads fetched feeds and sitemaps: PCollection[Page] -> `Listed`.
+class ParseDocuments(beam.PTransform):
+    """Parse fetched feeds and sitemaps: PCollection[Page] -> `FoundUrls`.
 
     Args:
-        sources: the feeds and sitemaps that the pages' requests, each a `ListingRequest`, come from.
-        depth: the round, from 1: a source whose ``max_depth`` is reached gives no further documents.
+        sources: the sources of the pages' requests, each a `ListingRequest`.
+        depth: the round, from 1; at ``max_depth`` of a source its further documents are left out.
     """
 
     def __init__(self, sources: Sequence[ListingSource], depth: int = 1) -> None:
@@ -157,42 +151,38 @@ class ParseListings(beam.PTransform):
         self._sources, self._depth = tuple(sources), depth
 
     @multiple_outputs
-    def expand(self, pages: "beam.PCollection[Page]") -> Listed:
-        parsed = pages | beam.ParDo(_ParseListing(self._sources, self._depth)).with_outputs(
+    def expand(self, pages: "beam.PCollection[Page]") -> FoundUrls:
+        parsed = pages | beam.ParDo(_ParseDocument(self._sources, self._depth)).with_outputs(
             "listings", "fetches", "failures", main="requests"
         )
-        parsed.requests.element_type = UrlRequest
-        parsed.listings.element_type = UrlRequest
-        parsed.fetches.element_type = Fetch
-        parsed.failures.element_type = Failure
-        return Listed(parsed.requests, parsed.listings, parsed.fetches, parsed.failures)
+        return FoundUrls(parsed.requests, parsed.listings, parsed.fetches, parsed.failures)
 
 
-class _ParseListing(beam.DoFn):
+class _ParseDocument(beam.DoFn):
     def __init__(self, sources: tuple[ListingSource, ...], depth: int) -> None:
         self._sources, self._depth = sources, depth
 
-    def process(self, page: Page) -> Iterator[UrlRequest | TaggedOutput]:
+    def process(self, page: Page) -> Iterator[UrlRequest | TaggedListing | TaggedFetch | TaggedFailure]:
         origin = origin_of(page.request)
         source = self._sources[origin]
         try:
             named = read_listing(page, source, origin)
         except Rejected as refused:
             yield from self._failed(page, refused)
-        except Exception as error:  # noqa: BLE001 - one document that we cannot take never ends the run
+        except Exception as error:  # noqa: BLE001 - an error in one document must not fail the run
             yield from self._failed(page, Rejected.of_fault(error))
         else:
             count("sources", "ok")
             yield TaggedOutput("fetches", page.fetch)
             yield from named.requests
-            _tell_left_out("max_urls", named.left_out, page.fetch.url)
+            _report_left_out("max_urls", named.left_out, page.fetch.url)
             if self._depth < max_depth(source):
                 for listing in named.listings:
                     yield TaggedOutput("listings", listing)
             else:
-                _tell_left_out("max_depth", len(named.listings), page.fetch.url)
+                _report_left_out("max_depth", len(named.listings), page.fetch.url)
 
-    def _failed(self, page: Page, refused: Rejected) -> Iterator[TaggedOutput]:
+    def _failed(self, page: Page, refused: Rejected) -> Iterator[TaggedFetch | TaggedFailure]:
         count("sources", refused.reason.value)
         fetch, failure = failed(page.fetch, "sources", refused)
         yield TaggedOutput("fetches", fetch)
@@ -200,14 +190,14 @@ class _ParseListing(beam.DoFn):
 
 
 def _next_round(
-    asked: "list[beam.PCollection[UrlRequest]]",
+    requested: "list[beam.PCollection[UrlRequest]]",
     named: "beam.PCollection[UrlRequest]",
     sources: tuple[ListingSource, ...],
 ) -> "beam.PCollection[UrlRequest]":
-    """What to ask for after these rounds, of what the last one named; grouped are addresses alone."""
-    depth = len(asked) + 1
+    """Choose the documents of the next round from those that the last one named; only addresses are grouped."""
+    depth = len(requested) + 1
     by_source = {
-        "asked": asked | f"Asked{depth}" >> beam.Flatten() | f"KeyAsked{depth}" >> beam.Map(_by_source),
+        "requested": requested | f"Requested{depth}" >> beam.Flatten() | f"KeyRequested{depth}" >> beam.Map(_by_source),
         "named": named | f"KeyNamed{depth}" >> beam.Map(_by_source),
     }
     return (
@@ -225,13 +215,13 @@ def _choose(group: tuple[int, dict[str, list[UrlRequest]]], sources: tuple[Listi
     origin, found = group
     source = sources[origin]
     most = source.max_sitemaps if isinstance(source, SitemapsSource) else 0
-    chosen, left_out = next_listings(found["asked"], found["named"], most)
-    _tell_left_out("max_sitemaps", left_out, f"sources of {source.listings[:1] or source.patterns}")
+    chosen, left_out = next_listings(found["requested"], found["named"], most)
+    _report_left_out("max_sitemaps", left_out, f"sources of {source.listings[:1] or source.patterns}")
     return chosen
 
 
-def _tell_left_out(limit: str, number: int, where: str) -> None:
-    """A limit of the configuration is no failure of a URL, yet nothing is left out unsaid."""
+def _report_left_out(limit: str, number: int, where: str) -> None:
+    """Count and log URLs that a limit of the configuration leaves out: they are not failures."""
     if number:
         count("sources", f"over_{limit}", number)
-        _LOG.warning("%s: %s leaves out %d of the addresses that it names", where, limit, number)
+        _LOG.warning("%s: %s leaves out %d of its addresses", where, limit, number)

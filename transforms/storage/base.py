@@ -1,8 +1,6 @@
-"""Where bytes lie: a folder on disk, or a prefix of a bucket (``gs://bucket/prefix``).
+"""Storage of a lake: the abstract `Store` with the operations that the commit protocol needs.
 
-A `Store` knows the few operations that the lake's commit protocol needs, so that the protocol is written once. Paths
-are relative to the store's root, with ``/`` between their parts. The functions at the end read single inputs by their
-full path or URI.
+Paths are relative to the root of the store, with ``/`` between their parts.
 """
 
 from abc import ABC, abstractmethod
@@ -11,14 +9,14 @@ from pathlib import Path
 
 
 class StoreError(Exception):
-    """A file or bucket cannot be reached; the message is one sentence with its name and the cause."""
+    """A file or bucket cannot be read or written; the message is one sentence with its name and the cause."""
 
 
-class Locked(Exception):  # noqa: N818 - a state that the caller words, not an error of ours
+class Locked(Exception):  # noqa: N818 - a state, which the caller reports
     """Another process holds the lock."""
 
 
-class Changed(Exception):  # noqa: N818 - a state that the caller words, not an error of ours
+class Changed(Exception):  # noqa: N818 - a state, which the caller reports
     """Another process has written the file since it was read."""
 
 
@@ -29,49 +27,49 @@ class Store(ABC):
         self.root = root
 
     def uri(self, path: str) -> str:
-        """The full name of a path, as a person or a database may use it."""
+        """Return the full path or URI of a relative path."""
         return f"{self.root}/{path}"
 
     @abstractmethod
     def check(self) -> None:
-        """Raises StoreError when the root cannot be written to."""
+        """Raise StoreError when the root is not writable."""
 
     @abstractmethod
     def files(self, folder: str) -> list[str]:
-        """The paths of all files below a folder, sorted; empty when there is no such folder."""
+        """List the paths of all files below a folder, sorted; empty when there is no such folder."""
 
     @abstractmethod
     def read(self, path: str) -> bytes | None:
-        """The file's bytes, or None when there is no such file."""
+        """Read a file; None when there is no such file."""
 
     @abstractmethod
     def write(self, path: str, data: bytes) -> None:
-        """Writes a small file whole or not at all, over what was there."""
+        """Write a small file atomically, replacing an existing one."""
 
     @abstractmethod
     def swap(self, path: str, data: bytes, before: bytes | None) -> None:
-        """Writes a small file where these bytes stand now (None: no file), and raises Changed where they do not."""
+        """Compare and swap a small file: write it when its content is `before` (None: no file), else raise Changed."""
 
     @abstractmethod
     def move(self, source: str, target: str) -> None:
-        """Moves one file; when it was moved before (source gone, target there), nothing happens."""
+        """Move one file; does nothing when it was moved before (no source, but a target)."""
 
     @abstractmethod
     def delete(self, paths: list[str]) -> None:
-        """Deletes files, and folders that this leaves empty; a file that is gone already is no error."""
+        """Delete files and folders that become empty; a missing file is not an error."""
 
     @abstractmethod
     def new_file(self, path: str) -> AbstractContextManager[Path]:
-        """Gives a local name to write to; on leaving the context without an error, the file stands at `path`."""
+        """Open a local path for writing; when the context ends without an error, the file is stored at `path`."""
 
     @abstractmethod
     def local_copies(self, paths: list[str]) -> AbstractContextManager[list[Path]]:
-        """Gives local names under which these files can be read, in the same order, inside the context."""
+        """Make files readable under local paths inside the context, in the same order."""
 
     @abstractmethod
     def lock(self, path: str) -> AbstractContextManager[str]:
-        """Holds a lock inside the context and gives the holder's name; raises Locked when another process holds it."""
+        """Hold a lock inside the context and return its owner; raises Locked when another process holds it."""
 
     @abstractmethod
     def holds(self, path: str, holder: str) -> bool:
-        """Whether a lock is still this holder's, asked by any process; if it is, it holds for some minutes more."""
+        """Whether an owner still holds a lock, asked by any process; if so, extend its lease by some minutes."""

@@ -77,7 +77,7 @@ class FolderStore(Store):
         file = self._at(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         yield file
-        # A manifest must not outlive, in a power cut, the files that it names.
+        # After a power cut a manifest must not exist without the files that it names.
         with file.open("rb") as written:
             os.fsync(written.fileno())
 
@@ -89,7 +89,7 @@ class FolderStore(Store):
     def lock(self, path: str) -> Iterator[str]:
         file = self._at(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        # flock: the system gives it back when the process dies, however it dies.
+        # flock: the system releases it when the process ends, in any way.
         with file.open("a") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

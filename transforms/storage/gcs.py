@@ -1,7 +1,4 @@
-"""A prefix of a Google Cloud Storage bucket as a store.
-
-Imported by what opens ``gs://...`` alone, for the library is slow to load.
-"""
+"""A prefix of a Google Cloud Storage bucket as a store; imported only for ``gs://``, since the library loads slowly."""
 
 import secrets
 import tempfile
@@ -21,20 +18,20 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from transforms.storage.base import Changed, Locked, Store, StoreError
 
 LEASE = timedelta(minutes=5)
-"""How long a lock holds after its last heartbeat: longer than two requests with all their repeats."""
+"""Lease of a lock after its last heartbeat: longer than two requests with all their retries."""
 
 HEARTBEAT_SECONDS = 60.0
-"""How often the holder of a lock renews it."""
+"""Interval at which the owner of a lock renews its lease."""
 
 CHECK_SECONDS = 10.0
-"""How long a bucket may take to answer before a run is refused."""
+"""Timeout of the check before a run starts."""
 
 
 class BucketStore(Store):
     """A prefix of a Google Cloud Storage bucket.
 
-    Whatever the library says goes through `worded`, so that each error is one sentence. Every request is repeated for
-    up to two minutes when the service is busy (429, 5xx) or the connection breaks: all of them may be sent twice.
+    `translate_errors` turns the library's errors into one sentence each. Every request is retried for up to two minutes
+    when the service is busy (429, 5xx) or the connection breaks, so every operation is idempotent.
     """
 
     def __init__(self, root: str) -> None:
@@ -50,32 +47,32 @@ class BucketStore(Store):
 
     def check(self) -> None:
         patience = {"timeout": CHECK_SECONDS, "retry": DEFAULT_RETRY.with_timeout(CHECK_SECONDS)}
-        # What a run needs is tried, for a right to see the bucket itself is not among it.
+        # Tests the permissions that a run needs; reading the bucket's metadata is not among them.
         probe = self._blob(f"_check-{secrets.token_hex(8)}")
-        with worded(self.root):
+        with translate_errors(self.root):
             next(iter(self._bucket.list_blobs(prefix=self._name(""), max_results=1, **patience)), None)
             probe.upload_from_string(b"", **patience)
             self._bucket.delete_blobs([probe], on_error=lambda _: None, **patience)
 
     def files(self, folder: str) -> list[str]:
         start, prefix = len(self._name("")), self._name(f"{folder.rstrip('/')}/" if folder else "")
-        with worded(self.root):
+        with translate_errors(self.root):
             return sorted(blob.name[start:] for blob in self._bucket.list_blobs(prefix=prefix))
 
     def read(self, path: str) -> bytes | None:
-        with worded(self.uri(path)):
+        with translate_errors(self.uri(path)):
             try:
                 return cast(bytes, self._blob(path).download_as_bytes())
             except NotFound:
                 return None
 
     def write(self, path: str, data: bytes) -> None:
-        with worded(self.uri(path)):
+        with translate_errors(self.uri(path)):
             self._blob(path).upload_from_string(data, content_type="application/json")
 
     def swap(self, path: str, data: bytes, before: bytes | None) -> None:
         blob = self._get(path)
-        with worded(self.uri(path)):
+        with translate_errors(self.uri(path)):
             try:
                 standing = blob.download_as_bytes(if_generation_match=blob.generation) if blob is not None else None
                 if standing != before:
@@ -86,12 +83,12 @@ class BucketStore(Store):
                     if_generation_match=blob.generation if blob is not None else 0,
                 )
             except (NotFound, PreconditionFailed) as error:
-                # A repeated request whose first answer was lost is refused as well: it did its work then.
+                # A retried request whose first response was lost is refused too, although it succeeded.
                 if self.read(path) != data:
                     raise Changed(self.uri(path)) from error
 
     def move(self, source: str, target: str) -> None:
-        with worded(self.uri(source), of_object=True):
+        with translate_errors(self.uri(source), of_object=True):
             try:
                 self._bucket.copy_blob(self._blob(source), self._bucket, self._name(target), retry=DEFAULT_RETRY)
             except NotFound:
@@ -100,7 +97,7 @@ class BucketStore(Store):
         self.delete([source])
 
     def delete(self, paths: list[str]) -> None:
-        with worded(self.root):
+        with translate_errors(self.root):
             self._bucket.delete_blobs([self._blob(path) for path in paths], on_error=lambda _: None)
 
     @contextmanager
@@ -108,16 +105,16 @@ class BucketStore(Store):
         with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
             file = Path(folder, "file")
             yield file
-            with worded(self.uri(path)):
+            with translate_errors(self.uri(path)):
                 self._blob(path).upload_from_filename(str(file))
 
     @contextmanager
     def local_copies(self, paths: list[str]) -> Iterator[list[Path]]:
         with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
-            # Numbered: in the given order also where names are sorted, and inside the folder whatever they are.
+            # Numbered, so that sorting the names keeps the order and no name leaves the folder.
             files = [Path(folder, f"{n:06}-{Path(path).name}") for n, path in enumerate(paths)]
             for path, file in zip(paths, files, strict=True):
-                with worded(self.uri(path), of_object=True):
+                with translate_errors(self.uri(path), of_object=True):
                     self._blob(path).download_to_filename(str(file))
             yield files
 
@@ -137,7 +134,7 @@ class BucketStore(Store):
         finally:
             done.set()
             heart.join()
-            # A lock that cannot be given back now ends by itself; it must not hide what happened inside.
+            # A lock that cannot be released expires by itself; the error must not hide one from inside the context.
             with suppress(StoreError):
                 self._release(path, holder)
 
@@ -148,19 +145,19 @@ class BucketStore(Store):
     def _beat(self, path: str, holder: str, done: threading.Event) -> None:
         held = True
         while held and not done.wait(HEARTBEAT_SECONDS):
-            # A bucket out of reach now may be back at the next beat; a lost lock is found by who asks `holds`.
+            # The bucket may be back at the next heartbeat; a lost lock is detected by `holds`.
             with suppress(StoreError):
                 held = self.holds(path, holder)
 
     def _sign(self, path: str, holder: str, over: int) -> bool:
-        """Writes a lock anew over this generation of it; False when another process was first."""
+        """Write a lock over a generation of it; False when another process was first."""
         blob = self._blob(path)
         blob.metadata = {"holder": holder}
-        with worded(self.uri(path)):
+        with translate_errors(self.uri(path)):
             try:
                 blob.upload_from_string(b"", if_generation_match=over)
             except PreconditionFailed:
-                # The first: this very holder, from another thread or in a request whose answer was lost.
+                # The first may be this owner itself, from another thread or in a request whose response was lost.
                 first = self._get(path)
                 return first is not None and _holder(first) == holder
         return True
@@ -168,17 +165,17 @@ class BucketStore(Store):
     def _release(self, path: str, holder: str) -> None:
         held = self._get(path)
         if held is not None and _holder(held) == holder:
-            with worded(self.uri(path)), suppress(NotFound, PreconditionFailed):
+            with translate_errors(self.uri(path)), suppress(NotFound, PreconditionFailed):
                 held.delete(if_generation_match=held.generation, retry=DEFAULT_RETRY)
 
     def _get(self, path: str) -> storage.Blob | None:
-        with worded(self.uri(path)):
+        with translate_errors(self.uri(path)):
             return self._bucket.get_blob(self._name(path))
 
     def _now(self, path: str, holder: str) -> datetime:
-        """The time by the bucket's own clock, which also dates its locks."""
+        """Return the time of the bucket's clock, which also dates the locks."""
         probe = self._blob(f"{path}.{holder}")
-        with worded(self.uri(path)):
+        with translate_errors(self.uri(path)):
             probe.upload_from_string(b"")
         self.delete([f"{path}.{holder}"])
         return cast(datetime, probe.time_created)
@@ -189,12 +186,12 @@ def _holder(lock: storage.Blob) -> str | None:
 
 
 @contextmanager
-def worded(uri: str, *, of_object: bool = False) -> Iterator[None]:
-    """Words what Google Cloud Storage answers in the context as a StoreError: one sentence, and what to do.
+def translate_errors(uri: str, *, of_object: bool = False) -> Iterator[None]:
+    """Translate errors of Google Cloud Storage in the context into StoreError: one sentence with the remedy.
 
     Args:
-        uri: what is asked for.
-        of_object: whether that is one object, which may be missing as its bucket may.
+        uri: the object or prefix, for the message.
+        of_object: whether `uri` is one object, so that either it or its bucket may be missing.
     """
     bucket = uri.removeprefix("gs://").partition("/")[0]
     try:
@@ -203,12 +200,12 @@ def worded(uri: str, *, of_object: bool = False) -> Iterator[None]:
         if of_object and "bucket does not exist" not in str(error):
             raise StoreError(f"{uri} cannot be read: there is no such object") from error
         raise StoreError(
-            f"there is no bucket gs://{bucket}: mend the name, or make it with "
+            f"there is no bucket gs://{bucket}: correct the name, or create it with "
             f"`gcloud storage buckets create gs://{bucket}`"
         ) from error
     except (Forbidden, Unauthorized) as error:
         raise StoreError(
-            f"{uri} may not be used by this account: give it the role roles/storage.objectUser on the bucket "
+            f"this account has no access to {uri}: grant it the role roles/storage.objectUser on the bucket "
             f"gs://{bucket} ({_first_line(error)})"
         ) from error
     except GoogleAuthError as error:
@@ -222,7 +219,7 @@ def _first_line(error: Exception) -> str:
 
 
 def open_bucket(name: str) -> storage.Bucket:
-    """A bucket by its name; nothing is asked of it yet.
+    """Return a bucket by its name, without a request.
 
     Raises:
         StoreError: there are no credentials.

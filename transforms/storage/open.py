@@ -13,22 +13,22 @@ from transforms.storage.folder import FolderStore
 
 
 def open_store(root: str) -> Store:
-    """The store at a root: a bucket for ``gs://...``, a folder for anything else.
+    """Open the store at a root: a bucket for ``gs://...``, a folder otherwise.
 
     Raises:
-        StoreError: no credentials for Google Cloud Storage, or a scheme that is neither of the two.
+        StoreError: there are no credentials for Google Cloud Storage, or the URI has another scheme.
     """
     if root.startswith("gs://"):
         from transforms.storage.gcs import BucketStore
 
         return BucketStore(root)
     if "://" in root:
-        raise StoreError(f"{root} is no place that can be written to: allowed are a folder and gs://bucket/prefix")
+        raise StoreError(f"{root} is not a valid lake: allowed are a folder and gs://bucket/prefix")
     return FolderStore(root)
 
 
 def list_files(pattern: str) -> list[str]:
-    """The files that a path, a glob (``*``, ``?``, ``[...]``; ``**`` on disk) or a ``gs://`` pattern names, sorted.
+    """List the files of a path, a glob (``*``, ``?``, ``[...]``; ``**`` on disk) or a ``gs://`` pattern, sorted.
 
     Returns:
         Absolute paths or ``gs://`` URIs; empty when nothing matches.
@@ -37,13 +37,13 @@ def list_files(pattern: str) -> list[str]:
         StoreError: the bucket cannot be reached.
     """
     if not pattern.startswith("gs://"):
-        found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob does not take absolute patterns
         return sorted(str(Path(p).absolute()) for p in found if Path(p).is_file())
     name, _, path = pattern.removeprefix("gs://").partition("/")
     fixed = path[: next((i for i, c in enumerate(path) if c in "*?["), len(path))]
-    from transforms.storage.gcs import open_bucket, worded
+    from transforms.storage.gcs import open_bucket, translate_errors
 
-    with worded(pattern):
+    with translate_errors(pattern):
         names = [blob.name for blob in open_bucket(name).list_blobs(prefix=fixed)]
     return sorted(f"gs://{name}/{found}" for found in names if found == path or fnmatchcase(found, path))
 
@@ -62,10 +62,10 @@ def require_files(pattern: str) -> list[str]:
 
 @contextmanager
 def open_input(uri: str) -> Iterator[BinaryIO]:
-    """Opens one file for reading: a path, or a ``gs://`` URI (copied to a temporary file, so that it can be sought).
+    """Open one file for reading: a path, or a ``gs://`` URI, which is copied to a temporary file (seekable).
 
     Raises:
-        StoreError: the file cannot be read; the message says which and why.
+        StoreError: the file cannot be read.
     """
     file: BinaryIO
     try:
@@ -77,12 +77,12 @@ def open_input(uri: str) -> Iterator[BinaryIO]:
 
 
 def _download(uri: str) -> BinaryIO:
-    from transforms.storage.gcs import open_bucket, worded
+    from transforms.storage.gcs import open_bucket, translate_errors
 
     name, _, path = uri.removeprefix("gs://").partition("/")
     copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
     try:
-        with worded(uri, of_object=True):
+        with translate_errors(uri, of_object=True):
             open_bucket(name).blob(path).download_to_file(copy)
     except StoreError:
         copy.close()

@@ -1,8 +1,9 @@
 """The Beam transforms that read and write web archives."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
@@ -19,64 +20,67 @@ from transforms.warc.reader import read_warc
 from transforms.warc.writer import open_writer
 from transforms.write.transform import WriteBundles
 
+TaggedRequest: TypeAlias = TaggedOutput[Literal["requests"], UrlRequest]
+TaggedFetch: TypeAlias = TaggedOutput[Literal["fetches"], Fetch]
+TaggedFailure: TypeAlias = TaggedOutput[Literal["failures"], Failure]
 
+
+@dataclass
 class ArchivePages(beam.PTransform):
-    """Writes pages to WARC files, one a bundle: PCollection[Page] -> PCollection[StagedFile].
+    """Write pages to WARC files, one for each bundle: PCollection[Page] -> PCollection[StagedFile].
 
-    The files lie where the commit of the run publishes them from, at ``_warc/<run_id>/`` in the lake; what a dead run
-    leaves is never named.
+    The commit moves the files to ``_warc/<run_id>/`` in the lake; files of a crashed run are never named.
 
     Args:
-        run: the attempt that the pages belong to.
+        run: the attempt.
     """
 
-    def __init__(self, run: Run) -> None:
+    run: Run
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._run = run
 
     def expand(self, pages: "beam.PCollection[Page]") -> "beam.PCollection[StagedFile]":
-        return pages | beam.ParDo(WriteBundles(ARCHIVES, self._run, open_writer)).with_output_types(StagedFile)
+        return pages | beam.ParDo(WriteBundles(ARCHIVES, self.run, open_writer)).with_output_types(StagedFile)
 
 
-class Archived(NamedTuple):
-    """The pages of web archives, and the rows of those that cannot be had from them."""
+class ArchivedPages(NamedTuple):
+    """Pages of web archives, and the rows of records that cannot be read."""
 
     pages: "beam.PCollection[Page]"
     requests: "beam.PCollection[UrlRequest]"
-    """One for every page, and for every row in `fetches`: what a run's books count."""
+    """One for each page and each row of `fetches`, for the reconciliation of row counts."""
     fetches: "beam.PCollection[Fetch]"
     failures: "beam.PCollection[Failure]"
 
 
+@dataclass
 class ReadArchives(beam.PTransform):
-    """Reads WARC files: PBegin -> `Archived`. A file is a work item, read record by record.
+    """Read WARC files: PBegin -> `ArchivedPages`. The work is split by file; a file is read record by record.
 
     Args:
-        sources: the archives; none gives nothing.
+        sources: the archives; may be empty.
     """
 
-    def __init__(self, sources: Sequence[WarcSource]) -> None:
+    sources: Sequence[WarcSource]
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._files = [(p, s.max_body_bytes) for s in sources for p in s.patterns]
 
     @multiple_outputs
-    def expand(self, begin: beam.pvalue.PBegin) -> Archived:
+    def expand(self, begin: beam.pvalue.PBegin) -> ArchivedPages:
         read = (
             begin
-            | beam.Create(self._files)
+            | beam.Create([(pattern, s.max_body_bytes) for s in self.sources for pattern in s.patterns])
             | "Files" >> beam.FlatMap(lambda wanted: [(file, wanted[1]) for file in require_files(wanted[0])])
             | beam.Reshuffle()
             | "Read" >> beam.ParDo(_ReadArchive()).with_outputs("requests", "fetches", "failures", main="pages")
         )
-        read.pages.element_type = Page
-        read.requests.element_type = UrlRequest
-        read.fetches.element_type = Fetch
-        read.failures.element_type = Failure
-        return Archived(read.pages, read.requests, read.fetches, read.failures)
+        return ArchivedPages(read.pages, read.requests, read.fetches, read.failures)
 
 
 class _ReadArchive(beam.DoFn):
-    def process(self, wanted: tuple[str, int]) -> Iterator[Page | TaggedOutput]:
+    def process(self, wanted: tuple[str, int]) -> Iterator[Page | TaggedRequest | TaggedFetch | TaggedFailure]:
         name, max_body_bytes = wanted
         with open_input(name) as file:
             for result in read_warc(file, name, max_body_bytes):

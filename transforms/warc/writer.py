@@ -1,11 +1,10 @@
-"""Pages as they came, into web archives: gzip WARC 1.1 (ISO 28500:2017), which any archive's tools read.
+"""Write pages to web archives: gzip WARC 1.1 (ISO 28500:2017), readable by any archive tool.
 
-The body is the one that the extractor reads, without its transfer and content encoding, and so is its Content-Length.
-What was asked for (the address before redirects, a feed's hints) and whether the site reserves the page stand beside it
-in a header of ours, so that a run over the archive comes to the same articles without a request.
+The record holds the body that the extractor reads, without transfer and content encoding, and its Content-Length. The
+header `REQUEST_HEADER` (`transforms.warc.format`) keeps the metadata of the request, so that a run over the archive
+yields the same articles without a request.
 """
 
-import json
 import uuid
 from contextlib import ExitStack
 from io import BytesIO
@@ -17,16 +16,16 @@ from transforms.schema.records import Page
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import ARCHIVES
 from transforms.storage.base import Store
-from transforms.warc.reader import REQUEST_HEADER
+from transforms.warc.format import REQUEST_HEADER, to_request_header
 
 
 class ArchiveWriter:
-    """Writes pages to one new WARC file of a run.
+    """Writer of pages to one new WARC file of a run.
 
     Args:
         store: the lake.
         run: the attempt.
-        name: the file's name, without its ending; unique in the run.
+        name: name of the file without extension; unique in the run.
     """
 
     def __init__(self, store: Store, run: Run, name: str) -> None:
@@ -41,16 +40,10 @@ class ArchiveWriter:
         self._writer.write_record(self._writer.create_warcinfo_record(f"{name}.warc.gz", info))
 
     def add(self, page: Page) -> None:
-        """Takes one page: a record of type ``response``, in a gzip member of its own."""
-        fetch, request = page.fetch, page.request
+        """Add one page as a record of type ``response`` in a separate gzip member."""
+        fetch = page.fetch
         headers = {"Content-Type": page.content_type, "Content-Length": str(len(page.body))}
         headers |= {"ETag": fetch.etag or "", "Last-Modified": fetch.last_modified or ""}
-        told = {
-            "url": request.url,
-            "title": request.title,
-            "published_at": request.published_at.isoformat() if request.published_at else None,
-            "tdm_reserved": page.tdm_reserved,
-        }
         record = self._writer.create_warc_record(
             _line(fetch.final_url or fetch.url),
             "response",
@@ -63,16 +56,16 @@ class ArchiveWriter:
             ),
             warc_headers_dict={
                 "WARC-Date": fetch.fetched_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-                REQUEST_HEADER: json.dumps({key: value for key, value in told.items() if value is not None}),
+                REQUEST_HEADER: to_request_header(page),
             },
         )
         self._writer.write_record(record)
-        # What stands in the file outlives this process.
+        # The record survives a crash of this process.
         self._file.flush()
         self._pages += 1
 
     def close(self) -> StagedFile:
-        """Finishes the file."""
+        """Finish the file."""
         self._file.close()
         size = self._local.stat().st_size
         self._stack.close()
@@ -85,5 +78,5 @@ def open_writer(store: Store, run: Run, _staging: str) -> ArchiveWriter:
 
 
 def _line(value: str) -> str:
-    """A header's value that stays within its line and in ASCII, whatever a site sent."""
+    """Make a header value a single line of ASCII."""
     return " ".join(value.split()).encode("ascii", "replace").decode()

@@ -1,7 +1,4 @@
-"""The Parquet files of a lake: rows to a staged file, and such files merged into files that are ready to be published.
-
-No Beam is needed for this: `transforms.write.transform` has the transforms.
-"""
+"""Write rows to staged Parquet files, and merge these into sorted files (no Beam)."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,16 +14,16 @@ from transforms.schema.tables import TABLES, Row, Table, to_batch
 from transforms.storage.base import Store
 from transforms.storage.database import open_database
 from transforms.storage.open import open_store
-from transforms.write.external_sort import in_order
+from transforms.write.external_sort import external_sort
 
 ROWS_A_GROUP = 500
-"""Rows held in memory before they are staged: a few megabytes of article text."""
+"""Rows in a row group of a staged file: a few megabytes of article text in memory."""
 TARGET_BYTES = 128 << 20
-"""Size of a published file where a partition has that much."""
+"""Target size of a merged file."""
 
 
 class RowWriter:
-    """Writes records of one table to one new Parquet file of the lake's staging area."""
+    """Writer of one table's records to one new Parquet file in staging."""
 
     def __init__(self, store: Store, table: Table, run: Run, path: str) -> None:
         self._store, self._table, self._run, self._path = store, table, run, path
@@ -38,7 +35,7 @@ class RowWriter:
         self._writer = self._stack.enter_context(_parquet_writer(self._local, table))
 
     def add(self, record: Row) -> None:
-        """Takes one record; every `ROWS_A_GROUP` of them become a row group."""
+        """Add one record; every `ROWS_A_GROUP` records are written as a row group."""
         self._pending.append(record)
         if isinstance(record, Fetch) and record.ack_handle is not None:
             self._ack_handles.append(record.ack_handle)
@@ -46,10 +43,10 @@ class RowWriter:
             self._flush()
 
     def close(self) -> StagedFile:
-        """Finishes the file and reads it back.
+        """Finish the file and verify its row count by reading it back.
 
         Raises:
-            OSError: the file holds another number of rows than were written.
+            OSError: the row count differs from the number of records.
         """
         self._flush()
         self._writer.close()
@@ -74,13 +71,13 @@ class RowWriter:
 
 
 def write_rows(run: Run, table: str, records: Iterable[Row], path: str) -> StagedFile:
-    """Writes records to one Parquet file.
+    """Write records to one Parquet file.
 
     Args:
-        run: whose rows these are.
-        table: the records' table.
-        records: what to write.
-        path: where, relative to the lake.
+        run: the run of the rows.
+        table: name of the table.
+        records: the rows.
+        path: path of the new file, relative to the lake.
     """
     writer = RowWriter(open_store(run.lake), TABLES[table], run, path)
     for record in records:
@@ -88,18 +85,18 @@ def write_rows(run: Run, table: str, records: Iterable[Row], path: str) -> Stage
     return writer.close()
 
 
-def publish_files(run: Run, files: Iterable[StagedFile]) -> list[StagedFile]:
-    """Merges the staged files of one table: rows of equal key once, sorted, in files of target size.
+def merge_staged_files(run: Run, files: Iterable[StagedFile]) -> list[StagedFile]:
+    """Merge the staged files of one table: sorted, without rows of equal key, in files of the target size.
 
     Args:
-        run: the run that all these rows become rows of; a stream may have staged them for an earlier window of its own.
+        run: the run that the rows will belong to; a stream may have staged them for an earlier window.
         files: staged files of one table; at least one.
 
     Returns:
         The new files, under ``<staging>/publish/<table>/<partition>/``.
 
     Raises:
-        OSError: a file read back holds another number of rows than were written.
+        OSError: the row count of a written file is wrong.
     """
     staged = sorted(files, key=lambda f: f.path)
     table = staged[0].table
@@ -117,23 +114,23 @@ def merge_files(
     relations: Mapping[str, pa.Table] | None = None,
     of: Run | None = None,
 ) -> list[StagedFile]:
-    """Merges files of one table and partition: a run's rows of equal key once, sorted, in files of target size.
+    """Merge files of one table and partition: sorted, without a run's rows of equal key, in files of the target size.
 
     Args:
-        store: where they lie.
+        store: the lake.
         table: the table.
         partition: such as ``dt=2026-01-31``.
-        paths: the files, of this or an older schema version.
-        prefix: the new files' path, but for their number and ending.
-        where: a condition in SQL that rows must meet to be taken along.
-        relations: what it refers to, by name.
-        of: the run whose rows they become; None: each stays a row of its own run.
+        paths: the files, of the current or an older schema version.
+        prefix: path of the new files without number and extension.
+        where: SQL condition of the rows to keep.
+        relations: relations that `where` refers to, by name.
+        of: the run that all rows will belong to; None: each row keeps its run.
 
     Returns:
-        The new files; none when no row is left.
+        The new files; empty when no row is left.
 
     Raises:
-        OSError: a file read back holds another number of rows than were written.
+        OSError: the row count of a written file is wrong.
     """
     written: list[StagedFile] = []
     with ExitStack() as stack:
@@ -157,21 +154,21 @@ def merge_files(
 def _merged(
     stack: ExitStack, table: Table, paths: list[Path], where: str, relations: Mapping[str, pa.Table], of: Run | None
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of these files in the table's order and exact schema, the first of a run's equal key alone."""
+    """Read the rows sorted, in the exact schema, of each run and key only the first."""
     database = stack.enter_context(open_database(threads=1))
-    # The empty table brings columns that older files lack.
+    # The empty table adds the columns that older files lack.
     for name, relation in {"_empty": table.schema.empty_table(), **relations}.items():
         database.register(name, relation)
-    of_run = {"run_id": of.run_id, "run_date": of.run_date, "run_time": of.time} if of is not None else {}
-    told = {column: value for column, value in of_run.items() if column in table.schema.names}
-    replaced = f"REPLACE ({', '.join(f'${column} AS {column}' for column in told)})" if told else ""
+    run_columns = {"run_id": of.run_id, "run_date": of.run_date, "run_time": of.time} if of is not None else {}
+    replaced = {column: value for column, value in run_columns.items() if column in table.schema.names}
+    replace = f"REPLACE ({', '.join(f'${column} AS {column}' for column in replaced)})" if replaced else ""
     rows = (
-        f"FROM (SELECT * {replaced} FROM (FROM _empty UNION ALL BY NAME FROM read_parquet($paths, filename = true, "  # noqa: S608 - names of ours
+        f"FROM (SELECT * {replace} FROM (FROM _empty UNION ALL BY NAME FROM read_parquet($paths, filename = true, "  # noqa: S608 - names of ours
         f"file_row_number = true, union_by_name = true, hive_partitioning = false))) WHERE {where}"
     )
     key, size = (*table.key, "run_id"), table.rows_a_group
     files = [str(path) for path in paths]
-    yield from in_order(database, rows, files, told, table.schema, key=key, order=table.order, size=size)
+    yield from external_sort(database, rows, files, replaced, table.schema, key=key, order=table.order, size=size)
 
 
 def _parquet_writer(path: Path, table: Table, *, is_sorted: bool = False) -> pq.ParquetWriter:
@@ -190,5 +187,5 @@ def _parquet_writer(path: Path, table: Table, *, is_sorted: bool = False) -> pq.
 def _checked(local: Path, name: str, file: StagedFile) -> StagedFile:
     found = pq.read_metadata(local).num_rows
     if found != file.rows:
-        raise OSError(f"{name} holds {found} rows where {file.rows} were written: its disk lost some")
+        raise OSError(f"{name} has {found} rows and {file.rows} were written: its disk lost some")
     return dataclasses.replace(file, bytes=local.stat().st_size)

@@ -1,13 +1,13 @@
-"""Rows to staged Parquet files, and staged files to files that are ready to be published.
+"""Write records to a lake as Beam transforms: `StageRows`, `MergeStagedFiles`, `WriteBundles`.
 
-Two steps, so that no row ever crosses a shuffle: `StageRows` writes the rows of its bundle where they arise; `Publish`
-groups only the names of these files, and per table and partition drops rows of equal key, sorts, and writes files of
-the target size. Neither writes where a reader looks: the commit (``pipeline.lake.commit``) moves finished files there.
+`StageRows` writes the rows of a bundle to staged files. `MergeStagedFiles` groups only the names of these files; for
+each table and partition it drops rows of equal key, sorts, and writes files of the target size.
 """
 
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import apache_beam as beam
@@ -20,62 +20,77 @@ from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import TABLES, Row
 from transforms.storage.base import Store
 from transforms.storage.open import open_store
-from transforms.write.parquet import RowWriter, publish_files
+from transforms.write.parquet import RowWriter, merge_staged_files
 
 _In = TypeVar("_In", contravariant=True)
 
 PART_SECONDS = 30.0
-"""So many seconds of rows, at most, are lost when a process dies."""
+"""Maximum age of an unfinished file in seconds: the rows that a crash may lose."""
 
 
+@dataclass
 class StageRows(beam.PTransform):
-    """Writes the records of one table to staged Parquet files, of which a bundle has its own.
+    """Write the records of one table to staged Parquet files: PCollection[Row] -> PCollection[StagedFile].
 
-    Takes a PCollection of the table's records; gives a PCollection[StagedFile]. A file's name is given on only when
-    the bundle has finished and the file was read back with the row count that was written; what a failed bundle
-    leaves is never named, and the next run removes it.
+    Each bundle writes its own files. A file is output only when the bundle has finished and the file was read back
+    with the expected row count. Files of a failed bundle are never output, and the next run deletes them.
+
+    Args:
+        table: name of the table.
+        run: the attempt.
+
+    Raises:
+        ValueError: there is no such table.
     """
 
-    def __init__(self, table: str, run: Run) -> None:
+    table: str
+    run: Run
+
+    def __post_init__(self) -> None:
         super().__init__()
-        if table not in TABLES:
-            raise ValueError(f"there is no table {table!r}; allowed: {', '.join(TABLES)}")
-        self._table, self._run = table, run
+        if self.table not in TABLES:
+            raise ValueError(f"there is no table {self.table!r}; allowed: {', '.join(TABLES)}")
 
     def expand(self, records: "beam.PCollection[Row]") -> "beam.PCollection[StagedFile]":
-        table = TABLES[self._table]
+        table = TABLES[self.table]
 
         def open_writer(store: Store, run: Run, staging: str) -> RowWriter:
             return RowWriter(store, table, run, f"{staging}/rows/{table.name}/{run.run_id}.{uuid.uuid4().hex}.parquet")
 
-        write = WriteBundles(table.name, self._run, open_writer, in_parts=True)
+        write = WriteBundles(table.name, self.run, open_writer, in_parts=True)
         return records | beam.ParDo(write).with_output_types(StagedFile)
 
 
-class Publish(beam.PTransform):
-    """Merges staged files into sorted files of the target size, one work item a table and partition.
+@dataclass
+class MergeStagedFiles(beam.PTransform):
+    """Merge staged files into sorted files of the target size: PCollection[StagedFile] -> PCollection[StagedFile].
 
-    Takes and gives a PCollection[StagedFile]; the files given lie under the attempt's ``publish`` folder, at the path
-    below it at which the commit puts them into the lake.
+    The work is split by table and partition. The new files are in the ``publish`` folder of the attempt, at the
+    relative path to which the commit moves them in the lake.
+
+    Args:
+        run: the attempt.
     """
 
-    def __init__(self, run: Run) -> None:
+    run: Run
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._run = run
 
     def expand(self, files: "beam.PCollection[StagedFile]") -> "beam.PCollection[StagedFile]":
-        run = self._run
+        run = self.run
         return (
             files
             | "KeyByTable"
             >> beam.Map(lambda f: ((f.table, f.partition), f)).with_output_types(tuple[tuple[str, str], StagedFile])
             | "GroupFiles" >> beam.GroupByKey()
-            | "WriteSorted" >> beam.FlatMap(lambda group: publish_files(run, group[1])).with_output_types(StagedFile)
+            | "WriteSorted"
+            >> beam.FlatMap(lambda group: merge_staged_files(run, group[1])).with_output_types(StagedFile)
         )
 
 
 class BundleWriter(Protocol[_In]):
-    """Writes the elements of one bundle to one new file."""
+    """Writer of one bundle's elements to one new file."""
 
     def add(self, element: _In, /) -> None: ...
 
@@ -83,16 +98,16 @@ class BundleWriter(Protocol[_In]):
 
 
 class WriteBundles(beam.DoFn):
-    """Writes the elements of each bundle to files of its own, and names them when the bundle has finished.
+    """Write the elements of each bundle to new files, and output these when the bundle has finished.
 
-    Each window of a stream is a run of its own (`Run.of_window`), so each has its own files.
+    Each window of a stream becomes a separate run (`Run.of_window`), so it has separate files.
 
     Args:
-        counter: under which name the elements are counted.
-        run: the attempt, which names the lake.
-        open_writer: opens a file, given the lake, the run of its rows, and the folder where the attempt stages.
-        in_parts: finish a file now and then and begin another, so that what stands in it outlives this process: when it
-            is as old as the bundle was at its beginning, but `PART_SECONDS` at most. Otherwise a bundle has one file.
+        counter: name of the metric that counts the elements.
+        run: the attempt, with the lake.
+        open_writer: opens a file, given the lake, the run of the rows, and the staging folder of the attempt.
+        in_parts: close a file after a while and begin another, so that its rows survive a crash of the process: after
+            as long as the bundle lasted at the file's beginning, at most `PART_SECONDS`. Otherwise one file a bundle.
     """
 
     def __init__(

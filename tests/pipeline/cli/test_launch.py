@@ -37,7 +37,7 @@ from transforms.schema.run import Run, StagedFile
 from transforms.schema.urls import request_of
 from transforms.storage.folder import FolderStore
 from transforms.storage.open import open_store
-from transforms.write.parquet import publish_files, write_rows
+from transforms.write.parquet import merge_staged_files, write_rows
 
 CONFIG = Path(__file__).parents[3] / "configs" / "dataflow.yaml"
 IMAGE = f"europe-docker.pkg.dev/some-project/news/onrecord:{__version__}"
@@ -172,7 +172,7 @@ def test_a_commit_that_a_runner_does_again_changes_nothing(tmp_path: Path) -> No
     store = FolderStore(str(tmp_path))
     run = new_attempt("days", date(2026, 1, 31), store.root, is_detached=True)
     articles = [write_rows(run, "articles", [make_article(0)], f"{run.staging}/rows/b.parquet")]
-    files = [*stage(run), *publish_files(run, articles)]
+    files = [*stage(run), *merge_staged_files(run, articles)]
     for _ in range(2):
         with beam.Pipeline(FnApiRunner()) as pipeline:
             requests = pipeline | "Requests" >> beam.Create([request_of("http://a.example/0", "urls")])
@@ -183,7 +183,7 @@ def test_a_commit_that_a_runner_does_again_changes_nothing(tmp_path: Path) -> No
 
 
 def stage(run: Run) -> list[StagedFile]:
-    return publish_files(run, [write_rows(run, "fetches", [make_fetch(0)], f"{run.staging}/rows/a.parquet")])
+    return merge_staged_files(run, [write_rows(run, "fetches", [make_fetch(0)], f"{run.staging}/rows/a.parquet")])
 
 
 @pytest.mark.parametrize(

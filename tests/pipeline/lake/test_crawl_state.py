@@ -25,7 +25,7 @@ from transforms.schema.run import Run
 from transforms.schema.urls import request_of
 from transforms.storage.base import Store
 from transforms.storage.folder import FolderStore
-from transforms.write.parquet import publish_files, write_rows
+from transforms.write.parquet import merge_staged_files, write_rows
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 REQUEST = request_of("http://site1.example/1", "feed")
@@ -47,7 +47,7 @@ def run_at(store: Store, moment: datetime, name: str = "daily", run_id: str | No
 
 def committed(store: Store, run: Run, *fetches: Fetch) -> Run:
     staged = write_rows(run, "fetches", fetches, f"{run.staging}/rows/fetches/f.parquet")
-    commit(store, run, publish_files(run, [staged]), urls=len(fetches))
+    commit(store, run, merge_staged_files(run, [staged]), urls=len(fetches))
     return run
 
 

@@ -40,7 +40,7 @@ from transforms.schema.urls import url_id
 from transforms.storage.base import Store
 from transforms.storage.folder import FolderStore
 from transforms.warc.reader import read_warc
-from transforms.write.parquet import publish_files, write_rows
+from transforms.write.parquet import merge_staged_files, write_rows
 
 STORM_ROWS = {"_warc": 1, "articles": 1, "entities": 10, "fetches": 2, "quotes": 9, "stories": 1}
 ALL_DAYS = "2027-01-01"
@@ -173,7 +173,9 @@ def test_what_is_held_back_loses_it_when_it_is_published(store: Store) -> None:
         files = [
             file
             for table, records in rows.items()
-            for file in publish_files(run, [write_rows(run, table, records, f"{run.staging}/rows/{table}/a.parquet")])
+            for file in merge_staged_files(
+                run, [write_rows(run, table, records, f"{run.staging}/rows/{table}/a.parquet")]
+            )
         ]
         commit(store, run, files, urls=2, checks=[Check(name="a", figure=1, limit=0, of=1, breach="It is too much.")])
     forget(store, parse_target(STORM, None))

@@ -28,7 +28,7 @@ from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import Row
 from transforms.storage.base import Store
 from transforms.storage.folder import FolderStore
-from transforms.write.parquet import publish_files, write_rows
+from transforms.write.parquet import merge_staged_files, write_rows
 
 DAY = date(2026, 3, 4)
 MOMENT = datetime(2026, 3, 4, 6, tzinfo=timezone.utc)
@@ -48,7 +48,7 @@ def staged(store: Store, run_id: str = RUN, **rows: Sequence[Row]) -> tuple[Run,
     files = [
         file
         for table, records in rows.items()
-        for file in publish_files(run, [write_rows(run, table, records, f"{run.staging}/rows/{table}/a.parquet")])
+        for file in merge_staged_files(run, [write_rows(run, table, records, f"{run.staging}/rows/{table}/a.parquet")])
     ]
     return run, files
 

@@ -28,7 +28,7 @@ from transforms.schema.records import Fetch
 from transforms.schema.run import Run, StagedFile
 from transforms.storage.base import Store
 from transforms.storage.folder import FolderStore
-from transforms.warc.members import members
+from transforms.warc.members import complete_members
 from transforms.write.parquet import write_rows
 
 DAY = datetime(2026, 3, 4, tzinfo=timezone.utc)
@@ -81,7 +81,12 @@ def test_what_is_staged_is_not_asked_for_again_and_the_tables_are_whole(
     assert second.isdisjoint(staged)
     assert stable_rows(lake) == undisturbed
     assert FolderStore(str(lake)).files("_staging") == []
-    pages = [member.article_id for file in lake.glob("_warc/demo/*") for member in members(file) if member.article_id]
+    pages = [
+        member.article_id
+        for file in lake.glob("_warc/demo/*")
+        for member in complete_members(file)
+        if member.article_id
+    ]
     assert {row["article_id"] for row in undisturbed["fetches"] if row["text_hash"]} - {*pages} == set()
     assert len(pages) == len({*pages})
 

@@ -73,11 +73,11 @@ def test_a_bucket_that_refuses_is_said_in_one_sentence(gcs: Gcs, site: Site) -> 
     gcs.faults.clear()
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
-    assert "give it the role roles/storage.objectUser on the bucket gs://press" in refused.stderr
+    assert "grant it the role roles/storage.objectUser on the bucket gs://press" in refused.stderr
 
 
 def test_a_missing_bucket_is_refused_before_anything_is_asked(gcs: Gcs, site: Site) -> None:
     asked = len(site.log)
     refused = onrecord(site, *command("gs://nowhere/lake")[3:])
     assert (refused.returncode, len(site.log)) == (2, asked)
-    assert "lake: there is no bucket gs://nowhere: mend the name, or make it with `gcloud" in refused.stderr
+    assert "lake: there is no bucket gs://nowhere: correct the name, or create it with `gcloud" in refused.stderr

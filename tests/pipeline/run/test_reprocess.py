@@ -27,7 +27,7 @@ from transforms.extract import extract_page
 from transforms.schema.records import Article, Page, content_hash, stable_id
 from transforms.schema.tables import TABLES
 from transforms.storage.folder import FolderStore
-from transforms.warc.members import members
+from transforms.warc.members import complete_members
 
 HOST = "http://wire.example"
 FIRST = datetime(2026, 1, 1, 6, tzinfo=timezone.utc)
@@ -130,7 +130,7 @@ def test_archived_pages_are_extracted_again_when_the_code_is_newer(
     again = list(tmp_path.glob("_warc/*/*"))
     assert len(again) == 2
     assert archives.isdisjoint(path.name for path in again)
-    assert sum(bool(member.article_id) for path in again for member in members(path)) == 3
+    assert sum(bool(member.article_id) for path in again for member in complete_members(path)) == 3
     assert [run.is_made for run in reprocess(config)] == [False, False]
 
 

@@ -17,7 +17,7 @@ from transforms.schema.records import Article, stable_id
 from transforms.storage.base import Store
 from transforms.storage.folder import FolderStore
 from transforms.text.near_duplicates import sketch, to_column
-from transforms.write.parquet import publish_files, write_rows
+from transforms.write.parquet import merge_staged_files, write_rows
 
 DAY = date(2026, 3, 4)
 MORNING = datetime(2026, 3, 4, 6, tzinfo=timezone.utc)
@@ -38,9 +38,9 @@ def store(tmp_path: Path) -> Store:
 def run_of(store: Store, rows: list[Article], day: date = DAY) -> Rows:
     """Commits a run of these articles; gives its rows of ``stories`` by version."""
     run = new_attempt(f"daily-{day:%Y%m%d}T0000", day, store.root)
-    files = publish_files(run, [write_rows(run, "articles", rows, f"{run.staging}/rows/articles/a.parquet")])
+    files = merge_staged_files(run, [write_rows(run, "articles", rows, f"{run.staging}/rows/articles/a.parquet")])
     fetches = [make_fetch(n) for n, _ in enumerate(rows)]
-    files += publish_files(run, [write_rows(run, "fetches", fetches, f"{run.staging}/rows/fetches/f.parquet")])
+    files += merge_staged_files(run, [write_rows(run, "fetches", fetches, f"{run.staging}/rows/fetches/f.parquet")])
     commit(store, run, [*files, *write_stories(run, [f for f in files if f.table == "articles"])], urls=len(rows))
     with open_lake(store, run.run_id) as database:
         found = database.execute("SELECT version_id, story_id, is_original, similarity FROM stories").fetchall()

@@ -20,7 +20,7 @@ from transforms.schema.records import Story
 from transforms.schema.run import Run
 from transforms.storage.base import StoreError
 from transforms.storage.folder import FolderStore
-from transforms.write.parquet import publish_files, write_rows
+from transforms.write.parquet import merge_staged_files, write_rows
 
 BEGAN = datetime(2026, 3, 4, 10, 0, 7, tzinfo=timezone.utc)
 WINDOW = 60
@@ -78,7 +78,9 @@ def commit_window(
         files = [
             file
             for table, records in rows.items()
-            for file in publish_files(run, [write_rows(run, table, records, f"{run.staging}/rows/{table}/a.parquet")])
+            for file in merge_staged_files(
+                run, [write_rows(run, table, records, f"{run.staging}/rows/{table}/a.parquet")]
+            )
         ]
         return commit(store, run, files, urls=len(rows["fetches"]))
 

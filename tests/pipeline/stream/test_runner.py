@@ -100,7 +100,7 @@ def test_a_streams_graph_is_unbounded_and_has_its_parts(tmp_path: Path) -> None:
         "WatchListings",
         f"ReadPubSub {QUEUE.replace('/', ' ')}",
         "RetryUrls",
-        "DropSeen",
+        "Deduplicate",
         "FilterKnownUrls",
         "FetchPages",
         "CommitWindows",

@@ -15,7 +15,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from transforms.schema.records import UrlRequest
 from transforms.schema.urls import request_of
-from transforms.sources.streaming.deduplicate import DropSeen, _DropSeen
+from transforms.sources.streaming.deduplicate import Deduplicate, _DropSeen
 
 NOW = 1_000_000.0
 
@@ -38,11 +38,11 @@ def test_a_pages_first_request_passes_and_after_a_while_the_next(tmp_path: Path)
         stream = stream.advance_watermark_to(moment).add_elements([TimestampedValue(request, moment)])
     with beam.Pipeline(BundleBasedDirectRunner()) as pipeline:
         named = pipeline | stream.advance_watermark_to_infinity() | beam.Map(lambda r: r).with_output_types(UrlRequest)
-        seen = named | DropSeen(1_000)
+        seen = named | Deduplicate(1_000)
         seen.requests | "R" >> beam.Map(note, tmp_path / "requests")
-        seen.twins | "T" >> beam.Map(note, tmp_path / "twins")
+        seen.duplicates | "T" >> beam.Map(note, tmp_path / "duplicates")
     assert lines(tmp_path / "requests") == ["feed 1", "feed 1", "feed 2", "feed 3"]
-    assert lines(tmp_path / "twins") == ["feed 1", "feed 1"]
+    assert lines(tmp_path / "duplicates") == ["feed 1", "feed 1"]
 
 
 class State:
@@ -82,7 +82,7 @@ def test_what_failed_is_taken_up_again_once_its_last_request_is_settled(
         request = replace(request_of("http://a.example/1", "feed"), failed_at=failed_at)
         monkeypatch.setattr("transforms.sources.streaming.deduplicate.time.time", lambda at=at: NOW + at)
         [given] = do.process((request.article_id, request), Timestamp.of(NOW + at), seen, forget)
-        assert given == request or (isinstance(given, TaggedOutput) and given.tag == "twins")
+        assert given == request or (isinstance(given, TaggedOutput) and given.tag == "duplicates")
         found.append(given == request)
         if found[-1]:
             assert forget.value == Timestamp.of(NOW + at + 1_000)

@@ -16,7 +16,7 @@ from transforms.schema.records import Failure, Fetch, Page, UrlRequest
 from transforms.schema.urls import request_of
 from transforms.sources import FeedsSource, SitemapsSource, UrlsSource, WarcSource, transform
 from transforms.sources.documents import listing_request
-from transforms.sources.transform import ListListings, ListUrls, ParseListings, ReadListings
+from transforms.sources.transform import ListDocuments, ListUrls, ParseDocuments, ReadListings
 from transforms.warc.transform import ReadArchives
 
 RSS = (
@@ -44,7 +44,7 @@ def test_list_urls(tmp_path: Path) -> None:
 def test_no_sources() -> None:
     with TestPipeline(runner=FnApiRunner()) as pipeline:
         assert_that(pipeline | ListUrls(()), equal_to([]), "Urls")
-        assert_that(pipeline | ListListings(()), equal_to([]), "Listings")
+        assert_that(pipeline | ListDocuments(()), equal_to([]), "Listings")
         assert_that((pipeline | ReadListings((), _Fetch({}))).requests, equal_to([]), "Read")
         assert_that((pipeline | ReadArchives(())).requests, equal_to([]), "Archives")
 
@@ -65,14 +65,14 @@ def test_list_listings(tmp_path: Path) -> None:
     with TestPipeline(runner=FnApiRunner()) as pipeline:
         expected = [listing_request(f"https://{host}.example/feed", 0) for host in "ab"]
         expected += [listing_request(f"https://{path}", 1) for path in ("c.example/map.xml", "d.example/robots.txt")]
-        assert_that(pipeline | ListListings((feeds, sitemaps)), equal_to(expected))
+        assert_that(pipeline | ListDocuments((feeds, sitemaps)), equal_to(expected))
 
 
 def test_parse_listings() -> None:
     good, bad = _page(RSS), _page(b"<html></html>", "https://b.example/feed")
     when = datetime(2020, 5, 6, 9, tzinfo=timezone.utc)
     with TestPipeline(runner=FnApiRunner()) as pipeline:
-        listed = pipeline | beam.Create([good, bad]) | ParseListings((FeedsSource(urls=("x",)),))
+        listed = pipeline | beam.Create([good, bad]) | ParseDocuments((FeedsSource(urls=("x",)),))
         expected = [
             request_of("https://a.example/n/1", "feed", "Ferry cut", when),
             request_of("https://a.example/n/2", "feed"),
@@ -157,8 +157,8 @@ def test_what_limits_leave_out_is_said(caplog: pytest.LogCaptureFixture) -> None
         pipeline | ReadListings(
             (sitemaps,), _Fetch({**SITE, "https://a.example/2.xml": SITE["https://a.example/1.xml"]})
         )
-    assert "max_sitemaps leaves out 2 of the addresses that it names" in caplog.text
-    assert "https://a.example/2.xml: max_depth leaves out 2 of the addresses that it names" in caplog.text
+    assert "max_sitemaps leaves out 2 of its addresses" in caplog.text
+    assert "https://a.example/2.xml: max_depth leaves out 2 of its addresses" in caplog.text
 
 
 def test_read_archives(tmp_path: Path) -> None:
@@ -187,6 +187,6 @@ def test_a_fault_of_ours_costs_one_feed(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(transform, "read_listing", faulty)
     with TestPipeline(runner=FnApiRunner()) as pipeline:
-        listed = pipeline | beam.Create([_page(RSS)]) | ParseListings((FeedsSource(urls=("x",)),))
+        listed = pipeline | beam.Create([_page(RSS)]) | ParseDocuments((FeedsSource(urls=("x",)),))
         failures = listed.failures | beam.Map(lambda f: (f.reason, f.message, f.retriable, f.failed_at > NOW))
         assert_that(failures, equal_to([("internal_error", "ZeroDivisionError: division by zero", True, True)]))

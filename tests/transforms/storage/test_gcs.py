@@ -270,7 +270,7 @@ def test_a_missing_input_is_said(store: BucketStore) -> None:
 
 
 def test_a_missing_bucket_is_said_with_what_to_do(gcs: Gcs) -> None:
-    sentence = "there is no bucket gs://nowhere: mend the name, or make it with `gcloud storage buckets create"
+    sentence = "there is no bucket gs://nowhere: correct the name, or create it with `gcloud storage buckets create"
     with pytest.raises(StoreError, match=sentence):
         list_files("gs://nowhere/*.txt")
     with pytest.raises(StoreError, match=sentence):
@@ -282,7 +282,7 @@ def test_a_missing_bucket_is_said_with_what_to_do(gcs: Gcs) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_missing_right_is_said_with_the_role_that_has_it(store: BucketStore, gcs: Gcs, method: str) -> None:
     gcs.faults.append(Fault(method, "", 403))
-    with pytest.raises(StoreError, match=r"may not be used by this account: give it the role roles/storage.objectUser"):
+    with pytest.raises(StoreError, match=r"grant it the role roles/storage.objectUser"):
         store.check()
 
 

@@ -11,13 +11,14 @@ import pytest
 from tests.support.archives import PAGE, archive, record
 from transforms.schema.records import Page, content_hash
 from transforms.schema.urls import request_of
-from transforms.warc.reader import REQUEST_HEADER, Unread, read_warc
+from transforms.warc.format import REQUEST_HEADER
+from transforms.warc.reader import UnreadableRecord, read_warc
 
 URLS = [f"https://a.example/{n}" for n in range(5)]
 HTML = ("Content-Type", "text/html")
 
 
-def _read(data: bytes, most: int = 1 << 20) -> list[Page | Unread]:
+def _read(data: bytes, most: int = 1 << 20) -> list[Page | UnreadableRecord]:
     return list(read_warc(BytesIO(data), "x.warc.gz", most))
 
 

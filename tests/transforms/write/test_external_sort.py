@@ -11,7 +11,7 @@ import pytest
 
 from transforms.storage.database import open_database
 from transforms.write import external_sort as sorting
-from transforms.write.external_sort import in_order
+from transforms.write.external_sort import external_sort
 
 SCHEMA = pa.schema([pa.field("id", pa.int32(), nullable=False), pa.field("day", pa.date32()), ("text", pa.string())])
 FILES = "FROM read_parquet($paths, filename = true, file_row_number = true)"
@@ -36,18 +36,18 @@ def rows_of(numbers: list[int]) -> list[dict[str, object]]:
     return [{"id": n, "day": None if n % 7 == 0 else n // 10, "text": f"text {n}"} for n in numbers]
 
 
-@pytest.mark.parametrize(("size", "stretches"), [(10, 500), (1_000, 500), (1, 9)], ids=["small", "all", "few files"])
-def test_rows_of_many_files_come_in_order(
-    size: int, stretches: int, database: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("size", "partitions"), [(10, 500), (1_000, 500), (1, 9)], ids=["small", "all", "few files"])
+def test_rows_of_many_files_are_sorted(
+    size: int, partitions: int, database: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sorting, "_STRETCHES", stretches)
+    monkeypatch.setattr(sorting, "_MAX_PARTITIONS", partitions)
     monkeypatch.setattr(sorting, "_BATCH", 16)
     numbers = random.Random(1).sample(range(1, 200), 120)  # noqa: S311
     paths = files_of(tmp_path, rows_of(numbers), 7)
-    batches = list(in_order(database, FILES, paths, {}, SCHEMA, key=("id",), order=("day", "id"), size=size))
+    batches = list(external_sort(database, FILES, paths, {}, SCHEMA, key=("id",), order=("day", "id"), size=size))
     assert {batch.schema for batch in batches} == {SCHEMA}
     # Each holds so many rows, or as many more as keeps the number of files.
-    assert max(batch.num_rows for batch in batches) <= max(size, -(-120 // stretches))
+    assert max(batch.num_rows for batch in batches) <= max(size, -(-120 // partitions))
     found = [row for batch in batches for row in batch.to_pylist()]
     assert [row["id"] for row in found] == sorted(numbers, key=lambda n: (n % 7 == 0, 0 if n % 7 == 0 else n // 10, n))
     assert all(row["text"] == f"text {row['id']}" for row in found)
@@ -59,7 +59,7 @@ def test_of_rows_with_an_equal_key_the_first_is_kept(database: duckdb.DuckDBPyCo
     paths = files_of(tmp_path, [*rows, *again], 2)
     found = [
         row
-        for batch in in_order(
+        for batch in external_sort(
             database, f"{FILES} WHERE id < $most", paths, {"most": 3}, SCHEMA, key=("id",), order=("id",), size=2
         )
         for row in batch.to_pylist()
@@ -70,4 +70,4 @@ def test_of_rows_with_an_equal_key_the_first_is_kept(database: duckdb.DuckDBPyCo
 
 def test_no_rows_give_no_batches(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     paths = files_of(tmp_path, [], 2)
-    assert list(in_order(database, FILES, paths, {}, SCHEMA, key=("id",), order=("id",), size=5)) == []
+    assert list(external_sort(database, FILES, paths, {}, SCHEMA, key=("id",), order=("id",), size=5)) == []

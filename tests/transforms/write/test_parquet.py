@@ -13,7 +13,7 @@ from tests.support.records import NOW, make_article, make_fetch
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import SCHEMA_VERSION, TABLES, Table
 from transforms.storage.open import open_store
-from transforms.write.parquet import merge_files, publish_files, write_rows
+from transforms.write.parquet import merge_files, merge_staged_files, write_rows
 
 
 def _rows(run: Run, file: StagedFile) -> list[dict[str, object]]:
@@ -24,7 +24,7 @@ def _rows(run: Run, file: StagedFile) -> list[dict[str, object]]:
 def test_rows_of_equal_key_are_kept_once_and_all_are_sorted(run: Run) -> None:
     one = write_rows(run, "articles", [make_article(n) for n in (5, 1, 4)], "a.parquet")
     two = write_rows(run, "articles", [make_article(n) for n in (1, 2, 5)], "b.parquet")
-    (published,) = publish_files(run, [two, one])
+    (published,) = merge_staged_files(run, [two, one])
     rows = _rows(run, published)
     assert published.rows == len(rows) == 4
     assert [r["domain"] for r in rows] == sorted(str(r["domain"]) for r in rows)
@@ -34,7 +34,7 @@ def test_a_large_partition_becomes_several_files(run: Run, monkeypatch: pytest.M
     monkeypatch.setitem(TABLES, "articles", replace(TABLES["articles"], rows_a_group=10))
     monkeypatch.setattr(transforms.write.parquet, "TARGET_BYTES", 20_000)
     staged = write_rows(run, "articles", [make_article(n, f"{n} " + str(n**99) * 9) for n in range(100)], "a.parquet")
-    published = publish_files(run, [staged])
+    published = merge_staged_files(run, [staged])
     assert len(published) > 1
     assert len({f.path for f in published}) == len(published)
     rows = [row for file in published for row in _rows(run, file)]
@@ -47,7 +47,7 @@ def test_a_published_file_is_laid_out_for_readers_that_skip(run: Run, monkeypatc
     monkeypatch.setitem(TABLES, "articles", replace(TABLES["articles"], rows_a_group=100))
     times = [NOW + timedelta(hours=7 * n % 11) for n in range(300)]
     articles = [make_article(n, published_at=None if n == 5 else at, language="en") for n, at in enumerate(times)]
-    [published] = publish_files(run, [write_rows(run, "articles", articles, "a.parquet")])
+    [published] = merge_staged_files(run, [write_rows(run, "articles", articles, "a.parquet")])
     rows = _rows(run, published)
     order = [(r["domain"], r["published_at"] is None, r["published_at"], r["version_id"]) for r in rows]
     assert order == sorted(order)
@@ -97,5 +97,5 @@ def test_a_file_that_lost_rows_is_noticed(run: Run, monkeypatch: pytest.MonkeyPa
         num_rows = 1
 
     monkeypatch.setattr(pq, "read_metadata", lambda _: Footer)
-    with pytest.raises(OSError, match="holds 1 rows where 2 were written"):
+    with pytest.raises(OSError, match="has 1 rows and 2 were written"):
         write_rows(run, "fetches", [make_fetch(1), make_fetch(2)], "f.parquet")

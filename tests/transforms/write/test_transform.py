@@ -16,7 +16,7 @@ from apache_beam.transforms.window import FixedWindows, TimestampedValue
 from tests.support.records import make_article, make_fetch
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import TABLES
-from transforms.write.transform import Publish, StageRows
+from transforms.write.transform import MergeStagedFiles, StageRows
 
 
 def test_staged_and_published_through_beam(run: Run) -> None:
@@ -24,7 +24,7 @@ def test_staged_and_published_through_beam(run: Run) -> None:
     with TestPipeline(runner=FnApiRunner()) as pipeline:
         articles = pipeline | "A" >> beam.Create([make_article(n) for n in range(20)]) | StageRows("articles", run)
         fetches = pipeline | "F" >> beam.Create([make_fetch(n) for n in range(30)]) | "SF" >> StageRows("fetches", run)
-        published = (articles, fetches) | beam.Flatten() | Publish(run)
+        published = (articles, fetches) | beam.Flatten() | MergeStagedFiles(run)
         published | beam.Map(lambda f: Path(run.lake, f"{f.table}.names").write_text(f.path))
     for table, rows in (("articles", 20), ("fetches", 30)):
         path = Path(run.lake, f"{table}.names").read_text()

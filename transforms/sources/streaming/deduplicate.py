@@ -1,4 +1,4 @@
-"""`DropSeen`: of a stream's requests, each page's first in a while."""
+"""`Deduplicate`: of a stream's requests, each page's first in a while."""
 
 import time
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.records import UrlRequest
 
 
-class Unseen(NamedTuple):
+class Deduplicated(NamedTuple):
     """Every request that came in is in one of the two."""
 
     requests: "beam.PCollection[UrlRequest]"
-    twins: "beam.PCollection[UrlRequest]"
+    duplicates: "beam.PCollection[UrlRequest]"
     """Requests for a page that was asked for a while ago, by this stream."""
 
 
-class DropSeen(beam.PTransform):
+class Deduplicate(beam.PTransform):
     """Lets a page's first request pass, and then none for a while.
 
-    PCollection[UrlRequest] -> `Unseen`. One that is taken up again (`UrlRequest.failed_at`) passes too, if it was
+    PCollection[UrlRequest] -> `Deduplicated`. One that is taken up again (`UrlRequest.failed_at`) passes too, if it was
     settled after its page's last request had passed: that one is under way otherwise. What is remembered is one time a
     page, in the runner's state, and for a bounded while: older pages are the ledger's matter
     (``pipeline.lake.query.crawl_state``), which knows a page once its window is committed.
@@ -41,12 +41,12 @@ class DropSeen(beam.PTransform):
         self._drop = _DropSeen(seconds)
 
     @multiple_outputs
-    def expand(self, requests: "beam.PCollection[UrlRequest]") -> Unseen:
+    def expand(self, requests: "beam.PCollection[UrlRequest]") -> Deduplicated:
         keyed = requests | "Page" >> beam.Map(lambda r: (r.article_id, r)).with_output_types(tuple[str, UrlRequest])
-        seen = keyed | "Drop" >> beam.ParDo(self._drop).with_outputs("twins", main="requests")
+        seen = keyed | "Drop" >> beam.ParDo(self._drop).with_outputs("duplicates", main="requests")
         seen.requests.element_type = UrlRequest
-        seen.twins.element_type = UrlRequest
-        return Unseen(seen.requests, seen.twins)
+        seen.duplicates.element_type = UrlRequest
+        return Deduplicated(seen.requests, seen.duplicates)
 
 
 class _DropSeen(beam.DoFn):
@@ -68,7 +68,7 @@ class _DropSeen(beam.DoFn):
         before, failed_at = seen.read(), request.failed_at.timestamp() if request.failed_at is not None else None
         if before and (failed_at is None or failed_at <= before):
             count("sources", "seen")
-            yield TaggedOutput("twins", request)
+            yield TaggedOutput("duplicates", request)
             return
         # What failed is compared with failures, whose clock may be another.
         seen.write(time.time() if failed_at is None else failed_at)
