@@ -1,7 +1,7 @@
-"""How the records that runners move between workers are written: as their fields' values, never as pickled objects.
+"""Encode the records that runners move between workers, as field values instead of pickled objects.
 
-Importing this module registers the coder with Beam; each transform that groups such records imports it. All else that
-flows between stages is fused and is never written.
+Importing this module registers the coder with Beam; each transform that groups such records imports it. All other
+records stay inside fused stages and are never encoded.
 """
 
 import dataclasses
@@ -15,18 +15,22 @@ from transforms.schema.records import UrlRequest
 from transforms.schema.run import StagedFile
 
 RECORDS = (UrlRequest, StagedFile)
-"""The records that are grouped."""
+"""The record types that are grouped."""
 
-_SHORT = 16
+_VERSION = b"\x01"
+"""First byte of an encoded record. A change of the encoding needs a new version; a field added at the end does not."""
+_INTERNED_LENGTH = 16
 _VALUES = FastPrimitivesCoder().get_impl()
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class RecordCoder(Coder):
-    """Writes one type of record as the tuple of its fields: texts, numbers, truth values, times, tuples of texts.
+    """Encode one record type as a version byte and the tuple of its field values.
 
-    A record of a subclass goes through Beam's own coder, with its class.
+    Values are strings, numbers, booleans, times and tuples of strings. Workers of two releases can exchange records,
+    as during the update of a stream: a field that the bytes lack gets its default, and a value without a field is
+    ignored. An instance of a subclass is encoded by Beam's own coder, with its class.
 
     Args:
         record: the type, a dataclass.
@@ -37,49 +41,58 @@ class RecordCoder(Coder):
         self._names = tuple(field.name for field in dataclasses.fields(record))
 
     def encode(self, value: Any) -> bytes:
-        """The bytes of a record; the same for equal ones."""
+        """Encode a record; equal records give equal bytes."""
         if type(value) is self._record:
-            value = tuple([_plain(getattr(value, name)) for name in self._names])
-        return bytes(_VALUES.encode(value))
+            value = tuple([_to_primitive(getattr(value, name)) for name in self._names])
+        return _VERSION + bytes(_VALUES.encode(value))
 
     def decode(self, encoded: bytes) -> Any:
-        """The record."""
-        value = _VALUES.decode(encoded)
+        """Decode a record.
+
+        Raises:
+            ValueError: the bytes are of another version of the encoding.
+            TypeError: the bytes lack a field that has no default.
+        """
+        if encoded[:1] != _VERSION:
+            raise ValueError(
+                f"cannot decode a {self._record.__name__} with the version byte {encoded[:1]!r}; {_VERSION!r} is known"
+            )
+        value = _VALUES.decode(encoded[1:])
         if type(value) is not tuple:
             return value
-        return self._record(**dict(zip(self._names, map(_full, value), strict=True)))
+        return self._record(**dict(zip(self._names, map(_from_primitive, value), strict=False)))
 
     def is_deterministic(self) -> bool:
-        """Whether it may be a key: it may."""
+        """Return True: an encoded record can be a key."""
         return True
 
     def to_type_hint(self) -> type[Any]:
-        """The type."""
+        """Return the record type."""
         return self._record
 
     @classmethod
     def from_type_hint(cls, typehint: type[Any], _registry: object) -> "RecordCoder":
-        """The coder that Beam's registry asks for."""
+        """Create the coder of a record type, for Beam's registry."""
         return cls(typehint)
 
 
-def _plain(value: Any) -> Any:
-    """A value that Beam writes without pickle: a text as bytes, as it may hold lone surrogates; a time as a list."""
+def _to_primitive(value: Any) -> Any:
+    """A value that Beam encodes without pickle: a string as bytes, for its lone surrogates, and a time as a list."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if isinstance(value, datetime):
         return [(value - _EPOCH) // _MICROSECOND]
-    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
+    return tuple(map(_to_primitive, value)) if isinstance(value, tuple) else value
 
 
-def _full(value: Any) -> Any:
+def _from_primitive(value: Any) -> Any:
     if isinstance(value, bytes):
         text = value.decode("utf-8", "surrogatepass")
-        # What names a source or a table is the same in all records.
-        return sys.intern(text) if len(text) < _SHORT else text
+        # Short strings, such as the name of a source or table, are equal in many records.
+        return sys.intern(text) if len(text) < _INTERNED_LENGTH else text
     if isinstance(value, list):
         return _EPOCH + value[0] * _MICROSECOND
-    return tuple(map(_full, value)) if isinstance(value, tuple) else value
+    return tuple(map(_from_primitive, value)) if isinstance(value, tuple) else value
 
 
 for _record in RECORDS:

@@ -1,6 +1,7 @@
-"""How records are written between workers."""
+"""Records are encoded between workers without pickle."""
 
 import pickle
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -33,13 +34,11 @@ STAGED = StagedFile(
 
 
 @pytest.mark.parametrize("record", [SMALL, WHOLE, STAGED])
-def test_a_record_comes_back_as_it_was_and_is_written_without_pickle(
-    record: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_record_round_trip_without_pickle(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     coder = coders.registry.get_coder(type(record))
     assert isinstance(coder, RecordCoder)
     size = len(pickle.dumps(record))
-    monkeypatch.setattr(type(record), "__reduce_ex__", lambda *_: pytest.fail("it was pickled"), raising=False)
+    monkeypatch.setattr(type(record), "__reduce_ex__", lambda *_: pytest.fail("the record was pickled"), raising=False)
     written = coder.encode(record)
     assert coder.decode(written) == record
     assert len(written) < size - 50
@@ -47,21 +46,53 @@ def test_a_record_comes_back_as_it_was_and_is_written_without_pickle(
     assert coder.to_type_hint() is type(record)
 
 
-def test_a_kind_of_request_stays_what_it_is() -> None:
+def test_subclass_keeps_its_class() -> None:
     request = listing_request("http://a.example/feed", 3)
     coder = coders.registry.get_coder(UrlRequest)
     assert coder.decode(coder.encode(request)) == request
 
 
-def test_the_coder_itself_reaches_the_workers() -> None:
+def test_coder_can_be_pickled() -> None:
     coder = pickle.loads(pickle.dumps(RecordCoder(UrlRequest)))  # noqa: S301 - made here
     assert coder == RecordCoder(UrlRequest)
     assert coder != RecordCoder(StagedFile)
     assert coder.decode(RecordCoder(UrlRequest).encode(WHOLE)) == WHOLE
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Old:
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _New(_Old):
+    title: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Incompatible(_Old):
+    title: str
+
+
+def test_bytes_without_a_new_field_decode_with_its_default() -> None:
+    assert RecordCoder(_New).decode(RecordCoder(_Old).encode(_Old(url="u"))) == _New(url="u", title=None)
+    with pytest.raises(TypeError, match="title"):
+        RecordCoder(_Incompatible).decode(RecordCoder(_Old).encode(_Old(url="u")))
+
+
+def test_bytes_with_a_new_field_decode_without_it() -> None:
+    assert RecordCoder(_Old).decode(RecordCoder(_New).encode(_New(url="u", title="t"))) == _Old(url="u")
+
+
+def test_bytes_of_another_version_are_rejected() -> None:
+    encoded = RecordCoder(UrlRequest).encode(SMALL)
+    assert encoded[0] == 1
+    with pytest.raises(ValueError, match="cannot decode a UrlRequest with the version byte"):
+        RecordCoder(UrlRequest).decode(b"\x02" + encoded[1:])
+
+
 class _Grouped(PipelineVisitor):
-    """The types of what a pipeline groups and takes as side inputs, by step."""
+    """Types of the grouped elements and of the side inputs, by step."""
 
     def __init__(self) -> None:
         self.types: dict[str, Any] = {}
@@ -77,7 +108,7 @@ def _parts(coder: coders.Coder) -> list[coders.Coder]:
     return [coder, *(part for inner in coder._get_component_coders() or () for part in _parts(inner))]
 
 
-def test_a_run_hands_its_records_from_worker_to_worker_by_their_own_coder(run: Run) -> None:
+def test_grouped_records_use_their_coder(run: Run) -> None:
     sources = [{"type": "urls", "path": "urls.txt"}, {"type": "feeds", "urls": ["http://a.example/feed"]}]
     pipeline = beam.Pipeline()
     build(pipeline, RunConfig.model_validate({"name": "x", "lake": run.lake, "sources": sources}), run)
@@ -94,7 +125,7 @@ def test_a_run_hands_its_records_from_worker_to_worker_by_their_own_coder(run: R
         "Publish/GroupFiles": {StagedFile},
         "side 0 of Commit/WriteManifest": {StagedFile},
     }
-    # What else is grouped are names and numbers, and the lists that sources read, a few each.
+    # All other groups contain names and numbers, or the few lists that sources read.
     others = [hint for step, hint in grouped.types.items() if step not in carried and "_ReadLists" not in step]
     assert not [hint for hint in others if "transforms." in str(hint)]
     assert set().union(*carried.values()) == set(RECORDS)
