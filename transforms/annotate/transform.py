@@ -95,7 +95,7 @@ def _outcomes(articles: Sequence[Article], config: AnnotateConfig) -> list[Annot
     except Exception as error:  # noqa: BLE001 - one article must never end the run
         if len(articles) > 1:
             return [outcome for article in articles for outcome in _outcomes([article], config)]
-        return [_failure(articles[0], error if isinstance(error, Rejected) else Rejected.of_fault(error))]
+        return [_failure(articles[0], error if isinstance(error, Rejected) else Rejected.of_error(error))]
 
 
 def _failure(article: Article, refused: Rejected) -> Failure:

@@ -56,7 +56,7 @@ class _Extract(beam.DoFn):
             yield from self._failed(page, refusal)
             return
         except Exception as error:  # noqa: BLE001 - one page with a fault never ends the run; it becomes a failure row
-            yield from self._failed(page, Rejected.of_fault(error))
+            yield from self._failed(page, Rejected.of_error(error))
             return
         outcome: Outcome = "unchanged" if article.text_hash == page.request.text_hash else "ok"
         count("extract", outcome)

@@ -110,7 +110,7 @@ class Fetcher:
             given_up = Rejected(reason, f"No response came within {self._max_queue_seconds:,.0f} s, waiting included.")
             await self._deliver(no_page(request, given_up, progress))
         except Exception as error:  # noqa: BLE001 - an error of ours fails this URL, never the run
-            await self._deliver(no_page(request, Rejected.of_fault(error), progress))
+            await self._deliver(no_page(request, Rejected.of_error(error), progress))
 
     async def _with_retries(self, act: Callable[[], Awaitable[_T]], progress: Progress) -> _T:
         """Call `act` until it succeeds, fails permanently, or attempts or time are used up."""

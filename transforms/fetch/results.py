@@ -7,9 +7,10 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 from transforms.fetch.http.client import WITH_BODY, Response
+from transforms.schema.builders import fetch_row
 from transforms.schema.failures import Reason, Rejected, failure_of
 from transforms.schema.records import Failure, Fetch, Outcome, Page, UrlRequest, content_hash
-from transforms.schema.urls import canonical_url, domain_of, url_id, without_secrets
+from transforms.schema.urls import canonical_url, url_id, without_secrets
 
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?([0-9]{1,9})")
 _SKIPPED = frozenset({Reason.CANCELLED, Reason.HOST_BUDGET, Reason.OPTED_OUT, Reason.ROBOTS, Reason.ROBOTS_UNREACHABLE})
@@ -104,28 +105,25 @@ def not_modified(request: UrlRequest, response: Response, progress: Progress) ->
 def no_page(request: UrlRequest, refused: Rejected, progress: Progress) -> NoPage:
     """Make the rows of a URL that was skipped or failed."""
     outcome: Outcome = "skipped" if refused.reason in _SKIPPED else "failed"
-    row = replace(_row(request, outcome, progress), reason=refused.reason.value, retriable=refused.reason.retriable)
+    row = _row(request, outcome, progress, refused.reason)
     if outcome == "skipped":
         return NoPage(row, None)
     message = without_secrets(refused.message)
     return NoPage(row, failure_of(row, "fetch", refused.reason, message, row.fetched_at))
 
 
-def _row(request: UrlRequest, outcome: Outcome, progress: Progress) -> Fetch:
+def _row(request: UrlRequest, outcome: Outcome, progress: Progress, reason: Reason | None = None) -> Fetch:
     # The address of a feed comes from the configuration and may hold a key.
     shown = without_secrets if request.source == "listing" else str
-    return Fetch(
-        url=shown(request.url),
-        article_id=request.article_id,
-        domain=domain_of(request.url),
-        outcome=outcome,
+    return fetch_row(
+        request,
+        outcome,
+        reason,
+        fetched_at=datetime.now(timezone.utc),
         http_status=progress.status,
         attempts=progress.attempts,
         final_url=shown(progress.final_url) if progress.final_url else None,
         elapsed_ms=progress.elapsed_ms,
-        source=request.source,
-        fetched_at=datetime.now(timezone.utc),
-        ack_handle=request.ack_handle,
     )
 
 

@@ -1,9 +1,37 @@
-"""Records of your own pages and texts, for pipelines whose input is neither fetched nor extracted here."""
+"""Build records: fetch rows, and pages and articles from your own data, for pipelines that do not fetch or extract."""
 
 from datetime import datetime, timezone
+from typing import Any
 
-from transforms.schema.records import Article, Fetch, Page, content_hash, stable_id
-from transforms.schema.urls import domain_of, request_of
+from transforms.schema.failures import Reason
+from transforms.schema.records import Article, Fetch, Outcome, Page, UrlRequest, content_hash, stable_id
+from transforms.schema.urls import domain_of, request_of, without_secrets
+
+
+def fetch_row(
+    request: UrlRequest, outcome: Outcome, reason: Reason | None = None, *, fetched_at: datetime, **fields: Any
+) -> Fetch:
+    """Make the fetch row of a request: the one place where such rows are built.
+
+    Args:
+        request: the request. The address of a feed comes from the configuration and may hold a key, which is masked.
+        outcome: the outcome.
+        reason: the reason, where the outcome is not ok.
+        fetched_at: time of the outcome, in UTC.
+        fields: further fields of `Fetch`.
+    """
+    return Fetch(
+        url=without_secrets(request.url) if request.source == "listing" else request.url,
+        article_id=request.article_id,
+        domain=domain_of(request.url),
+        outcome=outcome,
+        reason=reason.value if reason else None,
+        retriable=reason is not None and reason.retriable,
+        source=request.source,
+        fetched_at=fetched_at,
+        ack_handle=request.ack_handle,
+        **fields,
+    )
 
 
 def own_page(
@@ -16,29 +44,26 @@ def own_page(
     published_at: datetime | None = None,
     source: str = "urls",
 ) -> Page:
-    """A page that you hold, for `ExtractArticles`.
+    """Make a `Page` from a page that you already have, for `ExtractArticles`.
 
     Args:
-        url: its address; it makes the article's id.
-        body: the page's bytes, or its text.
+        url: URL of the page; determines the article id.
+        body: the page as bytes or text.
         content_type: the Content-Type header, for the charset of bytes.
-        fetched_at: when it was fetched, in UTC; now, where you do not say.
-        title: what the source of the address says of the title, used where the page says nothing.
-        published_at: the same of the time, in UTC.
-        source: what named the address.
+        fetched_at: time of the fetch in UTC; default: now.
+        title: title from another source, used where the page has none.
+        published_at: time of publication from another source, in UTC, used likewise.
+        source: origin of the URL.
     """
     if isinstance(body, str):
         body, content_type = body.encode("utf-8", "replace"), f"{content_type.partition(';')[0]}; charset=utf-8"
     request = request_of(url, source, title, published_at)
-    fetch = Fetch(
-        url=request.url,
-        article_id=request.article_id,
-        domain=domain_of(request.url),
-        outcome="ok",
+    fetch = fetch_row(
+        request,
+        "ok",
+        fetched_at=fetched_at or datetime.now(timezone.utc),
         body_hash=content_hash(body),
         bytes=len(body),
-        source=source,
-        fetched_at=fetched_at or datetime.now(timezone.utc),
     )
     return Page(request=request, fetch=fetch, body=body, content_type=content_type)
 
@@ -51,14 +76,14 @@ def own_article(
     language: str | None = None,
     published_at: datetime | None = None,
 ) -> Article:
-    """A text that you hold, for `Annotate`.
+    """Make an `Article` from a text that you already have, for `Annotate`.
 
     Args:
-        text: paragraphs with an empty line between.
-        url: its address; without one the text itself makes the article's id.
-        title: its headline.
-        language: ISO 639-1 code; found in the text where you do not say.
-        published_at: when it was published, in UTC.
+        text: paragraphs separated by an empty line.
+        url: URL of the text; without one the text determines the article id.
+        title: the headline.
+        language: ISO 639-1 code; default: detected from the text.
+        published_at: time of publication, in UTC.
     """
     text_hash = content_hash(text)
     request = request_of(url, "urls")

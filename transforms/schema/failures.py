@@ -1,4 +1,4 @@
-"""The rows of what failed, made of the ledger row that a URL has."""
+"""Reasons of failures, refusals of single inputs, and the failure rows made of them."""
 
 import traceback
 from dataclasses import replace
@@ -9,72 +9,72 @@ from transforms.schema.records import Failure, Fetch, Stage, stable_id
 
 
 class Reason(str, Enum):
-    """Why a URL has no article, or an article no annotation. ``retriable``: another run may succeed."""
+    """Reason why a URL has no article, or an article no annotation. ``retriable``: another run may succeed."""
 
     INVALID_URL = "invalid_url"
-    """The address is no http or https URL with a host."""
+    """Not a valid http or https URL with a host."""
     LISTING_UNREADABLE = "listing_unreadable"
-    """A feed or sitemap came, but nothing in it could be read as one."""
+    """The response is not a readable feed or sitemap."""
     ARCHIVE_DAMAGED = "archive_damaged"
     """A record of a web archive (WARC) cannot be read."""
     ROBOTS = "robots"
     """The site's robots.txt disallows the URL for our user agent (RFC 9309)."""
     ROBOTS_UNREACHABLE = "robots_unreachable"
-    """robots.txt could not be had (5xx or no connection), which RFC 9309 reads as disallow all for now."""
+    """robots.txt cannot be read (5xx or no connection); RFC 9309 then disallows everything for now."""
     OPTED_OUT = "opted_out"
     """The site reserves its text (X-Robots-Tag, tdm-reservation) and the configuration obeys that."""
     PRIVATE_ADDRESS = "private_address"
-    """The name leads to an address that is not public, and the configuration does not open it."""
+    """The host resolves to an address that is not public, and the configuration does not allow it."""
     PORT_NOT_ALLOWED = "port_not_allowed"
-    """The URL or a redirect names a port that the configuration does not allow."""
+    """The URL or a redirect has a port that the configuration does not allow."""
     DNS = "dns"
-    """The host's name has no address."""
+    """The host name cannot be resolved."""
     CONNECT = "connect"
     """No connection: refused, reset or unreachable."""
     TLS = "tls"
     """The certificate or the TLS handshake failed."""
     TIMEOUT = "timeout"
-    """Connecting, the first byte or the whole answer took longer than its limit."""
+    """Connection, first byte or whole response took longer than the limit."""
     TRUNCATED = "truncated"
     """The connection ended before the body did."""
     PROTOCOL = "protocol"
-    """The answer is no valid HTTP."""
+    """The response is not valid HTTP."""
     HTTP_4XX = "http_4xx"
     """The server refused the request (4xx other than 404, 410, 429)."""
     HTTP_GONE = "http_gone"
     """The page is gone (404 or 410)."""
     HTTP_429 = "http_429"
-    """The server asked for fewer requests, to the last attempt."""
+    """The server limits the request rate (429), up to the last attempt."""
     HTTP_5XX = "http_5xx"
-    """The server failed, to the last attempt."""
+    """The server failed (5xx), up to the last attempt."""
     HTTP_UNEXPECTED = "http_unexpected"
-    """A status that brings no page: 1xx, 204, 206, a 304 nobody asked for, a redirect with no address."""
+    """A status without a page: 1xx, 204, 206, an unrequested 304, a redirect without a target."""
     REDIRECT_LOOP = "redirect_loop"
-    """The redirects come back to where they were."""
+    """The redirects form a loop."""
     TOO_MANY_REDIRECTS = "too_many_redirects"
     """More redirects than the limit."""
     TOO_LARGE = "too_large"
-    """The body, its headers or its unpacked size are over the limit."""
+    """The body, its decompressed size or the headers are over the limit."""
     UNSUPPORTED_TYPE = "unsupported_type"
-    """The content type is none that holds an article (PDF, pictures, sound)."""
+    """The content type cannot hold an article (PDF, images, audio)."""
     EMPTY_BODY = "empty_body"
-    """A page of no bytes."""
+    """The body is empty."""
     HOST_BUDGET = "host_budget"
-    """The host's budget of this run is used up."""
+    """The budget of the host for this run is used up."""
     FORGOTTEN = "forgotten"
-    """The lake was told to forget the page, its site or the days before a date (`onrecord forget`)."""
+    """`onrecord forget` removed the page, its site or the days before a date."""
     NOT_DUE = "not_due"
-    """An earlier run has the page, or its answer, and the configuration does not ask for it again now (`revisit`)."""
+    """An earlier run has the outcome of the page, and `revisit` does not fetch it again yet."""
     CANCELLED = "cancelled"
-    """The run was stopped before this URL's turn."""
+    """The run was stopped before the URL was fetched."""
     NOT_ARTICLE = "not_article"
-    """The page holds no article: an index, a video, a consent wall, an error page sent as 200."""
+    """The page is not an article: an index, a video, a consent wall, an error page with status 200."""
     TOO_SHORT = "too_short"
-    """What the page holds is shorter than the configuration's least length."""
+    """The text is shorter than the minimum length of the configuration."""
     UNPARSABLE = "unparsable"
     """The page could not be parsed within its limits."""
     INTERNAL_ERROR = "internal_error"
-    """A fault of ours; the message holds the traceback's last line."""
+    """An error in our code; the message is the last line of the traceback."""
 
     @property
     def retriable(self) -> bool:
@@ -100,8 +100,8 @@ _RETRIABLE = frozenset(
 )
 
 
-class Rejected(Exception):  # noqa: N818 - it is an answer, not an error: this input gives no output, for this reason
-    """A plain function's refusal of one input; the transform around it turns this into a `Failure`."""
+class Rejected(Exception):  # noqa: N818 - a result, not an error: this input has no output, for this reason
+    """Refusal of one input by a plain function; the transform turns it into a `Failure`."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -109,8 +109,8 @@ class Rejected(Exception):  # noqa: N818 - it is an answer, not an error: this i
         self.message = message
 
     @classmethod
-    def of_fault(cls, error: Exception) -> "Rejected":
-        """What an exception that nobody foresaw becomes: ``internal_error`` with its traceback's last line."""
+    def of_error(cls, error: Exception) -> "Rejected":
+        """Make the refusal of an unexpected exception: ``internal_error`` with the last line of its traceback."""
         return cls(
             Reason.INTERNAL_ERROR, traceback.format_exception_only(type(error), error)[-1].strip().splitlines()[-1]
         )
@@ -120,14 +120,14 @@ class Rejected(Exception):  # noqa: N818 - it is an answer, not an error: this i
 
 
 def failure_of(fetch: Fetch, stage: Stage, reason: Reason, message: str, at: datetime) -> Failure:
-    """The failure row of a URL whose fetch is known.
+    """Make the failure row of a URL.
 
     Args:
-        fetch: the URL's ledger row, whichever way it ended.
+        fetch: the fetch row of the URL, with any outcome.
         stage: the stage that failed.
-        reason: the code that users group by.
-        message: one sentence for a person; cut to 2,000 characters.
-        at: when, in UTC.
+        reason: the reason code.
+        message: one sentence; truncated to 2,000 characters.
+        at: time of the failure, in UTC.
     """
     return Failure(
         failure_id=stable_id(fetch.article_id, stage, reason.value),
@@ -146,7 +146,7 @@ def failure_of(fetch: Fetch, stage: Stage, reason: Reason, message: str, at: dat
 
 
 def failed(fetch: Fetch, stage: Stage, refused: Rejected) -> tuple[Fetch, Failure]:
-    """The two rows of a page that came and that a later stage refused: its ledger row, failed, and the failure."""
+    """Make the failed fetch row and the failure row of a fetched page that a later stage refused."""
     reason = refused.reason
     row = replace(fetch, outcome="failed", reason=reason.value, retriable=reason.retriable)
     return row, failure_of(row, stage, reason, refused.message, datetime.now(timezone.utc))

@@ -1,9 +1,9 @@
-"""The typed records that flow between the stages.
+"""Records that flow between the stages.
 
 Field names are those of the tables (``transforms.schema.tables``). Times are aware datetimes in UTC. Offsets are code
 points into ``Article.text``, end exclusive, and ``text[start:end]`` is the surface string exactly. Ids are 32
-hexadecimal digits of BLAKE2b (RFC 7693) over their parts: the same input gives the same id on every machine and in
-every run.
+hexadecimal digits of BLAKE2b (RFC 7693) over their parts: equal input has the same id on every machine and in every
+run.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ Span = tuple[int, int]
 
 
 def stable_id(*parts: str) -> str:
-    """The id of a thing that these parts name, in this order.
+    """Return the id of an ordered list of parts.
 
     Args:
         parts: strings of any length; each is length-prefixed, so ``("ab", "c")`` and ``("a", "bc")`` differ.
@@ -39,39 +39,36 @@ def stable_id(*parts: str) -> str:
 
 
 def content_hash(data: bytes | str) -> str:
-    """The hash of a body (bytes) or a text, as 32 hexadecimal digits."""
+    """Hash a body (bytes) or a text into 32 hexadecimal digits."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlRequest:
-    """One URL to ask for. ``url`` is canonical (`transforms.schema.urls.canonical_url`), or as it came when it is no
-    URL.
-    """
+    """A URL to fetch; ``url`` is canonical (`transforms.schema.urls`), or unchanged when it is not valid."""
 
     url: str
     article_id: str
     source: str
-    """What named it: ``urls``, ``feed``, ``sitemap``, ``warc``, ``pubsub``; ``listing`` for a feed document itself."""
+    """Origin: ``urls``, ``feed``, ``sitemap``, ``warc``, ``pubsub``; ``listing`` for a feed or sitemap itself."""
     title: str | None = None
     published_at: datetime | None = None
-    """The feed's own word on the article, used where the page says nothing."""
+    """Metadata from the feed, used where the page has none."""
     etag: str | None = None
     last_modified: str | None = None
-    """Validators of an earlier answer, for a conditional request (RFC 9110, section 13)."""
+    """Validators of an earlier response, for a conditional request (RFC 9110, section 13)."""
     text_hash: str | None = None
-    """Hash of the text that an earlier run extracted: the same again is no new version."""
+    """Hash of the text of an earlier run; an equal text is not a new version."""
     failed_at: datetime | None = None
-    """When it was settled last, of one that is taken up again after a failure."""
+    """Time of the last outcome, when this request retries a failure."""
     ack_handle: str | None = None
-    """By what the queue that named it is told that its row stands (`transforms.sources.streaming.pubsub.acknowledge`).
-    """
+    """Handle that acknowledges the queue message after the commit (`transforms.sources.streaming.pubsub`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """What became of one URL in this run: a row of ``fetches``."""
+    """Outcome of one URL in this run: a row of ``fetches``."""
 
     url: str
     article_id: str
@@ -91,22 +88,22 @@ class Fetch:
     source: str
     fetched_at: datetime
     ack_handle: str | None = None
-    """That of its request; no column."""
+    """Ack handle of the request; not a column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A response body on its way to a parser, with the ledger row that goes with it."""
+    """A response body for the extractor, with its fetch row."""
 
     request: UrlRequest
     fetch: Fetch
     body: bytes
     content_type: str
-    """The Content-Type header as it came, parameters and all; empty when there was none."""
+    """The whole Content-Type header; empty when there was none."""
     tdm_reserved: bool | None = None
-    """Whether the site reserves the page from text and data mining, as far as the fetch could see; None: not said."""
+    """Whether the site reserves the page from text and data mining, as known to the fetch; None: not stated."""
     fresh_seconds: float | None = None
-    """For how long the answer says that it is fresh; None: not said."""
+    """Seconds that the response is fresh; None: not stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +151,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """An entity of one article version: a row of ``entities``. The article's own columns are empty until the stage
-    fills them.
-    """
+    """An entity of one article version: a row of ``entities``. The stage fills in the article's columns."""
 
     entity_id: str
     name: str
@@ -177,9 +172,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """An attributed quotation of one article version: a row of ``quotes``. The article's own columns are empty until
-    the stage fills them.
-    """
+    """An attributed quotation of one article version: a row of ``quotes``. The stage fills in the article's columns."""
 
     quote_id: str
     ordinal: int
@@ -211,7 +204,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What one text says of names and voices."""
+    """Entities and quotations of one text."""
 
     entities: tuple[Entity, ...] = ()
     quotes: tuple[Quote, ...] = ()
@@ -219,7 +212,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """Which story an article version tells: a row of ``stories``."""
+    """The story of an article version: a row of ``stories``."""
 
     version_id: str
     article_id: str
@@ -232,7 +225,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A failure of one stage for one URL, with what is needed to try it again: a row of ``failures``."""
+    """A failure of one stage for one URL, with the data to retry it: a row of ``failures``."""
 
     failure_id: str
     url: str

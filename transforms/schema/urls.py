@@ -1,7 +1,7 @@
-"""Web addresses: one spelling for each, an id, a host, a registrable domain.
+"""Canonical URLs, their ids, hosts and registrable domains.
 
-Syntax and normalisation follow RFC 3986 (section 6.2.2), host names UTS 46, numeric hosts the WHATWG URL standard:
-what a browser takes for 127.0.0.1 is written 127.0.0.1 here, so that nothing behind has to know the tricks.
+Syntax and normalisation follow RFC 3986 (section 6.2.2), host names UTS 46, numeric hosts the WHATWG URL standard: any
+spelling that a browser resolves to 127.0.0.1 becomes 127.0.0.1.
 """
 
 import html
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tldextract import TLDExtract
 
 MAX_LENGTH = 8_000
-"""The longest address taken, in characters of its canonical form (RFC 9110, section 4.1, asks servers for as much)."""
+"""Maximum length of a canonical URL in characters (RFC 9110, section 4.1, requires servers to accept this)."""
 
 TRACKING_PREFIXES = ("utm_",)
 TRACKING_KEYS = frozenset(
@@ -55,12 +55,12 @@ TRACKING_KEYS = frozenset(
         "ysclid",
     }
 )
-"""Keys of the query that say where a reader came from and never which page it is; letter case does not count."""
+"""Query keys that identify the visit and never the page; case-insensitive."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# White space of all kinds, C0 controls, and the marks that editors leave around an address.
+# White space, C0 controls, and invisible characters that editors leave around a URL.
 _EDGES = "".join(map(chr, range(33))) + "\x7f\x85\xa0\u200b\u200c\u200d\u2028\u2029\u2060\ufeff"
-# U+FFFD stands where a list's bytes were not UTF-8: the true address is lost.
+# U+FFFD replaces bytes that are not UTF-8, so the original URL is lost.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 _ENTITY = re.compile(r"&(?:amp|apos|quot|lt|gt|#[0-9]{1,7}|#x[0-9a-f]{1,6});", re.IGNORECASE)
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -94,17 +94,17 @@ class _Parts:
 
 
 def canonical_url(raw: str) -> str:
-    """The address that is asked for and stored, in its one spelling, without tracking parameters.
+    """Return the canonical form of a URL, which is requested and stored, without tracking parameters.
 
     Args:
-        raw: an address as a list, a feed or a page gives it.
+        raw: a URL as written in a list, a feed or a page.
 
     Returns:
         An absolute http or https URL in ASCII: no fragment, no default port, no dot segments, host in lower case and
         IDNA, percent-encoding only where it is needed. The query keeps its order.
 
     Raises:
-        Rejected: ``invalid_url``, when this is no http or https address with a host, or one with a user name, control
+        Rejected: ``invalid_url``, when this is not an http or https URL with a host, or it has a user name, control
             characters or more than `MAX_LENGTH` characters.
     """
     parts = _checked(raw)
@@ -112,7 +112,7 @@ def canonical_url(raw: str) -> str:
 
 
 def normal_url(raw: str) -> str:
-    """As `canonical_url`, with the query whole: for a redirect's address, where a parameter may be what ends a loop.
+    """Return the URL like `canonical_url`, but with the whole query: in a redirect any parameter may matter.
 
     Raises:
         Rejected: ``invalid_url``, as for `canonical_url`.
@@ -122,23 +122,23 @@ def normal_url(raw: str) -> str:
 
 
 def url_id(canonical: str) -> str:
-    """The ``article_id`` of an address: equal where scheme, a leading ``www.`` or the order of query keys differ.
+    """Return the ``article_id`` of a URL; scheme, a leading ``www.`` and the order of query keys do not matter.
 
     Args:
-        canonical: a result of `canonical_url`; any other string has an id too, by its characters.
+        canonical: a result of `canonical_url`; any other string has an id of its characters.
     """
     try:
         parts = _checked(canonical)
     except Rejected:
         return stable_id("raw", canonical)
-    # Values of one key keep their order: that may mean something.
+    # The values of one key keep their order, which may be significant.
     query = sorted(parts.query.split("&"), key=lambda pair: pair.partition("=")[0])
     port = "" if parts.port is None else str(parts.port)
     return stable_id("url", site_of(canonical), port, parts.path, "&".join(query))
 
 
 def host_of(url: str) -> str:
-    """The host that a URL leads to, as ``host`` or ``host:port``: the key of politeness. Empty for what is no URL."""
+    """Return ``host`` or ``host:port`` of a URL, the key of politeness; empty when the URL is not valid."""
     try:
         return _split(url).netloc
     except Rejected:
@@ -146,7 +146,7 @@ def host_of(url: str) -> str:
 
 
 def site_of(url: str) -> str:
-    """The host without port and leading ``www.``: equal for all URLs of one `url_id`. Empty for what is no URL."""
+    """Return the host without port and leading ``www.``, equal for equal `url_id`; empty when the URL is not valid."""
     try:
         host = _split(url).host
     except Rejected:
@@ -156,11 +156,11 @@ def site_of(url: str) -> str:
 
 
 def domain_of(url: str) -> str:
-    """The registrable domain of a URL's host, by the public suffix list that tldextract ships (no look-up).
+    """Return the registrable domain of a URL's host, by the public suffix list that tldextract ships (no look-up).
 
     Returns:
-        Such as ``example.co.uk``; the last two labels where the suffix is unknown, an IP address or a single label as
-        it is, and an empty string for what is no URL.
+        For instance ``example.co.uk``; the last two labels where the suffix is unknown, an IP address or a single label
+        unchanged, and an empty string when the URL is not valid.
     """
     try:
         return _registrable(_split(url).host)
@@ -169,46 +169,46 @@ def domain_of(url: str) -> str:
 
 
 def resolve(base: str, href: str) -> str:
-    """The absolute address of a link on a page (RFC 3986, section 5), not yet canonical.
+    """Resolve a link on a page to an absolute URL (RFC 3986, section 5), not yet canonical.
 
     Raises:
-        Rejected: ``invalid_url``, when the two make no address.
+        Rejected: ``invalid_url``, when the result is not a URL.
     """
     try:
         return urljoin(base, href.strip(_EDGES))
     except ValueError as error:
-        raise Rejected(Reason.INVALID_URL, f"{_shown(href)} is no link: {error}.") from error
+        raise Rejected(Reason.INVALID_URL, f"{_shown(href)} is not a valid link: {error}.") from error
 
 
 def request_of(raw: str, source: str, title: str | None = None, published_at: datetime | None = None) -> UrlRequest:
-    """The request for an address as it came.
+    """Make the request for a URL.
 
-    Never raises: what is no address keeps its text as ``url`` (as far as UTF-8 can hold it), and the fetch stage
-    rejects it, so that every input has its row.
+    Never raises: an invalid URL keeps its text as ``url`` (as far as UTF-8 can encode it), and the fetch stage rejects
+    it, so that every input has a row.
 
     Args:
-        raw: the address.
-        source: what named it, such as ``urls`` or ``feed``.
-        title: the source's word on the title.
-        published_at: the source's word on the time, in UTC.
+        raw: the URL.
+        source: its origin, such as ``urls`` or ``feed``.
+        title: the title that the source states.
+        published_at: the time of publication that the source states, in UTC.
     """
     try:
         url = canonical_url(raw)
     except Rejected:
-        # A password that stands in it must not reach a table.
+        # A password in it must not reach a table.
         url = without_secrets(raw.strip(_EDGES).encode("utf-8", "replace").decode())
     article_id = url_id(url)
     if source == "listing":
-        # A feed may name its own address as an article's: these are two requests, each with its row.
+        # A feed may list its own URL as an article: two requests, each with a row.
         article_id = stable_id("listing", article_id)
     return UrlRequest(url=url, article_id=article_id, source=source, title=title, published_at=published_at)
 
 
 def without_secrets(text: str) -> str:
-    """A text that holds addresses, with *** for user names and passwords, and for what their queries call a key.
+    """Mask user names, passwords and keys of the URLs in a text with ***.
 
     Args:
-        text: an address, or words around some. Keys are told by their names, such as ``api_key`` and ``token``.
+        text: a URL or a text with URLs. Keys are recognised by their names, such as ``api_key`` and ``token``.
     """
     return _SECRET_QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))
 
@@ -219,21 +219,21 @@ def _is_tracking(pair: str) -> bool:
 
 
 def _checked(raw: str) -> _Parts:
-    parts = _split(_mended(raw))
+    parts = _split(_unescaped(raw))
     if parts.credentials:
-        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} holds a user name or password, which is not allowed.")
+        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} contains a user name or password, which is not allowed.")
     if len(parts.url(parts.query)) > MAX_LENGTH:
         raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} is longer than {MAX_LENGTH:,} characters.")
     return parts
 
 
-def _mended(raw: str) -> str:
-    """Undoes HTML entities, also those escaped twice; only with their semicolon, or ``&copy=1`` would be a sign."""
+def _unescaped(raw: str) -> str:
+    """Unescape HTML entities, also escaped twice; only those with a semicolon, since ``&copy=1`` is a parameter."""
     for _ in range(3):
-        mended = _ENTITY.sub(lambda match: html.unescape(match[0].lower()), raw)
-        if mended == raw:
+        unescaped = _ENTITY.sub(lambda match: html.unescape(match[0].lower()), raw)
+        if unescaped == raw:
             break
-        raw = mended
+        raw = unescaped
     return raw
 
 
@@ -241,7 +241,7 @@ def _mended(raw: str) -> str:
 def _split(raw: str) -> _Parts:
     text = raw.strip(_EDGES)
     if _FORBIDDEN.search(text):
-        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} holds control characters or broken text.")
+        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} contains control characters or invalid text.")
     if len(text) > 4 * MAX_LENGTH:
         raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} is longer than {MAX_LENGTH:,} characters.")
     head, mark, tail = _partition(text)
@@ -249,11 +249,11 @@ def _split(raw: str) -> _Parts:
         split = urlsplit(head.replace("\\", "/") + mark + tail)
         name, port = split.hostname, split.port
     except ValueError as error:
-        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} is no URL: {error}.") from error
+        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} is not a valid URL: {error}.") from error
     if split.scheme not in _DEFAULT_PORTS or not name:
-        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} is no http or https URL with a host.")
+        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} is not an http or https URL with a host.")
     if port == 0:
-        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} names port 0; ports begin at 1.")
+        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} has port 0; ports begin at 1.")
     return _Parts(
         scheme=split.scheme,
         credentials="@" in split.netloc,
@@ -265,7 +265,7 @@ def _split(raw: str) -> _Parts:
 
 
 def _partition(text: str) -> tuple[str, str, str]:
-    """Parts an address before its query or fragment: left of it a backslash is a slash, as in browsers."""
+    """Split a URL before its query or fragment: left of it a backslash is a slash, as in browsers."""
     end = next((i for i, c in enumerate(text) if c in "?#"), len(text))
     return text[:end], text[end : end + 1], text[end + 1 :]
 
@@ -275,7 +275,7 @@ def _host(name: str, raw: str) -> str:
         try:
             return str(ipaddress.IPv6Address(name if "%" not in name else ""))
         except ValueError:
-            raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} has a host that is no IPv6 address.") from None
+            raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} has a host that is not a valid IPv6 address.") from None
     host = _ascii(unquote(name), raw).removesuffix(".")
     labels = host.split(".")
     if len(host) > 253 or not all(map(_LABEL.fullmatch, labels)):
@@ -283,10 +283,10 @@ def _host(name: str, raw: str) -> str:
     if not _NUMBER.fullmatch(labels[-1]):
         return host
     try:
-        # inet_aton reads what browsers read: octal, hexadecimal, fewer than four parts.
+        # inet_aton accepts what browsers accept: octal, hexadecimal, fewer than four parts.
         return socket.inet_ntoa(socket.inet_aton(host))
     except OSError:
-        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} has a host that is no IPv4 address.") from None
+        raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} has a host that is not a valid IPv4 address.") from None
 
 
 def _ascii(name: str, raw: str) -> str:
@@ -299,14 +299,14 @@ def _ascii(name: str, raw: str) -> str:
     except UnicodeError:
         pass
     try:
-        # Names that only the older standard allows, such as those with symbols.
+        # IDNA 2003 allows more names, such as those with symbols.
         return name.encode("idna").decode("ascii").lower()
     except UnicodeError:
         raise Rejected(Reason.INVALID_URL, f"{_shown(raw)} has a host name that is not allowed (UTS 46).") from None
 
 
 def _encoded(text: str, safe: frozenset[int]) -> str:
-    """Writes percent-encoding in one way: capitals, none for unreserved characters, all that must be."""
+    """Normalise percent-encoding: upper case, only where required."""
     if text.isalnum() and text.isascii():
         return text
 
@@ -319,7 +319,7 @@ def _encoded(text: str, safe: frozenset[int]) -> str:
 
 
 def _without_dots(path: str) -> str:
-    """RFC 3986, section 5.2.4."""
+    """Remove dot segments (RFC 3986, section 5.2.4)."""
     if "/." not in path:
         return path
     segments = path.split("/")[1:]
@@ -336,7 +336,7 @@ def _without_dots(path: str) -> str:
 
 @cache
 def _suffixes() -> "TLDExtract":
-    # Imported late: it brings an HTTP client along, which takes a tenth of a second.
+    # Imported late: it imports an HTTP client, which takes a tenth of a second.
     import tldextract
 
     return tldextract.TLDExtract(cache_dir=None, suffix_list_urls=())

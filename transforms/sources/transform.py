@@ -170,7 +170,7 @@ class _ParseDocument(beam.DoFn):
         except Rejected as refused:
             yield from self._failed(page, refused)
         except Exception as error:  # noqa: BLE001 - an error in one document must not fail the run
-            yield from self._failed(page, Rejected.of_fault(error))
+            yield from self._failed(page, Rejected.of_error(error))
         else:
             count("sources", "ok")
             yield TaggedOutput("fetches", page.fetch)

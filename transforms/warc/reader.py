@@ -10,9 +10,10 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 from warcio.recordloader import ArcWarcRecord
 
+from transforms.schema.builders import fetch_row
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Fetch, Page, UrlRequest, content_hash
-from transforms.schema.urls import domain_of, request_of
+from transforms.schema.urls import request_of
 from transforms.text.dates import parse_feed_date
 from transforms.warc.format import REQUEST_HEADER, from_request_header
 from transforms.warc.members import scan_members
@@ -96,19 +97,16 @@ def _result(record: ArcWarcRecord, most: int) -> Page | UnreadableRecord:
     except Rejected as refused:
         return _unreadable(request, refused, at)
     response_header = record.http_headers.get_header
-    fetch = Fetch(
-        url=request.url,
-        article_id=request.article_id,
-        domain=domain_of(request.url),
-        outcome="ok",
+    fetch = fetch_row(
+        request,
+        "ok",
+        fetched_at=at,
         http_status=200,
         final_url=target,
         etag=response_header("ETag"),
         last_modified=response_header("Last-Modified"),
         body_hash=content_hash(body),
         bytes=len(body),
-        source="warc",
-        fetched_at=at,
     )
     reserved = metadata.get("tdm_reserved")
     return Page(
@@ -137,14 +135,5 @@ def _body(record: ArcWarcRecord, most: int) -> bytes:
 
 
 def _unreadable(request: UrlRequest, refused: Rejected, at: datetime) -> UnreadableRecord:
-    fetch = Fetch(
-        url=request.url,
-        article_id=request.article_id,
-        domain=domain_of(request.url),
-        outcome="failed",
-        reason=refused.reason.value,
-        retriable=refused.reason.retriable,
-        source="warc",
-        fetched_at=at,
-    )
+    fetch = fetch_row(request, "failed", refused.reason, fetched_at=at)
     return UnreadableRecord(request, fetch, refused)

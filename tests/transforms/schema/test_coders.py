@@ -122,7 +122,7 @@ def test_grouped_records_use_their_coder(run: Run) -> None:
         "FetchPages/Shards": {UrlRequest},
         "ReadListings/Fetch1/Shards": {UrlRequest},
         "RetryUrls/Reshuffle/ReshufflePerKey/GroupByKey": {UrlRequest},
-        "Publish/GroupFiles": {StagedFile},
+        "MergeStagedFiles/GroupFiles": {StagedFile},
         "side 0 of Commit/WriteManifest": {StagedFile},
     }
     # All other groups contain names and numbers, or the few lists that sources read.

@@ -50,8 +50,8 @@ def test_a_failure_carries_what_is_needed_to_try_again() -> None:
 
 
 def test_a_fault_is_told_by_its_tracebacks_last_line() -> None:
-    assert Rejected.of_fault(KeyError("mill")).message == "KeyError: 'mill'"
-    told = Rejected.of_fault(ValueError("first line\nlast line"))
+    assert Rejected.of_error(KeyError("mill")).message == "KeyError: 'mill'"
+    told = Rejected.of_error(ValueError("first line\nlast line"))
     assert (told.reason, told.message) == (Reason.INTERNAL_ERROR, "last line")
 
 

@@ -53,7 +53,7 @@ def test_times_become_utc() -> None:
 
 
 def test_a_time_without_zone_is_refused() -> None:
-    with pytest.raises(ValueError, match="without a zone"):
+    with pytest.raises(ValueError, match="without a time zone"):
         to_batch(TABLES["articles"], [make_article(1, published_at=datetime(2026, 3, 4))], "r", DAY)
 
 

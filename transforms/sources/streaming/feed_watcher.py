@@ -136,7 +136,7 @@ class Watcher:
         try:
             named = read_listing(result, self._sources[origin], origin)
         except Exception as error:  # noqa: BLE001 - one document that we cannot take never ends the stream
-            refused = error if isinstance(error, Rejected) else Rejected.of_fault(error)
+            refused = error if isinstance(error, Rejected) else Rejected.of_error(error)
             fetch, failure = failed(result.fetch, "sources", refused)
             turn.is_failed = True
             seen.fetches.append(fetch)
