@@ -24,7 +24,7 @@ from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit, exclusive
 from pipeline.lake.quality_gate import check_quality
 from pipeline.stories.assign import write_stories
-from transforms.annotate.annotator import BATCH, annotate_articles
+from transforms.annotate.annotator import BATCH_SIZE, annotate_articles
 from transforms.extract import extract_page
 from transforms.fetch import fetch_pages
 from transforms.fetch.results import NoPage
@@ -76,7 +76,7 @@ def stage(run: Run, config: RunConfig, share: int, shares: int) -> tuple[list[St
             write(table, rows)
             if table == "articles" and config.annotate.enabled:
                 waiting += rows
-        if len(waiting) == BATCH:
+        if len(waiting) == BATCH_SIZE:
             for table, rows in annotated(waiting, config, spent):
                 write(table, rows)
             waiting = []

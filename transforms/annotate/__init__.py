@@ -1,4 +1,4 @@
-"""From a text to its entities and attributed quotations. No Beam in here: `transforms.annotate.transform` has it."""
+"""Annotate texts with entities and attributed quotations; the Beam transform is in `transforms.annotate.transform`."""
 
 from transforms.annotate.annotator import Annotator, Text, annotate
 from transforms.annotate.config import AnnotateConfig

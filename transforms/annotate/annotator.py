@@ -1,4 +1,4 @@
-"""A whole text, from words to entities and attributed quotations."""
+"""Annotate texts with entities and attributed quotations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +14,13 @@ from transforms.annotate.quotes.finder import find_quotes
 from transforms.schema.records import Annotation, Article
 from transforms.text.language import detect_language
 
-BATCH = 16
-"""Texts that are well read together: the search for the likeliest tags is shared."""
+BATCH_SIZE = 16
+"""Texts that are best annotated together: the Viterbi search runs over all of them at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What is to be annotated: the arguments of `annotate`."""
+    """A text to annotate: the arguments of `annotate`."""
 
     text: str
     language: str | None = None
@@ -29,7 +29,7 @@ class Text:
 
 
 class Annotator:
-    """Reads texts for names and quotations, many at a time: the model's windows of all of them share its batches.
+    """Annotate several texts at a time: their windows share the batches of the model.
 
     Args:
         config: the stage's settings.
@@ -41,56 +41,59 @@ class Annotator:
         self._gazetteer = gazetteer(self._config.gazetteers)
 
     def annotate(self, texts: Sequence[Text]) -> list[Annotation]:
-        """One annotation a text, in their order; one that is not English has no entities and no quotes.
+        """Return one annotation per text, in order; it is empty for a text that is not in English.
 
         Args:
-            texts: a few dozen at most: what the model sees in all of them is held at once.
+            texts: a few dozen at most, since the model's output for all of them is in memory at once.
         """
         english = [number for number, text in enumerate(texts) if is_english(text.language, text.text)]
-        readings = [read(texts[number].text) for number in english]
-        tagged = self._tagger.tag(readings) if self._tagger else [None] * len(readings)
-        found = [Annotation()] * len(texts)
-        for number, reading, seen in zip(english, readings, tagged, strict=True):
-            found[number] = self._annotated(texts[number], reading, seen)
-        return found
+        parsed_texts = [read(texts[number].text) for number in english]
+        tagged_texts = self._tagger.tag(parsed_texts) if self._tagger else [None] * len(parsed_texts)
+        annotations = [Annotation()] * len(texts)
+        for number, parsed, tagged in zip(english, parsed_texts, tagged_texts, strict=True):
+            annotations[number] = self._annotate(texts[number], parsed, tagged)
+        return annotations
 
-    def _annotated(self, text: Text, reading: Reading, tagged: Tagged | None) -> Annotation:
-        found = find_entities(text.text, version_id=text.version_id, reading=reading, tagged=tagged)
+    def _annotate(self, text: Text, parsed: Reading, tagged: Tagged | None) -> Annotation:
+        found = find_entities(text.text, version_id=text.version_id, reading=parsed, tagged=tagged)
         entities = self._gazetteer.apply(text.text, found, version_id=text.version_id)
         quotes = find_quotes(
-            text.text, entities, title=text.title, version_id=text.version_id, reading=reading, tagged=tagged
+            text.text, entities, title=text.title, version_id=text.version_id, reading=parsed, tagged=tagged
         )
         return Annotation(tuple(entities), tuple(quotes))
 
 
 @cache
 def annotator(config: AnnotateConfig) -> Annotator:
-    """The annotator of a configuration, one a process."""
+    """Return the annotator of a configuration, one per process."""
     return Annotator(config)
 
 
 def annotate_articles(articles: Sequence[Article], config: AnnotateConfig) -> list[Annotation]:
-    """One annotation an article, read together, with what its rows say of their article.
+    """Annotate articles together, and fill in the columns that the rows take from their article.
 
     Args:
-        articles: at best `BATCH` of them.
+        articles: at best `BATCH_SIZE` of them.
         config: the stage's settings.
+
+    Returns:
+        One annotation per article, in order.
     """
     texts = [Text(article.text, article.language, article.title, article.version_id) for article in articles]
     found = annotator(config).annotate(texts) if texts else []
-    return [_of_article(article, annotation) for article, annotation in zip(articles, found, strict=True)]
+    return [_with_article_columns(annotation, article) for article, annotation in zip(articles, found, strict=True)]
 
 
-def _of_article(article: Article, found: Annotation) -> Annotation:
-    of_article: dict[str, Any] = {
+def _with_article_columns(annotation: Annotation, article: Article) -> Annotation:
+    columns: dict[str, Any] = {
         "article_id": article.article_id,
         "version_id": article.version_id,
         "published_at": article.published_at,
         "domain": article.domain,
     }
     return Annotation(
-        tuple(replace(entity, **of_article) for entity in found.entities),
-        tuple(replace(quote, **of_article) for quote in found.quotes),
+        tuple(replace(entity, **columns) for entity in annotation.entities),
+        tuple(replace(quote, **columns) for quote in annotation.quotes),
     )
 
 
@@ -102,25 +105,25 @@ def annotate(
     version_id: str = "",
     config: AnnotateConfig | None = None,
 ) -> Annotation:
-    """Read a text for names and quotations.
+    """Annotate a text with entities and attributed quotations.
 
     Args:
-        text: an article's text; a line is a paragraph.
+        text: an article's text; each line is a paragraph.
         language: its ISO 639-1 code (``en``, ``en-GB``); None to detect it.
-        title: the headline, to know it where it stands in the text.
-        version_id: what the ids of entities and quotes hang on.
+        title: the headline, to recognise it in the text.
+        version_id: the version of the article; the ids of entities and quotes derive from it.
         config: the stage's settings.
 
     Returns:
-        Entities and quotes in order. A text that is not English has none of either: nothing is invented.
+        Entities and quotes in text order. Both are empty for a text that is not in English.
     """
-    (found,) = annotator(config or AnnotateConfig()).annotate([Text(text, language, title, version_id)])
-    return found
+    (annotation,) = annotator(config or AnnotateConfig()).annotate([Text(text, language, title, version_id)])
+    return annotation
 
 
 def is_english(language: str | None, text: str) -> bool:
-    """Whether a text of this language, detected where it is None, is one that can be annotated.
+    """Return whether a text can be annotated: its language, detected if None, is English.
 
-    A text too short to tell counts as English.
+    A text that is too short for detection counts as English.
     """
     return (language or detect_language(text) or "en").split("-")[0].split("_")[0].lower() == "en"

@@ -6,22 +6,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AnnotateConfig(BaseModel):
-    """How names and quotations are read."""
+    """Settings of entity recognition and quotation attribution."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = Field(
         default=True,
-        description="Read names and quotations at all; when false both tables stay empty. Only English texts have any.",
+        description="Find names and quotations. If false, the tables entities and quotes are empty. Only English texts "
+        "have rows in them.",
     )
     model: Literal["shipped", "rules"] = Field(
         default="shipped",
-        description="`shipped`: the model in the package. `rules`: word lists and rules alone, for whoever must do "
-        "without a model trained on PolNeAR (see the model card); names and indirect speech are found far less well.",
+        description="`shipped`: the model in the package. `rules`: word lists and rules alone, if you cannot use a "
+        "model that was trained on PolNeAR (see the model card); they find far fewer names and indirect quotations.",
     )
     gazetteers: tuple[str, ...] = Field(
         default=(),
         max_length=50,
-        description="CSV or Parquet files of your own names, local or gs://, with the columns alias, id, type and, if "
-        "wanted, name: they give kb_id and correct names and types. A later file goes before an earlier one.",
+        description="CSV or Parquet files of known names, local or gs://, with the columns alias, id, type and "
+        "optionally name. They set kb_id and correct names and types. A later file overrides an earlier one.",
     )

@@ -1,4 +1,4 @@
-"""Annotate one JSON line: the plain interface of `onrecord annotate`."""
+"""Annotate one JSON line of `onrecord annotate`."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ def annotate_line(record: dict[str, Any]) -> dict[str, Any]:
     """Annotate one line of ``onrecord annotate``.
 
     Args:
-        record: ``{"id", "text"}`` and, where known, ``"language"`` and ``"title"``.
+        record: ``{"id", "text"}``, and optionally ``"language"`` and ``"title"``.
 
     Returns:
-        ``{"id", "language", "entities", "quotes"}``; spans are ``[start, end]``, code points into the text.
+        ``{"id", "language", "entities", "quotes"}``; spans are ``[start, end]``, code point offsets into the text.
     """
     text = record.get("text") or ""
     language = record.get("language") or detect_language(text) or "en"
-    found = annotate(text, language=language, title=record.get("title"), version_id=str(record.get("id", "")))
+    annotation = annotate(text, language=language, title=record.get("title"), version_id=str(record.get("id", "")))
     return {
         "id": record.get("id"),
         "language": language,
@@ -32,7 +32,7 @@ def annotate_line(record: dict[str, Any]) -> dict[str, Any]:
                 "salience": entity.salience,
                 "kb_id": entity.kb_id,
             }
-            for entity in found.entities
+            for entity in annotation.entities
         ],
         "quotes": [
             {
@@ -53,6 +53,6 @@ def annotate_line(record: dict[str, Any]) -> dict[str, Any]:
                 "paragraph": quote.paragraph,
                 "in_headline": quote.in_headline,
             }
-            for quote in found.quotes
+            for quote in annotation.quotes
         ],
     }

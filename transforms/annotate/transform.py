@@ -1,83 +1,93 @@
-"""The `Annotate` transform."""
+"""Annotate articles as a Beam transform: `Annotate`."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.annotate.annotator import BATCH, annotate_articles
+from transforms.annotate.annotator import BATCH_SIZE, annotate_articles
 from transforms.annotate.config import AnnotateConfig
 from transforms.runtime.metrics import count
 from transforms.runtime.type_hints import multiple_outputs
-from transforms.schema.failures import Rejected
-from transforms.schema.records import Annotation, Article, Entity, Failure, Quote, stable_id
+from transforms.schema.failures import Rejected, failure_of
+from transforms.schema.records import Annotation, Article, Entity, Failure, Quote
 
-LETTERS = 200_000
-"""Code points of text from which fewer are: what the model sees in all of them is held at once."""
+MAX_BATCH_CHARACTERS = 200_000
+"""Code points from which a batch is not extended: the model's output for all its texts is in memory at once."""
+
+TaggedQuote: TypeAlias = TaggedOutput[Literal["quotes"], Quote]
+TaggedFailure: TypeAlias = TaggedOutput[Literal["failures"], Failure]
 
 
 class Annotated(NamedTuple):
-    """What the texts say of names and voices; an article that failed is in ``failures`` alone."""
+    """Outputs of `Annotate`; an article that failed is in ``failures`` alone."""
 
     entities: "beam.PCollection[Entity]"
     quotes: "beam.PCollection[Quote]"
     failures: "beam.PCollection[Failure]"
 
 
+@dataclass
 class Annotate(beam.PTransform):
-    """Reads articles for names and quotations: PCollection[Article] -> `Annotated`.
+    """Annotate articles with entities and attributed quotations: PCollection[Article] -> `Annotated`.
 
-    Articles in another language than English, and all of them when the stage is off, give no rows and no failure.
+    An article that is not in English has no rows and no failure. Nor has any article if ``config.enabled`` is false.
+
+    Args:
+        config: the stage's settings.
+    """
+
+    config: AnnotateConfig
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    @multiple_outputs
+    def expand(self, articles: "beam.PCollection[Article]") -> Annotated:
+        annotated = articles | "Annotate" >> beam.ParDo(AnnotateBatches(self.config)).with_outputs(
+            "quotes", "failures", main="entities"
+        )
+        return Annotated(annotated.entities, annotated.quotes, annotated.failures)
+
+
+class AnnotateBatches(beam.DoFn):
+    """Annotate the articles of a bundle in batches: Article -> Entity, and the tagged outputs ``quotes``, ``failures``.
+
+    The rows of an article keep its window and timestamp.
 
     Args:
         config: the stage's settings.
     """
 
     def __init__(self, config: AnnotateConfig) -> None:
-        super().__init__()
-        self._config = config
-
-    @multiple_outputs
-    def expand(self, articles: "beam.PCollection[Article]") -> Annotated:
-        annotated = articles | "Annotate" >> beam.ParDo(_Annotate(self._config)).with_outputs(
-            "quotes", "failures", main="entities"
-        )
-        annotated.entities.element_type = Entity
-        annotated.quotes.element_type = Quote
-        annotated.failures.element_type = Failure
-        return Annotated(annotated.entities, annotated.quotes, annotated.failures)
-
-
-class _Annotate(beam.DoFn):
-    """Gathers a bundle's articles; what comes of each keeps its article's window and timestamp."""
-
-    def __init__(self, config: AnnotateConfig) -> None:
         self._config = config
 
     def start_bundle(self) -> None:
-        self._waiting: list[WindowedValue] = []
-        self._letters = 0
+        self._batch: list[WindowedValue] = []
+        self._characters = 0
 
     def process(
         self, article: Article, element: WindowedValue = beam.DoFn.WindowedValueParam
-    ) -> Iterator[WindowedValue | TaggedOutput]:
+    ) -> Iterator[Entity | TaggedQuote | TaggedFailure]:
         if not self._config.enabled:
             return
-        self._waiting.append(element)
-        self._letters += len(article.text)
-        if len(self._waiting) == BATCH or self._letters >= LETTERS:
-            yield from self._read()
+        self._batch.append(element)
+        self._characters += len(article.text)
+        if len(self._batch) == BATCH_SIZE or self._characters >= MAX_BATCH_CHARACTERS:
+            yield from self._annotate_batch()
 
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
-        yield from self._read()
+        yield from self._annotate_batch()
 
-    def _read(self) -> Iterator[WindowedValue | TaggedOutput]:
-        waiting, self._waiting, self._letters = self._waiting, [], 0
-        for element, outcome in zip(waiting, _outcomes([e.value for e in waiting], self._config), strict=True):
+    def _annotate_batch(self) -> Iterator[WindowedValue | TaggedOutput]:
+        batch, self._batch, self._characters = self._batch, [], 0
+        for element, outcome in zip(batch, _outcomes([e.value for e in batch], self._config), strict=True):
             if isinstance(outcome, Failure):
+                count("annotate", outcome.reason)
                 yield TaggedOutput("failures", element.with_value(outcome))
                 continue
             count("annotate", "ok")
@@ -89,27 +99,12 @@ class _Annotate(beam.DoFn):
 
 
 def _outcomes(articles: Sequence[Article], config: AnnotateConfig) -> list[Annotation | Failure]:
-    """What comes of each article, read together; where one of several fails, each is read by itself."""
+    """Annotate a batch; on error, retry each article alone."""
     try:
         return list(annotate_articles(articles, config))
     except Exception as error:  # noqa: BLE001 - one article must never end the run
         if len(articles) > 1:
             return [outcome for article in articles for outcome in _outcomes([article], config)]
-        return [_failure(articles[0], error if isinstance(error, Rejected) else Rejected.of_error(error))]
-
-
-def _failure(article: Article, refused: Rejected) -> Failure:
-    reason = refused.reason
-    count("annotate", reason.value)
-    return Failure(
-        failure_id=stable_id(article.article_id, "annotate", reason.value),
-        url=article.url,
-        article_id=article.article_id,
-        domain=article.domain,
-        stage="annotate",
-        reason=reason.value,
-        message=refused.message[:2000],
-        retriable=reason.retriable,
-        source="",
-        failed_at=datetime.now(timezone.utc),
-    )
+        rejected = error if isinstance(error, Rejected) else Rejected.of_error(error)
+        now = datetime.now(timezone.utc)
+        return [failure_of(articles[0], "annotate", rejected.reason, rejected.message, now)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from enum import Enum
 
-from transforms.schema.records import Failure, Fetch, Stage, stable_id
+from transforms.schema.records import Article, Failure, Fetch, Stage, stable_id
 
 
 class Reason(str, Enum):
@@ -119,28 +119,29 @@ class Rejected(Exception):  # noqa: N818 - a result, not an error: this input ha
         return type(self), (self.reason, self.message)
 
 
-def failure_of(fetch: Fetch, stage: Stage, reason: Reason, message: str, at: datetime) -> Failure:
+def failure_of(record: Fetch | Article, stage: Stage, reason: Reason, message: str, at: datetime) -> Failure:
     """Make the failure row of a URL.
 
     Args:
-        fetch: the fetch row of the URL, with any outcome.
+        record: the fetch row of the URL, with any outcome, or its article, for a stage that knows no fetch row.
         stage: the stage that failed.
         reason: the reason code.
         message: one sentence; truncated to 2,000 characters.
         at: time of the failure, in UTC.
     """
+    fetch = record if isinstance(record, Fetch) else None
     return Failure(
-        failure_id=stable_id(fetch.article_id, stage, reason.value),
-        url=fetch.url,
-        article_id=fetch.article_id,
-        domain=fetch.domain,
+        failure_id=stable_id(record.article_id, stage, reason.value),
+        url=record.url,
+        article_id=record.article_id,
+        domain=record.domain,
         stage=stage,
         reason=reason.value,
         message=message[:2000],
         retriable=reason.retriable,
-        attempts=fetch.attempts,
-        http_status=fetch.http_status,
-        source=fetch.source,
+        attempts=fetch.attempts if fetch else 0,
+        http_status=fetch.http_status if fetch else None,
+        source=fetch.source if fetch else "",
         failed_at=at,
     )
 
