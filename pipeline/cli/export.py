@@ -94,7 +94,7 @@ def _pair(option: str) -> tuple[str, str]:
 
 @contextmanager
 def _refusing(extra: str = "", module: str = "") -> Iterator[None]:
-    from pipeline.export.selection import PublishError
+    from pipeline.export.selection import ExportError
     from transforms.storage.base import StoreError
 
     # Libraries warn of their own affairs, such as columns that are null throughout.
@@ -106,5 +106,5 @@ def _refusing(extra: str = "", module: str = "") -> Iterator[None]:
         if not module or not (error.name or "").startswith(module):
             raise
         refuse(f"`publish {extra}` needs an extra that is not installed: pip install 'onrecord[{extra}]'")
-    except (PublishError, StoreError, ValueError) as error:
+    except (ExportError, StoreError, ValueError) as error:
         refuse(str(error))

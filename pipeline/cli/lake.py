@@ -78,7 +78,7 @@ def diff(
 
     The tool for an upgrade: make the run anew into a copy of the lake, and compare it with what it was (--lake-b).
     """
-    from pipeline.lake.query.diff import NoSuchRun
+    from pipeline.lake.query.diff import NoSuchRunError
     from pipeline.lake.query.diff import diff as compare
 
     if (run_a, lake) == (run_b, lake_b or lake):
@@ -87,7 +87,7 @@ def diff(
         try:
             for section in compare((store, run_a), (other, run_b), limit):
                 _print_section(section, format_)
-        except NoSuchRun as error:
+        except NoSuchRunError as error:
             refuse(str(error))
 
 

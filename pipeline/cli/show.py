@@ -9,6 +9,7 @@ from rich.text import Text
 from transforms.annotate import annotate
 from transforms.extract import extract_article
 from transforms.fetch import FetchConfig, fetch_pages
+from transforms.schema.errors import OnrecordError
 from transforms.schema.failures import Rejected
 from transforms.schema.records import Article, Page, Quote, content_hash, stable_id
 from transforms.schema.urls import request_of
@@ -17,7 +18,7 @@ STYLES = {"PERSON": "bold cyan", "ORG": "bold magenta", "LOC": "bold green", "NO
 QUOTE, CUE, SOURCE = "yellow", "italic bright_blue", "underline"
 
 
-class ShowError(Exception):
+class ShowError(OnrecordError):
     """The page cannot be shown; the message says why."""
 
 

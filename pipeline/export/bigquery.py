@@ -18,7 +18,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
-from pipeline.export.selection import PublishError, check_settled, chosen, runs_of
+from pipeline.export.selection import ExportError, check_settled, chosen, runs_of
 from pipeline.lake.manifest import Manifest
 from transforms.schema.records import stable_id
 from transforms.schema.tables import TABLES, Table
@@ -47,7 +47,7 @@ def publish(
         Table, manifest and the rows loaded for it, where it was not loaded before.
 
     Raises:
-        PublishError: a name that is not allowed, no such run, no credentials, or BigQuery's refusal.
+        ExportError: a name that is not allowed, no such run, no credentials, or BigQuery's refusal.
     """
     _check("--project", project, _PROJECT, "lower-case letters, digits and -, 6 to 30 of them")
     _check("--dataset", dataset, _DATASET, "letters, digits and _")
@@ -80,7 +80,7 @@ class _Target:
             self._dataset = self._client.create_dataset(wanted, exists_ok=True)
         self._location = self._dataset.location
         if location is not None and self._location.lower() != location.lower():
-            raise PublishError(
+            raise ExportError(
                 f"--location {location}: the dataset {project}.{dataset} lies in {self._location}; "
                 "leave the option out, or name another dataset"
             )
@@ -96,13 +96,13 @@ class _Target:
         known = {f.name: f for f in standing.schema}
         for field in schema:
             if field.name in known and known[field.name].field_type != field.field_type:
-                raise PublishError(
+                raise ExportError(
                     f"{standing.full_table_id}: the column {field.name} is {known[field.name].field_type} where "
                     f"{field.field_type} is needed; that table is none of ours, name another --dataset"
                 )
         new = [f for f in schema if f.name not in known]
         if any(f.mode == "REQUIRED" for f in new):
-            raise PublishError(
+            raise ExportError(
                 f"{standing.full_table_id} lacks the columns {', '.join(f.name for f in new)}, which cannot be "
                 "added to a table; that table is none of ours, name another --dataset"
             )
@@ -229,7 +229,7 @@ def _type(type_: pa.DataType) -> str:
 
 def _check(option: str, value: str, allowed: re.Pattern[str], meaning: str) -> None:
     if not allowed.fullmatch(value):
-        raise PublishError(f"{option} {value}: {meaning} are allowed")
+        raise ExportError(f"{option} {value}: {meaning} are allowed")
 
 
 @contextmanager
@@ -237,9 +237,9 @@ def _worded(target: str) -> Iterator[None]:
     try:
         yield
     except GoogleAuthError as error:
-        raise PublishError(
+        raise ExportError(
             "BigQuery needs Google credentials: run `gcloud auth application-default login`, or set "
             f"GOOGLE_APPLICATION_CREDENTIALS ({str(error).splitlines()[0]})"
         ) from error
     except GoogleAPIError as error:
-        raise PublishError(f"BigQuery refused to publish to {target}: {str(error).splitlines()[0]}") from error
+        raise ExportError(f"BigQuery refused to publish to {target}: {str(error).splitlines()[0]}") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.export.selection import PublishError, chosen
+from pipeline.export.selection import ExportError, chosen
 from pipeline.lake.query.catalog import make_views, open_lake, quoted
 from transforms.schema.tables import TABLES
 from transforms.storage.base import Store
@@ -24,18 +24,18 @@ def export(store: Store, target: Path, run_id: str | None = None, gazetteer: str
         Rows by table.
 
     Raises:
-        PublishError: there is no such run, a file of the lake is damaged, or the new one cannot be written.
+        ExportError: there is no such run, a file of the lake is damaged, or the new one cannot be written.
         ValueError: the gazetteer cannot be read.
     """
     chosen(store, run_id)
     if target.is_dir() or not target.parent.is_dir():
-        raise PublishError(f"{target} cannot be written: name a file in a folder that is there, such as press.duckdb")
+        raise ExportError(f"{target} cannot be written: name a file in a folder that is there, such as press.duckdb")
     new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         rows = _fill(store, new, run_id, gazetteer)
         new.replace(target)
     except duckdb.Error as error:
-        raise PublishError(f"{store.root} cannot be exported to {target}: {str(error).splitlines()[0]}") from error
+        raise ExportError(f"{store.root} cannot be exported to {target}: {str(error).splitlines()[0]}") from error
     finally:
         for left in (new, new.with_name(f"{new.name}.wal")):
             left.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import TableProperties, Transaction
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.export.selection import PublishError, check_settled, chosen, runs_of
+from pipeline.export.selection import ExportError, check_settled, chosen, runs_of
 from pipeline.lake.manifest import Manifest, manifests
 from transforms.schema.tables import TABLES, Table
 from transforms.storage.base import Store
@@ -36,11 +36,11 @@ def open_catalog(store: Store, properties: dict[str, str]) -> Catalog:
     Its connections end with a `with` block.
 
     Raises:
-        PublishError: a lake in a bucket cannot hold the default catalog, or pyiceberg refuses the properties.
+        ExportError: a lake in a bucket cannot hold the default catalog, or pyiceberg refuses the properties.
     """
     if not properties:
         if store.root.startswith("gs://"):
-            raise PublishError(
+            raise ExportError(
                 f"{store.root} cannot hold the default catalog, a SQLite file: name one, for instance with "
                 "--catalog-property type=sql --catalog-property uri=sqlite:///catalog.db "
                 f"--catalog-property warehouse={store.uri(CATALOG)}"
@@ -67,10 +67,10 @@ def publish(
         Table, manifest and the rows of the files that came in.
 
     Raises:
-        PublishError: no such run, or another process changed the table meanwhile.
+        ExportError: no such run, or another process changed the table meanwhile.
     """
     if not all(part.isidentifier() for part in namespace.split(".")):
-        raise PublishError(f"--namespace {namespace}: names of letters, digits and _ with dots between are allowed")
+        raise ExportError(f"--namespace {namespace}: names of letters, digits and _ with dots between are allowed")
     wanted, standing = chosen(store, run_id), manifests(store)
     check_settled(standing)
     with _worded():
@@ -143,10 +143,10 @@ def _worded() -> Iterator[None]:
     try:
         yield
     except CommitFailedException as error:
-        raise PublishError("another process changed an Iceberg table meanwhile: publish again") from error
+        raise ExportError("another process changed an Iceberg table meanwhile: publish again") from error
     except (RESTError, SQLAlchemyError, OSError, ValueError, TypeError, ImportError) as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise PublishError(f"the Iceberg catalog (--catalog-property) cannot be used: {said}") from error
+        raise ExportError(f"the Iceberg catalog (--catalog-property) cannot be used: {said}") from error
 
 
 def _uri(store: Store, path: str) -> str:

@@ -1,11 +1,14 @@
 """Which manifests a publish takes, and which it refuses."""
 
 from pipeline.lake.manifest import Manifest, manifests
+from transforms.schema.errors import OnrecordError
 from transforms.storage.base import Store
 
 
-class PublishError(Exception):
-    """The lake, or the target, does not take part; the message is one sentence with what to do."""
+class ExportError(OnrecordError):
+    """The lake cannot be exported to the target; the message is one sentence with what to do."""
+
+    exit_code = 2
 
 
 def chosen(store: Store, run_id: str | None) -> list[Manifest]:
@@ -16,11 +19,11 @@ def chosen(store: Store, run_id: str | None) -> list[Manifest]:
         run_id: this run alone, or the compaction that holds its rows now; None for all.
 
     Raises:
-        PublishError: there is no such run, or no run at all.
+        ExportError: there is no such run, or no run at all.
     """
     found = [m for m in manifests(store) if run_id is None or run_id in runs_of(m)]
     if not found:
-        raise PublishError(
+        raise ExportError(
             f"no committed run lies in {store.root}: `onrecord run` makes one"
             if run_id is None
             else f"--run {run_id}: no such run is committed in {store.root}; `onrecord files --format jsonl` names them"
@@ -37,11 +40,11 @@ def check_settled(runs: list[Manifest]) -> None:
     """Refuses files that hold rows which no longer count, for a warehouse would take them with the file.
 
     Raises:
-        PublishError: a compaction's files still hold rows of runs that were made anew.
+        ExportError: a compaction's files still hold rows of runs that were made anew.
     """
     for manifest in runs:
         if manifest.excluded_runs:
-            raise PublishError(
+            raise ExportError(
                 f"the files of {manifest.run_id} still hold earlier rows of "
                 f"{', '.join(sorted(manifest.excluded_runs))}, which were "
                 "run again: `onrecord compact` removes them, then publish again"

@@ -4,23 +4,30 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from pipeline.lake.manifest import COMPACTION, Manifest, manifest_path, to_json
+from transforms.schema.errors import OnrecordError
 from transforms.storage.base import Changed, Locked, Store
 
 
-class CommitError(Exception):
+class CommitError(OnrecordError):
     """The run cannot be committed; nothing of it is visible. The message is one sentence."""
 
 
 class HeldError(CommitError):
     """The quality gate holds the run. The message has a sentence for each breach, and one on what to do."""
 
+    exit_code = 3
 
-class NothingHeldError(Exception):
+
+class NothingHeldError(OnrecordError):
     """There is nothing to accept. The message is one sentence."""
 
+    exit_code = 2
 
-class RunLockedError(Exception):
-    """Another process makes this very run now."""
+
+class RunLockedError(OnrecordError):
+    """Another process holds the lock of this run."""
+
+    exit_code = 2
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from pipeline.run.runner import cause_of, start, stop_signals
 from pipeline.stream.progress import StreamWatch
 from transforms.fetch.generator import close_persistent
 from transforms.runtime.drain import shared_drain
+from transforms.schema.errors import OnrecordError
 from transforms.schema.run import stream_id
 from transforms.storage.open import open_store
 
@@ -28,7 +29,7 @@ LEAST_SECONDS = 60.0
 """A stream that flowed for so long and then ended by an error may be started again: it was not at fault itself."""
 
 
-class StreamError(Exception):
+class StreamError(OnrecordError):
     """The stream ended by an error. The message is one sentence.
 
     Args:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transforms.schema.errors import OnrecordError
 from transforms.sources.config import Format
 from transforms.storage.open import open_input
 
@@ -18,8 +19,10 @@ _MAX_LINE = 1 << 20
 _BATCH = 8192
 
 
-class ListError(Exception):
+class ListError(OnrecordError):
     """A list cannot be read; the message is one sentence with its name, the place and the cause."""
+
+    exit_code = 2
 
 
 def urls_of(file: str, form: Format | None = None, column: str = "url") -> Iterator[str]:

@@ -7,8 +7,10 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from transforms.schema.errors import OnrecordError
 
-class StoreError(Exception):
+
+class StoreError(OnrecordError):
     """A file or bucket cannot be read or written; the message is one sentence with its name and the cause."""
 
 

@@ -14,6 +14,7 @@ import duckdb
 
 from pipeline.lake.manifest import manifests, read_manifest, run_ids
 from pipeline.lake.query.catalog import quoted, table_views
+from transforms.schema.errors import OnrecordError
 from transforms.storage.base import Store
 from transforms.storage.database import open_database
 
@@ -43,8 +44,10 @@ _VERSIONS = """
 """
 
 
-class NoSuchRun(Exception):  # noqa: N818 - an answer to the user
+class NoSuchRunError(OnrecordError):
     """A run is not committed in its lake; the message is one sentence."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def diff(a: tuple[Store, str], b: tuple[Store, str], limit: int = 20) -> Iterato
         Every section, also one without rows.
 
     Raises:
-        NoSuchRun: there is no such run.
+        NoSuchRunError: there is no such run.
     """
     with ExitStack() as stack:
         database = stack.enter_context(open_database())
@@ -108,7 +111,7 @@ def _open(
     if not holding or own is None:
         known = sorted(run_ids(standing))
         there = f"the last ones there are {', '.join(known[-5:])}" if known else "no run is committed there"
-        raise NoSuchRun(f"no run {run_id} is committed in {store.root}: {there}")
+        raise NoSuchRunError(f"no run {run_id} is committed in {store.root}: {there}")
     where = f" WHERE run_id = {quoted(run_id)}"
     stack.enter_context(table_views(database, store, holding, where=where, prefix=f"{side}_"))
     extractor, model = database.execute(_VERSIONS.format(side=side)).fetchall()[0]

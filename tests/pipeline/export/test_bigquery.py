@@ -18,7 +18,7 @@ from google.cloud import bigquery
 
 from pipeline.cli.app import app
 from pipeline.export.bigquery import publish
-from pipeline.export.selection import PublishError
+from pipeline.export.selection import ExportError
 from pipeline.lake.compaction import compact
 from pipeline.lake.forget import forget, parse_target
 from tests.support.bigquery import BigQuery, serve_bigquery
@@ -140,7 +140,7 @@ def test_a_load_that_failed_is_tried_anew(
     client: bigquery.Client, service: BigQuery, store: Store, dataset: str
 ) -> None:
     service.refuse_loads = 1
-    with pytest.raises(PublishError, match=f"BigQuery refused to publish to {PROJECT}.{dataset}: .*reading data"):
+    with pytest.raises(ExportError, match=f"BigQuery refused to publish to {PROJECT}.{dataset}: .*reading data"):
         do(store, dataset)
     do(store, dataset)
     assert same(client, store, dataset)
@@ -167,7 +167,7 @@ def test_a_table_of_an_older_version_gets_the_new_columns(client: bigquery.Clien
     client.create_dataset(f"{PROJECT}.{dataset}")
     schema = [bigquery.SchemaField("run_id", "STRING", "REQUIRED")]
     client.create_table(bigquery.Table(f"{PROJECT}.{dataset}.articles", schema))
-    with pytest.raises(PublishError, match=r"articles lacks the columns .*, which cannot be added"):
+    with pytest.raises(ExportError, match=r"articles lacks the columns .*, which cannot be added"):
         do(store, dataset)
 
 
@@ -175,7 +175,7 @@ def test_a_table_of_another_kind_is_refused(client: bigquery.Client, store: Stor
     client.create_dataset(f"{PROJECT}.{dataset}")
     schema = [bigquery.SchemaField("run_id", "INTEGER", "REQUIRED")]
     client.create_table(bigquery.Table(f"{PROJECT}.{dataset}.articles", schema))
-    with pytest.raises(PublishError, match="the column run_id is INTEGER where STRING is needed"):
+    with pytest.raises(ExportError, match="the column run_id is INTEGER where STRING is needed"):
         do(store, dataset)
 
 
@@ -224,5 +224,5 @@ def test_without_the_extra_the_command_to_install_it_is_said(store: Store, monke
 def test_without_credentials_what_to_do_is_said(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("BIGQUERY_EMULATOR_HOST", raising=False)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
-    with pytest.raises(PublishError, match="BigQuery needs Google credentials: run `gcloud auth"):
+    with pytest.raises(ExportError, match="BigQuery needs Google credentials: run `gcloud auth"):
         list(publish(store, PROJECT, "press"))

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli.app import app
 from pipeline.export.duckdb import export
-from pipeline.export.selection import PublishError
+from pipeline.export.selection import ExportError
 from pipeline.lake.query.catalog import VIEWS
 from tests.support.export_lakes import commit_run, in_order, rows_of
 from transforms.schema.tables import TABLES
@@ -70,7 +70,7 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(store: Store, tmp_
         export(store, out, gazetteer=str(tmp_path / "none.csv"))
     damaged = next(Path(store.root, "quotes").rglob("*.parquet"))
     damaged.write_bytes(b"PAR1")
-    with pytest.raises(PublishError, match=r"lake cannot be exported to .*out\.duckdb: "):
+    with pytest.raises(ExportError, match=r"lake cannot be exported to .*out\.duckdb: "):
         export(store, out)
     assert out.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lake", "out.duckdb"]
@@ -78,7 +78,7 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(store: Store, tmp_
 
 def test_one_run_alone_can_be_exported(store: Store, tmp_path: Path) -> None:
     assert export(store, tmp_path / "out.duckdb", "b-1")["quotes"] == 1
-    with pytest.raises(PublishError, match=r"--run c-1: no such run is committed in .*lake; `onrecord files"):
+    with pytest.raises(ExportError, match=r"--run c-1: no such run is committed in .*lake; `onrecord files"):
         export(store, tmp_path / "out.duckdb", "c-1")
 
 

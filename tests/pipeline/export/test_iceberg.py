@@ -16,7 +16,7 @@ from pyiceberg.table import Table as IcebergTable  # noqa: E402
 
 from pipeline.cli.app import app  # noqa: E402
 from pipeline.export.iceberg import RUN, STAMP, open_catalog, publish  # noqa: E402
-from pipeline.export.selection import PublishError  # noqa: E402
+from pipeline.export.selection import ExportError  # noqa: E402
 from pipeline.lake.compaction import compact  # noqa: E402
 from pipeline.lake.forget import forget, parse_target  # noqa: E402
 from tests.support.export_lakes import commit_run, in_order, rows_of  # noqa: E402
@@ -108,7 +108,7 @@ def test_one_run_alone_can_be_published(store: Store, catalog: Catalog) -> None:
     assert {r["run_id"] for r in rows(catalog, "quotes")} == {"a-20260304T000"}
     do(store, catalog, "a-20260304T0001")
     assert same(store, catalog)
-    with pytest.raises(PublishError, match="--run c-1: no such run"):
+    with pytest.raises(ExportError, match="--run c-1: no such run"):
         do(store, catalog, "c-1")
 
 

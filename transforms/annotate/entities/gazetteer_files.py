@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from transforms.schema.errors import OnrecordError
 from transforms.schema.records import EntityType
 from transforms.storage.base import StoreError
 from transforms.storage.open import open_input
@@ -33,8 +34,10 @@ _EQUAL_MARKS = dict.fromkeys(map(ord, _UNSEEN), None) | dict.fromkeys(map(ord, "
 _EQUAL_MARKS |= dict.fromkeys(map(ord, "‐‑"), "-")
 
 
-class GazetteerError(ValueError):
-    """A gazetteer cannot be used; the message is one sentence with the file, the row and what is allowed."""
+class GazetteerError(OnrecordError, ValueError):
+    """A gazetteer is not valid; the message is one sentence with the file, the row and the allowed values."""
+
+    exit_code = 2
 
 
 class Meaning(NamedTuple):

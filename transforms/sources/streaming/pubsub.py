@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+from transforms.schema.errors import OnrecordError
 from transforms.schema.failures import Rejected
 from transforms.schema.records import UrlRequest
 from transforms.schema.urls import canonical_url, request_of, without_secrets
@@ -35,8 +36,10 @@ _LOST = "\ufffd"
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 
 
-class SubscriptionError(Exception):
+class SubscriptionError(OnrecordError):
     """A subscription cannot be read; the message is one sentence with its name and the cause."""
+
+    exit_code = 2
 
 
 def request_of_message(
