@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from training.data import Document, Quotation, Span
-from transforms.annotate.nlp.quotation_marks import find_runs, split_paragraphs
+from transforms.annotate.nlp.quotation_marks import find_quoted_spans, split_paragraphs
 
 Edit = tuple[int, int, str]
 
@@ -83,18 +83,20 @@ _STYLES = (('"', '"'), ("“", "”"), ("«", "»"), ("„", "“"), ("‘", "�
 def remarked(document: Document, rng: random.Random) -> Document:
     """All quote marks in another style; sometimes those at the ends of paragraphs are lost."""
     paragraphs = split_paragraphs(document.text)
-    runs = find_runs(document.text, paragraphs)
+    quoted_spans = find_quoted_spans(document.text, paragraphs)
     opener, closer = rng.choice(_STYLES)
     lost = rng.random() < 0.15
     edits: list[Edit] = []
-    for run in runs:
+    for quoted in quoted_spans:
         single = len(opener) == 1 and opener in "‘'"
-        if run.outer_start == run.start or (single and "'" in document.text[run.start : run.end].replace("’", "'")):
+        if quoted.outer_start == quoted.start or (
+            single and "'" in document.text[quoted.start : quoted.end].replace("’", "'")
+        ):
             continue
-        edits.append((run.outer_start, run.start, opener))
-        if run.end < run.outer_end:
-            end = paragraphs[run.paragraph][1]
-            edits.append((run.end, run.outer_end, "" if lost and run.outer_end >= end - 1 else closer))
+        edits.append((quoted.outer_start, quoted.start, opener))
+        if quoted.end < quoted.outer_end:
+            end = paragraphs[quoted.paragraph][1]
+            edits.append((quoted.end, quoted.outer_end, "" if lost and quoted.outer_end >= end - 1 else closer))
     return edited(document, edits) if edits else document
 
 

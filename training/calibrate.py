@@ -17,7 +17,7 @@ from benchmarks.quotes import judged, load
 from training.data import Document, Span, quote_documents
 from transforms.annotate.entities.clustering import find_entities
 from transforms.annotate.model.tagger import tagger
-from transforms.annotate.nlp.parsed_text import read
+from transforms.annotate.nlp.parsed_text import parse_text
 from transforms.annotate.quotes.assembler import Draft
 from transforms.annotate.quotes.confidence import MODEL, evidence
 from transforms.annotate.quotes.model_assembler import ModelAssembler
@@ -34,13 +34,13 @@ Floats = NDArray[np.float64]
 
 def drafts_of(document: Document, by_rules: bool) -> list[Draft]:
     """The quotations of a document as the product finds them."""
-    reading = read(document.text)
-    tagged = None if by_rules else tagger().tag([reading])[0]
-    entities = find_entities(document.text, reading=reading, tagged=tagged)
-    frames = frames_of(reading, entities)
+    parsed = parse_text(document.text)
+    tagged = None if by_rules else tagger().tag([parsed])[0]
+    entities = find_entities(document.text, parsed=parsed, tagged=tagged)
+    frames = frames_of(parsed, entities)
     if tagged is None:
-        return RuleAssembler(reading, entities, frames).drafts()
-    return ModelAssembler(reading, entities, frames, tagged).drafts()
+        return RuleAssembler(parsed, entities, frames).drafts()
+    return ModelAssembler(parsed, entities, frames, tagged).drafts()
 
 
 def right_ones(scorer: ModuleType, document: Document, drafts: list[Draft]) -> list[bool]:

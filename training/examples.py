@@ -13,7 +13,7 @@ from torch import Tensor
 from training.data import LABELS, Document, Span
 from training.network import BUCKETS, EDGES, ENTITY_TAGS
 from transforms.annotate.model.wordpiece import Ints, Vocabulary, Words, encode, inputs, windows
-from transforms.annotate.nlp.parsed_text import read
+from transforms.annotate.nlp.parsed_text import parse_text
 
 ENTITY_NUMBER = {label: number for number, label in enumerate(LABELS)}
 
@@ -44,7 +44,7 @@ class Example:
 
 def examples(document: Document, vocabulary: Vocabulary, sizes: tuple[int, ...], rng: random.Random) -> list[Example]:
     """A document's windows, of one of these sizes, with their labels."""
-    words = encode(read(document.text), vocabulary)
+    words = encode(parse_text(document.text), vocabulary)
     allowed = _allowed(document, words) if document.entities is not None else None
     tags, owners = _quote_tags(document, words) if document.quotes is not None else (None, None)
     found = []

@@ -13,9 +13,9 @@ import numpy as np
 
 from benchmarks.quotes import load
 from training.data import DEV_SETS, Document, entity_documents, quote_documents, spans_of
-from transforms.annotate.model.attribution import assemble
+from transforms.annotate.model.attribution import decode_attributions
 from transforms.annotate.model.tagger import Tagged, Tagger
-from transforms.annotate.nlp.parsed_text import read
+from transforms.annotate.nlp.parsed_text import parse_text
 
 THREE = ("PERSON", "ORG", "LOC")
 
@@ -25,7 +25,7 @@ def entity_f1(tagger: Tagger, documents: list[Document]) -> tuple[float, dict[st
     hits, found, gold = (dict.fromkeys(THREE, 0) for _ in range(3))
     for at in range(0, len(documents), 64):
         part = documents[at : at + 64]
-        for document, tagged in zip(part, tagger.tag([read(d.text) for d in part]), strict=True):
+        for document, tagged in zip(part, tagger.tag([parse_text(d.text) for d in part]), strict=True):
             words = tagged.words
             mine = {(int(words.starts[p.start]), int(words.ends[p.stop - 1]), p.label) for p in tagged.entities}
             true = set(spans_of(document.tokens))
@@ -47,7 +47,8 @@ def quotes_of(tagged: Tagged) -> dict[str, Any]:
 
     return {
         "quotes": [
-            {"content": spans(q.content), "cue": spans(q.cue), "source": spans(q.source)} for q in assemble(tagged)
+            {"content": spans(q.content), "cue": spans(q.cue), "source": spans(q.source)}
+            for q in decode_attributions(tagged)
         ]
     }
 
@@ -70,7 +71,7 @@ def main() -> None:
     if args.only != "entities":
         documents = quote_documents(args.data / "quotes/polnear.dev.jsonl.gz")
         start = time.process_time()
-        tagged = tagger.tag([read(document.text) for document in documents])
+        tagged = tagger.tag([parse_text(document.text) for document in documents])
         seconds = time.process_time() - start
         scorer = load(args.data.parent / "eval/score_quotes.py")
         gold = scorer.read(str(args.data / "quotes/polnear.dev.jsonl.gz"))

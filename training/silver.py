@@ -9,7 +9,7 @@ from pathlib import Path
 
 from training.data import quote_documents
 from transforms.annotate.model.tagger import Tagger
-from transforms.annotate.nlp.parsed_text import read
+from transforms.annotate.nlp.parsed_text import parse_text
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     tagger = Tagger(args.model)
     found = {}
     for document in quote_documents(args.data / "quotes/polnear.train.jsonl.gz"):
-        (tagged,) = tagger.tag([read(document.text)])
+        (tagged,) = tagger.tag([parse_text(document.text)])
         starts, ends = tagged.words.starts.tolist(), tagged.words.ends.tolist()
         found[document.name] = [[starts[p.start], ends[p.stop - 1], p.label] for p in tagged.entities]
     args.out.write_text(json.dumps(found), encoding="utf-8")

@@ -28,7 +28,7 @@ from pipeline.lake.recovery import copy_rows, versions_of
 from pipeline.run.progress import UNWATCHED, Watcher
 from pipeline.run.runner import make
 from pipeline.steps.recovered import ReadRecovered
-from transforms.annotate.entities.gazetteer import LISTED_VERSION
+from transforms.annotate.entities.gazetteer import GAZETTEER_VERSION
 from transforms.schema.records import Fetch, Page, UrlRequest
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import ARCHIVES, TABLES
@@ -114,7 +114,7 @@ def _archives(holding: list[Manifest], run_id: str) -> list[StagedFile]:
 
 def _is_outdated(store: Store, config: RunConfig, run_id: str, holding: list[Manifest]) -> bool:
     extractor, model = versions_of(config)
-    asked = {"extractor": extractor, "model": model, "listed": LISTED_VERSION}
+    asked = {"extractor": extractor, "model": model, "listed": GAZETTEER_VERSION}
     tables = ("articles", "entities", "quotes")
     with open_manifests(store, holding, tables=tables, where=f" WHERE {_where(run_id)}") as database:
         found = database.execute(_OUTDATED, {**asked, "has_archive": bool(_archives(holding, run_id))}).fetchone()

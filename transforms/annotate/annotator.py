@@ -9,7 +9,7 @@ from transforms.annotate.config import AnnotateConfig
 from transforms.annotate.entities.clustering import find_entities
 from transforms.annotate.entities.gazetteer import gazetteer
 from transforms.annotate.model.tagger import Tagged, tagger
-from transforms.annotate.nlp.parsed_text import Reading, read
+from transforms.annotate.nlp.parsed_text import ParsedText, parse_text
 from transforms.annotate.quotes.finder import find_quotes
 from transforms.schema.records import Annotation, Article
 from transforms.text.language import detect_language
@@ -47,15 +47,15 @@ class Annotator:
             texts: a few dozen at most, since the model's output for all of them is in memory at once.
         """
         english = [number for number, text in enumerate(texts) if is_english(text.language, text.text)]
-        parsed_texts = [read(texts[number].text) for number in english]
+        parsed_texts = [parse_text(texts[number].text) for number in english]
         tagged_texts = self._tagger.tag(parsed_texts) if self._tagger else [None] * len(parsed_texts)
         annotations = [Annotation()] * len(texts)
         for number, parsed, tagged in zip(english, parsed_texts, tagged_texts, strict=True):
             annotations[number] = self._annotate(texts[number], parsed, tagged)
         return annotations
 
-    def _annotate(self, text: Text, parsed: Reading, tagged: Tagged | None) -> Annotation:
-        found = find_entities(text.text, version_id=text.version_id, reading=parsed, tagged=tagged)
+    def _annotate(self, text: Text, parsed: ParsedText, tagged: Tagged | None) -> Annotation:
+        found = find_entities(text.text, version_id=text.version_id, parsed=parsed, tagged=tagged)
         entities = self._gazetteer.apply(text.text, found, version_id=text.version_id)
         quotes = find_quotes(
             text.text, entities, title=text.title, version_id=text.version_id, reading=parsed, tagged=tagged

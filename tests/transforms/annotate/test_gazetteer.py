@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.support.gcs import serve_gcs
 from training.cities import city_table
 from transforms.annotate.entities.gazetteer import Gazetteer, gazetteer
-from transforms.annotate.entities.gazetteer_files import MAX_CHARACTERS, GazetteerError, read_listed
+from transforms.annotate.entities.gazetteer_files import MAX_CHARACTERS, GazetteerError, read_gazetteers
 from transforms.annotate.entities.places import _rows, fold, places
 from transforms.annotate.quotes.finder import find_quotes
 from transforms.schema.records import Entity, EntityType, Mention, stable_id
@@ -220,7 +220,7 @@ def test_a_canonical_name_is_an_alias_unless_two_bear_it(tmp_path: Path) -> None
     rows = ["Tiller,own:1,PERSON,Rosa Tiller", "Old Elm,own:2,PERSON,Dan Elm", "Young Elm,own:3,PERSON,Dan Elm"]
     names = listed(tmp_path, *rows, "Zorbly Inc,own:4,ORG,Zorbly")
     found = names.find("Rosa Tiller met Dan Elm at Zorbly.")
-    assert [(f.start, f.end, f.meaning.kb_id) for f in found] == [(0, 11, "own:1")]
+    assert [(f.start, f.end, f.entry.kb_id) for f in found] == [(0, 11, "own:1")]
 
 
 def test_two_things_of_one_name_keep_two_ids(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_later_files_go_before_earlier_ones(tmp_path: Path) -> None:
     first.write_text("\ufeffid,alias,type,note\n1,Zorbly,ORG,7\n2,Wexbury,LOC,x\n", "utf-8")
     table = pa.table({"alias": ["Zorbly", None], "id": [17, 18], "type": ["MISC", "LOC"]})
     pq.write_table(table.slice(0, 1), second)
-    meanings = read_listed([str(first), str(second)]).meanings
+    meanings = read_gazetteers([str(first), str(second)]).by_alias
     assert {alias: (m.kb_id, m.type) for alias, m in meanings.items()} == {
         "Zorbly": ("17", "MISC"),
         "Wexbury": ("2", "LOC"),
@@ -262,7 +262,7 @@ def test_later_files_go_before_earlier_ones(tmp_path: Path) -> None:
 def test_attributes_of_any_kind_are_not_read(tmp_path: Path) -> None:
     rows = [f"A{i} B,x:{i},ORG,,{i}" for i in range(200_000)] + ["Zorbly Ltd,x:z,ORG,,not a number"]
     names = listed(tmp_path, *rows, header="alias,id,type,name,staff")
-    assert [f.meaning.kb_id for f in names.find("So Zorbly Ltd and A199999 B agreed.")] == ["x:z", "x:199999"]
+    assert [f.entry.kb_id for f in names.find("So Zorbly Ltd and A199999 B agreed.")] == ["x:z", "x:199999"]
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,15 @@
 
 import pytest
 
-from transforms.annotate.nlp.quotation_marks import MAX_MARKS, Run, find_runs, split_paragraphs
+from transforms.annotate.nlp.quotation_marks import MAX_MARKS, QuotedSpan, find_quoted_spans, split_paragraphs
 
 
-def _runs(text: str) -> list[Run]:
-    return find_runs(text, split_paragraphs(text))
+def _quoted_spans(text: str) -> list[QuotedSpan]:
+    return find_quoted_spans(text, split_paragraphs(text))
 
 
 def _inside(text: str) -> list[str]:
-    return [text[run.start : run.end].strip() for run in _runs(text)]
+    return [text[quoted.start : quoted.end].strip() for quoted in _quoted_spans(text)]
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_marks_inside_marks_belong_to_the_outer_ones() -> None:
 def test_speech_of_several_paragraphs_opens_again_and_closes_once() -> None:
     text = "“One.\n\n“Two.\n\n“Three,” she said. “Four.”"
     assert _inside(text) == ["One.", "Two.", "Three,", "Four."]
-    assert [run.continues for run in _runs(text)] == [True, True, False, False]
+    assert [quoted.continues for quoted in _quoted_spans(text)] == [True, True, False, False]
 
 
 def test_a_stray_mark_costs_its_own_paragraph_alone() -> None:
     text = 'The "gate stood open all night.\n\nThe guard "slept" there.\n\n"Yes," he said.'
     assert _inside(text)[1:] == ["slept", "Yes,"]
-    assert not _runs(text)[0].continues
+    assert not _quoted_spans(text)[0].continues
 
 
 def test_a_stray_mark_before_a_pair_leaves_the_pair() -> None:

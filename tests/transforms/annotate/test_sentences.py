@@ -2,14 +2,14 @@
 
 import pytest
 
-from transforms.annotate.nlp.quotation_marks import find_runs, split_paragraphs
+from transforms.annotate.nlp.quotation_marks import find_quoted_spans, split_paragraphs
 from transforms.annotate.nlp.sentences import split_sentences
 
 
 def _split(text: str) -> list[str]:
     paragraphs = split_paragraphs(text)
-    runs = find_runs(text, paragraphs)
-    return [text[a:b] for start, end in paragraphs for a, b in split_sentences(text, start, end, runs)]
+    quoted_spans = find_quoted_spans(text, paragraphs)
+    return [text[a:b] for start, end in paragraphs for a, b in split_sentences(text, start, end, quoted_spans)]
 
 
 @pytest.mark.parametrize(

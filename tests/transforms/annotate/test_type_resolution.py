@@ -4,27 +4,39 @@ import time
 
 import pytest
 
-from transforms.annotate.entities.boundaries import with_edges
+from transforms.annotate.entities.boundaries import correct_boundaries
 from transforms.annotate.entities.clustering import cluster_names
-from transforms.annotate.entities.rule_mentions import Name, joined_words
-from transforms.annotate.entities.type_resolution import agreed
-from transforms.annotate.nlp.parsed_text import Reading, read
+from transforms.annotate.entities.rule_mentions import NameMention, joined_words
+from transforms.annotate.entities.type_resolution import resolve_types
+from transforms.annotate.nlp.parsed_text import ParsedText, parse_text
 from transforms.annotate.nlp.tokens import tokenize
 from transforms.schema.records import EntityType
 
 Seen = tuple[str, EntityType]
-Shares = dict[str, float]
+Probabilities = dict[str, float]
 
 
-def _names(reading: Reading, seen: list[tuple[str, EntityType] | tuple[str, EntityType, Shares]]) -> list[Name]:
+def _names(
+    parsed: ParsedText, seen: list[tuple[str, EntityType] | tuple[str, EntityType, Probabilities]]
+) -> list[NameMention]:
     """The model's names: each the next place in the text where its words stand."""
     names, at = [], 0
-    for part, kind, *shares in seen:
-        start = reading.text.index(part, at)
+    for part, kind, *probabilities in seen:
+        start = parsed.text.index(part, at)
         at = start + len(part)
-        sentence = next(n for n, s in enumerate(reading.sentences) if s.start <= start < s.end)
-        words = joined_words(tokenize(reading.text, start, at))
-        names.append(Name(start, at, kind, words, 2, sentence=sentence, shares=shares[0] if shares else {kind: 0.99}))
+        sentence = next(n for n, s in enumerate(parsed.sentences) if s.start <= start < s.end)
+        words = joined_words(tokenize(parsed.text, start, at))
+        names.append(
+            NameMention(
+                start,
+                at,
+                kind,
+                words,
+                2,
+                sentence=sentence,
+                probabilities=probabilities[0] if probabilities else {kind: 0.99},
+            )
+        )
     return names
 
 
@@ -54,8 +66,8 @@ def _names(reading: Reading, seen: list[tuple[str, EntityType] | tuple[str, Enti
     ],
 )
 def test_edges(text: str, seen: list[Seen], expected: list[str]) -> None:
-    reading = read(text)
-    found = with_edges(reading, _names(reading, list(seen)))
+    parsed = parse_text(text)
+    found = correct_boundaries(parsed, _names(parsed, list(seen)))
     assert [text[name.start : name.end] for name in found] == expected
 
 
@@ -88,9 +100,9 @@ def test_edges(text: str, seen: list[Seen], expected: list[str]) -> None:
         ),
     ],
 )
-def test_types(text: str, seen: list[tuple[str, EntityType, Shares]], expected: list[EntityType]) -> None:
-    reading = read(text)
-    assert [name.type for name in agreed(reading, _names(reading, list(seen)))] == expected
+def test_types(text: str, seen: list[tuple[str, EntityType, Probabilities]], expected: list[EntityType]) -> None:
+    parsed = parse_text(text)
+    assert [name.type for name in resolve_types(parsed, _names(parsed, list(seen)))] == expected
 
 
 @pytest.mark.parametrize(
@@ -111,8 +123,8 @@ def test_types(text: str, seen: list[tuple[str, EntityType, Shares]], expected: 
     ],
 )
 def test_repeats(text: str, seen: list[Seen], expected: list[str]) -> None:
-    reading = read(text)
-    assert [text[name.start : name.end] for name in agreed(reading, _names(reading, list(seen)))] == expected
+    parsed = parse_text(text)
+    assert [text[name.start : name.end] for name in resolve_types(parsed, _names(parsed, list(seen)))] == expected
 
 
 @pytest.mark.parametrize(
@@ -138,8 +150,8 @@ def test_repeats(text: str, seen: list[Seen], expected: list[str]) -> None:
     ],
 )
 def test_persons(text: str, seen: list[str], expected: list[str]) -> None:
-    reading = read(text)
-    clusters = cluster_names(_names(reading, [(part, "PERSON") for part in seen]))
+    parsed = parse_text(text)
+    clusters = cluster_names(_names(parsed, [(part, "PERSON") for part in seen]))
     assert [" ".join(cluster.fullest.words) for cluster in clusters] == expected
 
 
@@ -152,28 +164,28 @@ def test_persons(text: str, seen: list[str], expected: list[str]) -> None:
     ],
 )
 def test_organisations(seen: list[str], expected: list[str]) -> None:
-    reading = read(". ".join(seen) + ".")
-    clusters = cluster_names(_names(reading, [(part, "ORG") for part in seen]))
+    parsed = parse_text(". ".join(seen) + ".")
+    clusters = cluster_names(_names(parsed, [(part, "ORG") for part in seen]))
     assert [" ".join(cluster.fullest.words) for cluster in clusters] == expected
 
 
 def test_time_is_linear_in_registers_of_initials_and_acronyms() -> None:
     people = [f"J. Abc{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676)}" for n in range(4_000)]
-    register = read(", ".join(f"{name}, John {name[3:]}" for name in people))
-    bodies = read(" ".join(f"Port Board (PB{n % 10})" for n in range(4_000)))
+    register = parse_text(", ".join(f"{name}, John {name[3:]}" for name in people))
+    bodies = parse_text(" ".join(f"Port Board (PB{n % 10})" for n in range(4_000)))
     names = _all_of(register, people, "PERSON")
     acronyms = _all_of(bodies, ["Port Board"] * 4_000, "ORG")
     started = time.process_time()
-    assert len(cluster_names(agreed(register, with_edges(register, names)))) == 4_000
-    assert len(with_edges(bodies, acronyms)) == 4_000
+    assert len(cluster_names(resolve_types(register, correct_boundaries(register, names)))) == 4_000
+    assert len(correct_boundaries(bodies, acronyms)) == 4_000
     assert time.process_time() - started < 5
 
 
-def _all_of(reading: Reading, parts: list[str], kind: EntityType) -> list[Name]:
+def _all_of(parsed: ParsedText, parts: list[str], kind: EntityType) -> list[NameMention]:
     names, at = [], 0
     for part in parts:
-        start = reading.text.index(part, at)
+        start = parsed.text.index(part, at)
         at = start + len(part)
         words = joined_words(tokenize(part))
-        names.append(Name(start, at, kind, words, 2, shares={kind: 0.99}))
+        names.append(NameMention(start, at, kind, words, 2, probabilities={kind: 0.99}))
     return names

@@ -8,8 +8,8 @@ from transforms.annotate.coreference.genders import find_genders
 from transforms.annotate.entities.clustering import RULES_VERSION
 from transforms.annotate.entities.titles import Gender
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.parsed_text import Reading
-from transforms.annotate.nlp.quotation_marks import Run
+from transforms.annotate.nlp.parsed_text import ParsedText
+from transforms.annotate.nlp.quotation_marks import QuotedSpan
 from transforms.schema.records import Entity
 
 
@@ -38,12 +38,12 @@ IN_TEXT = Weights(often=1.5, apart=0.5, subject=0.5, fits=0.5, here=1.0)
 SPEAKING = Weights(often=0.75, apart=1.0, subject=0.5, fits=1.0, here=2.0, spoke=1.0, margin=0.25)
 """For the pronoun beside a verb of speech: news names its speakers anew, mostly in the same paragraph."""
 
-MAX_PEOPLE = 200
+MAX_CANDIDATES = 200
 """The most-named persons of a text that are considered, so that time stays linear in its length."""
 
 
 @dataclass(slots=True)
-class Person:
+class Candidate:
     """One person and the places where the text, outside quote marks or not, names them."""
 
     index: int
@@ -54,11 +54,11 @@ class Person:
     """For each mention whether it is the first person of its sentence."""
 
 
-def people_of(reading: Reading, entities: list[Entity], *, in_full: bool = False) -> list[Person]:
+def coreference_candidates(parsed: ParsedText, entities: list[Entity], *, in_full: bool = False) -> list[Candidate]:
     """The persons among the entities, the most named first, with what pronouns need to know of them.
 
     Args:
-        reading: the text.
+        parsed: the text.
         entities: its entities.
         in_full: leave out a single word that no full name, title or first name explains. News gives the names of
             those who speak in full; such a word is more often a firm or a place there.
@@ -66,24 +66,26 @@ def people_of(reading: Reading, entities: list[Entity], *, in_full: bool = False
     Returns:
         At most `MAX_PEOPLE` persons.
     """
-    sentence_starts = [sentence.start for sentence in reading.sentences]
+    sentence_starts = [sentence.start for sentence in parsed.sentences]
     firsts: dict[int, int] = {}
-    genders = find_genders(reading, entities)
-    people = []
+    genders = find_genders(parsed, entities)
+    candidates = []
     for index, entity in enumerate(entities):
         if entity.type != "PERSON":
             continue
-        if entity.model_version == RULES_VERSION and not _is_surely_person(reading.text, entity, in_full):
+        if entity.model_version == RULES_VERSION and not _is_surely_person(parsed.text, entity, in_full):
             continue
         starts = [mention.start for mention in entity.mentions]
         sentences = [bisect_left(sentence_starts, start + 1) - 1 for start in starts]
         for mention, sentence in zip(entity.mentions, sentences, strict=True):
-            if not reading.text.startswith(("'s", "’s"), mention.end):
+            if not parsed.text.startswith(("'s", "’s"), mention.end):
                 firsts[sentence] = min(mention.start, firsts.get(sentence, mention.start))
-        people.append(Person(index, genders.get(index), starts, sentences, []))
-    for person in people:
-        person.subjects = [firsts.get(s) == start for start, s in zip(person.starts, person.sentences, strict=True)]
-    return sorted(people, key=lambda person: -len(person.starts))[:MAX_PEOPLE]
+        candidates.append(Candidate(index, genders.get(index), starts, sentences, []))
+    for candidate in candidates:
+        candidate.subjects = [
+            firsts.get(s) == start for start, s in zip(candidate.starts, candidate.sentences, strict=True)
+        ]
+    return sorted(candidates, key=lambda candidate: -len(candidate.starts))[:MAX_CANDIDATES]
 
 
 def _is_surely_person(text: str, entity: Entity, in_full: bool) -> bool:
@@ -99,7 +101,7 @@ def _is_surely_person(text: str, entity: Entity, in_full: bool) -> bool:
 
 
 def antecedent(
-    people: list[Person],
+    candidates: list[Candidate],
     at: int,
     sentence: int,
     gender: Gender,
@@ -107,11 +109,11 @@ def antecedent(
     opening: int,
     speaker: int | None = None,
     weights: Weights = IN_TEXT,
-) -> Person | None:
+) -> Candidate | None:
     """The person that ``he`` or ``she`` at an offset stands for, or None when nobody fits.
 
     Args:
-        people: from `people_of`.
+        candidates: from `coreference_candidates`.
         at: the pronoun's offset, code points.
         sentence: the number of its sentence.
         gender: the pronoun's.
@@ -124,46 +126,48 @@ def antecedent(
         another is nearly as good.
     """
     best, most, second = None, -math.inf, -math.inf
-    for person in people:
-        before = bisect_left(person.starts, at)
-        if not before or person.gender not in (gender, None):
+    for candidate in candidates:
+        before = bisect_left(candidate.starts, at)
+        if not before or candidate.gender not in (gender, None):
             continue
-        distance = min(sentence - person.sentences[before - 1], 12)
+        distance = min(sentence - candidate.sentences[before - 1], 12)
         score = weights.often * math.log(before) - weights.apart * distance
-        score += weights.subject * person.subjects[before - 1] + weights.fits * (person.gender == gender)
-        score += weights.here * (person.sentences[before - 1] >= opening) + weights.spoke * (person.index == speaker)
+        score += weights.subject * candidate.subjects[before - 1] + weights.fits * (candidate.gender == gender)
+        score += weights.here * (candidate.sentences[before - 1] >= opening) + weights.spoke * (
+            candidate.index == speaker
+        )
         if score > most:
-            best, most, second = person, score, most
+            best, most, second = candidate, score, most
         else:
             second = max(second, score)
     return best if most - second >= weights.margin else None
 
 
-def add_mention(person: Person, at: int, sentence: int, subject: bool) -> None:
+def add_mention(candidate: Candidate, at: int, sentence: int, subject: bool) -> None:
     """Count a resolved pronoun as one more mention of its person."""
-    place = bisect_left(person.starts, at)
-    person.starts.insert(place, at)
-    person.sentences.insert(place, sentence)
-    person.subjects.insert(place, subject)
+    place = bisect_left(candidate.starts, at)
+    candidate.starts.insert(place, at)
+    candidate.sentences.insert(place, sentence)
+    candidate.subjects.insert(place, subject)
 
 
-def outside(runs: list[Run], people: list[Person]) -> list[Person]:
+def outside_quotes(quoted_spans: list[QuotedSpan], candidates: list[Candidate]) -> list[Candidate]:
     """The same persons with their mentions inside quote marks left out: they don't speak there, they are spoken of."""
-    starts = [run.outer_start for run in runs]
+    starts = [quoted.outer_start for quoted in quoted_spans]
     kept = []
-    for person in people:
+    for candidate in candidates:
         keep = []
-        for place, start in enumerate(person.starts):
+        for place, start in enumerate(candidate.starts):
             index = bisect_left(starts, start) - 1
-            if index < 0 or start >= runs[index].outer_end:
+            if index < 0 or start >= quoted_spans[index].outer_end:
                 keep.append(place)
         kept.append(
-            Person(
-                person.index,
-                person.gender,
-                [person.starts[place] for place in keep],
-                [person.sentences[place] for place in keep],
-                [person.subjects[place] for place in keep],
+            Candidate(
+                candidate.index,
+                candidate.gender,
+                [candidate.starts[place] for place in keep],
+                [candidate.sentences[place] for place in keep],
+                [candidate.subjects[place] for place in keep],
             )
         )
     return kept

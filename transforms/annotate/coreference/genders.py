@@ -4,7 +4,7 @@ from bisect import bisect_right
 
 from transforms.annotate.entities.titles import Gender, gender_of_first
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.parsed_text import Reading
+from transforms.annotate.nlp.parsed_text import ParsedText
 from transforms.schema.records import Entity
 
 PRONOUNS: dict[str, Gender] = {"he": "m", "him": "m", "his": "m", "himself": "m"}
@@ -12,7 +12,7 @@ PRONOUNS |= {"she": "f", "her": "f", "hers": "f", "herself": "f"}
 _OWN = frozenset({"he", "she", "his", "her", "himself", "herself"})
 
 
-def find_genders(reading: Reading, entities: list[Entity]) -> dict[int, Gender]:
+def find_genders(parsed: ParsedText, entities: list[Entity]) -> dict[int, Gender]:
     """The gender of each person that the text tells, by index into ``entities``.
 
     The first of: a title (``Mrs``), the first name, a role (``spokeswoman``, ``his widow``), the pronouns behind the
@@ -20,11 +20,11 @@ def find_genders(reading: Reading, entities: list[Entity]) -> dict[int, Gender]:
     """
     persons = [index for index, entity in enumerate(entities) if entity.type == "PERSON"]
     found: dict[int, Gender] = {}
-    told = _by_pronouns(reading, entities, persons)
+    told = _by_pronouns(parsed, entities, persons)
     for index in persons:
         entity = entities[index]
         first = gender_of_first(entity.name.split()[0].lower(), lexicon())
-        gender = _by_title(reading.text, entity) or first or _by_role(entity.role) or told.get(index)
+        gender = _by_title(parsed.text, entity) or first or _by_role(entity.role) or told.get(index)
         if gender:
             found[index] = gender
     return found
@@ -50,8 +50,8 @@ def _by_role(role: str | None) -> Gender | None:
     return None
 
 
-def _by_pronouns(reading: Reading, entities: list[Entity], persons: list[int]) -> dict[int, Gender]:
-    starts = [sentence.start for sentence in reading.sentences]
+def _by_pronouns(parsed: ParsedText, entities: list[Entity], persons: list[int]) -> dict[int, Gender]:
+    starts = [sentence.start for sentence in parsed.sentences]
     named: dict[int, set[int]] = {}
     begins: dict[int, int] = {}
     for index in persons:
@@ -60,16 +60,16 @@ def _by_pronouns(reading: Reading, entities: list[Entity], persons: list[int]) -
             named.setdefault(number, set()).add(index)
             begins.setdefault(number, mention.start)
     votes: dict[int, set[Gender]] = {}
-    run_starts = [run.outer_start for run in reading.runs]
+    span_starts = [quoted.outer_start for quoted in parsed.quoted_spans]
     for number, who in named.items():
-        sentence = reading.sentences[number]
+        sentence = parsed.sentences[number]
         lead = [token for token in sentence.tokens if token.end <= begins[number] and token.is_word]
         if len(who) != 1 or len(lead) > 2:
             continue
         for token in sentence.tokens:
             if token.low not in _OWN or token.start < begins[number]:
                 continue
-            run = bisect_right(run_starts, token.start) - 1
-            if run < 0 or token.start >= reading.runs[run].outer_end:
+            quoted = bisect_right(span_starts, token.start) - 1
+            if quoted < 0 or token.start >= parsed.quoted_spans[quoted].outer_end:
                 votes.setdefault(next(iter(who)), set()).add(PRONOUNS[token.low])
     return {index: next(iter(genders)) for index, genders in votes.items() if len(genders) == 1}

@@ -2,11 +2,11 @@
 
 from typing import TypedDict
 
-from transforms.annotate.coreference.candidates import add_mention, antecedent, people_of
+from transforms.annotate.coreference.candidates import add_mention, antecedent, coreference_candidates
 from transforms.annotate.coreference.genders import PRONOUNS
 from transforms.annotate.entities.clustering import find_entities
 from transforms.annotate.model.tagger import tagger
-from transforms.annotate.nlp.parsed_text import read
+from transforms.annotate.nlp.parsed_text import parse_text
 
 
 class ResolvedPronoun(TypedDict):
@@ -29,20 +29,20 @@ def resolve_pronouns(text: str) -> list[ResolvedPronoun]:
     Returns:
         One entry a pronoun that could be resolved, in order; offsets are code points, end exclusive.
     """
-    reading = read(text)
-    (tagged,) = tagger().tag([reading])
-    entities = find_entities(text, reading=reading, tagged=tagged)
-    people = people_of(reading, entities)
+    parsed = parse_text(text)
+    (tagged,) = tagger().tag([parsed])
+    entities = find_entities(text, parsed=parsed, tagged=tagged)
+    candidates = coreference_candidates(parsed, entities)
     resolved: list[ResolvedPronoun] = []
     opening = 0
-    for number, sentence in enumerate(reading.sentences):
-        if sentence.paragraph != reading.sentences[opening].paragraph:
+    for number, sentence in enumerate(parsed.sentences):
+        if sentence.paragraph != parsed.sentences[opening].paragraph:
             opening = number
         for token in sentence.tokens:
             gender = PRONOUNS.get(token.low)
-            person = antecedent(people, token.start, number, gender, opening=opening) if gender else None
-            if person is not None:
-                add_mention(person, token.start, number, token.low in ("he", "she"))
-                name = entities[person.index].name
+            candidate = antecedent(candidates, token.start, number, gender, opening=opening) if gender else None
+            if candidate is not None:
+                add_mention(candidate, token.start, number, token.low in ("he", "she"))
+                name = entities[candidate.index].name
                 resolved.append({"start": token.start, "end": token.end, "name": name})
     return resolved

@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from transforms.annotate.entities.places import places
-from transforms.annotate.entities.rule_mentions import Name, joined_words
+from transforms.annotate.entities.rule_mentions import NameMention, joined_words
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.parsed_text import Reading, Sentence
+from transforms.annotate.nlp.parsed_text import ParsedText, Sentence
 from transforms.annotate.nlp.tokens import tokenize
 
 LEGAL_FORMS = frozenset(
@@ -34,34 +34,34 @@ _FARTHEST = 10
 """How many words an acronym may spell out."""
 
 
-def with_edges(reading: Reading, names: Iterable[Name]) -> list[Name]:
+def correct_boundaries(parsed: ParsedText, names: Iterable[NameMention]) -> list[NameMention]:
     """Names in order with their edges set right; one that is a whole headline is none."""
-    found: list[Name] = []
+    found: list[NameMention] = []
     families: set[str] = set()
-    for name in (part for whole in names for part in _parted(reading.text, whole)):
-        sentence = reading.sentences[name.sentence]
+    for name in (part for whole in names for part in _parted(parsed.text, whole)):
+        sentence = parsed.sentences[name.sentence]
         if found and name.start < found[-1].end:
             continue
-        if len(name.words) >= WHOLE_LINE and _is_line(reading, name):
+        if len(name.words) >= WHOLE_LINE and _is_line(parsed, name):
             continue
         if sentence.headline:
-            name = _within_headline(reading, name)
+            name = _within_headline(parsed, name)
             if name.type == "MISC" and len(name.words) > 2:
                 continue
-        name = _grown(reading.text, name)
-        if spelled := _spelled_out(reading.text, sentence, name):
+        name = _grown(parsed.text, name)
+        if spelled := _spelled_out(parsed.text, sentence, name):
             while found and found[-1].end > spelled.start:
                 found.pop()
             name = spelled
-        if found and _is_one_name(reading.text, found[-1], name, families):
-            name = _over(reading.text, found.pop(), name.end)
+        if found and _is_one_name(parsed.text, found[-1], name, families):
+            name = _over(parsed.text, found.pop(), name.end)
         if name.type == "PERSON" and len(name.words) > 1:
             families.add(name.words[-1])
         found.append(name)
     return found
 
 
-def _parted(text: str, name: Name) -> list[Name]:
+def _parted(text: str, name: NameMention) -> list[NameMention]:
     """The two bodies that stand in one name: the University of Porto and the Bank of Ghana."""
     joint = _JOINT.search(text, name.start, name.end) if name.type == "ORG" else None
     heads = lexicon().org_heads
@@ -73,32 +73,32 @@ def _parted(text: str, name: Name) -> list[Name]:
     return [before, behind]
 
 
-def _is_line(reading: Reading, name: Name) -> bool:
+def _is_line(parsed: ParsedText, name: NameMention) -> bool:
     """Whether a name is all of a line, in which capitals say nothing."""
-    number = bisect_right(reading.paragraphs, (name.start, len(reading.text))) - 1
-    start, end = reading.paragraphs[number]
-    return not re.search(r"\w", reading.text[start : name.start] + reading.text[name.end : end])
+    number = bisect_right(parsed.paragraphs, (name.start, len(parsed.text))) - 1
+    start, end = parsed.paragraphs[number]
+    return not re.search(r"\w", parsed.text[start : name.start] + parsed.text[name.end : end])
 
 
-def _within_headline(reading: Reading, name: Name) -> Name:
+def _within_headline(parsed: ParsedText, name: NameMention) -> NameMention:
     """The name up to the first word that only the headline writes with a capital: Lina Okoro Says."""
     lists = lexicon()
-    tokens = tokenize(reading.text, name.start, name.end)
+    tokens = tokenize(parsed.text, name.start, name.end)
     for before, token in pairwise(tokens):
         low = token.low
-        if not token.is_word or low in lists.org_heads or low in lists.place_heads or reading.capital[low]:
+        if not token.is_word or low in lists.org_heads or low in lists.place_heads or parsed.capital[low]:
             continue
         reports = any(cue.form in ("third", "past") for _, cue in lists.cues.get(low, ()))
-        if reports or low in lists.auxiliaries or low in lists.clause_starts or reading.lower[low]:
-            return _over(reading.text, name, before.end)
+        if reports or low in lists.auxiliaries or low in lists.clause_starts or parsed.lower[low]:
+            return _over(parsed.text, name, before.end)
     return name
 
 
-def _over(text: str, name: Name, end: int) -> Name:
+def _over(text: str, name: NameMention, end: int) -> NameMention:
     return replace(name, end=end, words=joined_words(tokenize(text, name.start, end)))
 
 
-def _grown(text: str, name: Name) -> Name:
+def _grown(text: str, name: NameMention) -> NameMention:
     """The name with the suffix, the legal form or the second half of the family name that stands behind it."""
     if name.type == "PERSON" and len(name.words) > 1 and (half := _FAMILY_NAME.match(text, name.end)):
         letters = half.group()[1:]
@@ -118,7 +118,7 @@ def _grown(text: str, name: Name) -> Name:
     return name
 
 
-def _is_one_name(text: str, one: Name, other: Name, families: set[str]) -> bool:
+def _is_one_name(text: str, one: NameMention, other: NameMention, families: set[str]) -> bool:
     """Whether two names are halves of one: of a family name, of a place's, or ``Tenants' League``."""
     if one.type == other.type == "ORG" and one.words[-1].endswith("s"):
         return text[one.end : other.start] in ("' ", "’ ")
@@ -129,7 +129,7 @@ def _is_one_name(text: str, one: Name, other: Name, families: set[str]) -> bool:
     return places().find(text[one.start : other.end], "LOC") is not None
 
 
-def _spelled_out(text: str, sentence: Sentence, name: Name) -> Name | None:
+def _spelled_out(text: str, sentence: Sentence, name: NameMention) -> NameMention | None:
     """The words before ``(ASWU)`` whose first letters it has, where these are more than the name."""
     behind = _ACRONYM.match(text, name.end)
     if behind is None or name.type not in ("ORG", "LOC", "MISC"):

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from transforms.annotate.entities.boundaries import LEGAL_FORMS
 from transforms.annotate.entities.model_mentions import tagged_names
 from transforms.annotate.entities.roles import role_of
-from transforms.annotate.entities.rule_mentions import Name, find_names
+from transforms.annotate.entities.rule_mentions import NameMention, find_names
 from transforms.annotate.entities.titles import Gender
 from transforms.annotate.model.tagger import Tagged
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.parsed_text import Reading, read
+from transforms.annotate.nlp.parsed_text import ParsedText, parse_text
 from transforms.schema.records import Entity, EntityType, Mention, stable_id
 
 RULES_VERSION = "rules-2"
@@ -24,10 +24,10 @@ MAX_NAMESAKES = 50
 class Cluster:
     """The mentions of one entity."""
 
-    names: list[Name] = field(default_factory=list)
+    names: list[NameMention] = field(default_factory=list)
 
     @property
-    def fullest(self) -> Name:
+    def fullest(self) -> NameMention:
         """The mention with most words, initials counting less; the first of equals."""
         return max(
             self.names, key=lambda name: (len(name.words), sum(len(w.strip(".")) > 1 for w in name.words), -name.start)
@@ -47,29 +47,29 @@ class Cluster:
 
 
 def find_entities(
-    text: str, *, version_id: str = "", reading: Reading | None = None, tagged: Tagged | None = None
+    text: str, *, version_id: str = "", parsed: ParsedText | None = None, tagged: Tagged | None = None
 ) -> list[Entity]:
     """The entities of a text: names found by the model, or by rules, and clustered over the whole document.
 
     Args:
         text: an article's text, English.
         version_id: what the entities' ids hang on.
-        reading: the text taken apart, when the caller has it already.
+        parsed: the text taken apart, when the caller has it already.
         tagged: what the model sees in it; None to go by rules.
 
     Returns:
         Entities in order of first mention. Mentions leave out titles, ``the`` and the possessive;
         ``text[start:end]`` is the mention.
     """
-    reading = reading or read(text)
-    clusters = cluster_names(find_names(reading) if tagged is None else tagged_names(reading, tagged))
+    parsed = parsed or parse_text(text)
+    clusters = cluster_names(find_names(parsed) if tagged is None else tagged_names(parsed, tagged))
     most = max((len(cluster.names) for cluster in clusters), default=1)
     version = RULES_VERSION if tagged is None else tagged.version
-    return [_entity(reading, cluster, version_id, most, version) for cluster in clusters]
+    return [_entity(parsed, cluster, version_id, most, version) for cluster in clusters]
 
 
-def _entity(reading: Reading, cluster: Cluster, version_id: str, most: int, model_version: str) -> Entity:
-    text = reading.text
+def _entity(parsed: ParsedText, cluster: Cluster, version_id: str, most: int, model_version: str) -> Entity:
+    text = parsed.text
     fullest = cluster.fullest
     name = " ".join(fullest.words)
     mentions = tuple(Mention(name.start, name.end, text[name.start : name.end]) for name in cluster.names)
@@ -84,7 +84,7 @@ def _entity(reading: Reading, cluster: Cluster, version_id: str, most: int, mode
         mention_count=len(mentions),
         first_start=first,
         salience=salience(len(mentions), most, first, len(text)),
-        role=next((role for mention in cluster.names if (role := role_of(reading, mention))), None)
+        role=next((role for mention in cluster.names if (role := role_of(parsed, mention))), None)
         if cluster.type == "PERSON"
         else None,
         model_version=model_version,
@@ -103,7 +103,7 @@ def salience(mentions: int, most: int, first_start: int, length: int) -> float:
     return round(0.6 * mentions / max(1, most) + 0.4 * (1 - first_start / max(1, length)), 3)
 
 
-def cluster_names(names: list[Name]) -> list[Cluster]:
+def cluster_names(names: list[NameMention]) -> list[Cluster]:
     """Join the mentions of one entity.
 
     Equal names are one; a surname or first name alone joins the person named in full; where two persons share it,
@@ -136,17 +136,17 @@ def _is_sure(cluster: Cluster) -> bool:
     return max(certainties, default=0) > 0 or certainties.count(0) > 1
 
 
-def _key(name: Name) -> tuple[str, ...]:
+def _key(name: NameMention) -> tuple[str, ...]:
     return tuple(word.casefold().replace("’", "'").strip(".") for word in name.words)
 
 
-def _place_key(name: Name) -> tuple[str, ...]:
+def _place_key(name: NameMention) -> tuple[str, ...]:
     """Names of equal words are one whatever the type guessed; only a person's and a certain place's stay apart."""
     key = tuple(word.replace(".", "") for word in _key(name))
     return ("", *key) if name.type == "LOC" and name.certainty == 2 else key
 
 
-def _persons_in_full(names: list[Name]) -> dict[tuple[str, ...], tuple[str, ...]]:
+def _persons_in_full(names: list[NameMention]) -> dict[tuple[str, ...], tuple[str, ...]]:
     """Key of each full name -> key of the fullest form of the same person, with or without middle names."""
     # Of equal length the one named first comes first: a set's order is another one in each process.
     persons = dict.fromkeys(_key(name) for name in names if name.type == "PERSON" and len(name.words) > 1)
@@ -199,7 +199,7 @@ def _by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tuple[str, ..
 
 
 def _short_for(
-    name: Name, shorts: dict[tuple[str, ...], list[tuple[str, ...]]], seen: dict[tuple[str, ...], Cluster]
+    name: NameMention, shorts: dict[tuple[str, ...], list[tuple[str, ...]]], seen: dict[tuple[str, ...], Cluster]
 ) -> tuple[str, ...] | None:
     """The full name that this shorter mention stands for, if any."""
     if name.type in ("LOC", "NORP", "ORG") and name.certainty == 2:

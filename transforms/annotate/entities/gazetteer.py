@@ -12,11 +12,18 @@ from functools import cache
 from typing import NamedTuple
 
 from transforms.annotate.entities.clustering import salience
-from transforms.annotate.entities.gazetteer_files import TOKEN, Listed, Meaning, key, read_listed, token
+from transforms.annotate.entities.gazetteer_files import (
+    TOKEN,
+    GazetteerEntries,
+    GazetteerEntry,
+    key,
+    read_gazetteers,
+    token,
+)
 from transforms.annotate.entities.places import places
 from transforms.schema.records import Entity, EntityType, Mention, Span, stable_id
 
-LISTED_VERSION = "gazetteer"
+GAZETTEER_VERSION = "gazetteer"
 """``model_version`` of an entity that a user's list alone found."""
 
 # `Smith-Jones`, `O'Brien` and `x@jones` hold no mention of Jones or Brien; `Jones-led` and `Jones's` do.
@@ -29,7 +36,7 @@ class Found(NamedTuple):
 
     start: int
     end: int
-    meaning: Meaning
+    entry: GazetteerEntry
 
 
 @dataclass(slots=True)
@@ -46,8 +53,8 @@ class _Group:
 class Gazetteer:
     """Countries and big cities, and the aliases of the user's files."""
 
-    def __init__(self, listed: Listed) -> None:
-        self._listed = listed
+    def __init__(self, entries: GazetteerEntries) -> None:
+        self._entries = entries
 
     @classmethod
     def load(cls, paths: Sequence[str]) -> "Gazetteer":
@@ -56,7 +63,7 @@ class Gazetteer:
         Raises:
             GazetteerError: a file cannot be read or breaks a rule; the message names file, row and what is allowed.
         """
-        return cls(read_listed(paths))
+        return cls(read_gazetteers(paths))
 
     def apply(self, text: str, entities: Sequence[Entity], *, version_id: str = "") -> list[Entity]:
         """Give entities their identifiers, and make true what the user's lists say.
@@ -75,27 +82,27 @@ class Gazetteer:
             Entities in order of first mention, each mention once. Salience is reckoned anew.
         """
         groups: dict[tuple[str, ...], _Group] = {}
-        found, lost = self._listed_spans(text, entities)
+        found, lost = self._entry_spans(text, entities)
         for entity in entities:
             self._sort(entity, found, lost, groups)
-        for (start, end), meaning in found.items():
-            if meaning.type:
-                _group(groups, meaning, meaning.type).spans.add((start, end))
+        for (start, end), entry in found.items():
+            if entry.type:
+                _group(groups, entry, entry.type).spans.add((start, end))
         ready = [_entity(text, group, version_id) for group in groups.values() if group.spans]
         return _with_salience(text, _distinct(ready, version_id))
 
-    def _listed_spans(self, text: str, entities: Sequence[Entity]) -> tuple[dict[Span, Meaning], set[Span]]:
+    def _entry_spans(self, text: str, entities: Sequence[Entity]) -> tuple[dict[Span, GazetteerEntry], set[Span]]:
         """Where aliases stand that count, and the mentions that these displace."""
         mentions = sorted({(mention.start, mention.end) for entity in entities for mention in entity.mentions})
         starts = [start for start, _ in mentions]
-        found: dict[Span, Meaning] = {}
+        found: dict[Span, GazetteerEntry] = {}
         lost: set[Span] = set()
-        for start, end, meaning in self.find(text, set(mentions)):
+        for start, end, entry in self.find(text, set(mentions)):
             first = max(0, bisect_right(starts, start) - 1)
             touching = [span for span in mentions[first : bisect_right(starts, end - 1)] if span[1] > start]
             if any(span[0] <= start and end <= span[1] and span != (start, end) for span in touching):
                 continue
-            found[start, end] = meaning
+            found[start, end] = entry
             lost.update(touching)
         return found, lost
 
@@ -105,18 +112,18 @@ class Gazetteer:
         Case counts, but for an alias of several words that stands all in capitals. Where a hyphen, an apostrophe or the
         like joins an alias to another word, it counts only as a mention already known. Time is linear in the text.
         """
-        if not self._listed.meanings:
+        if not self._entries.by_alias:
             return
-        longest = self._listed.longest
+        longest = self._entries.longest
         tokens = [(token(match.group()), *match.span()) for match in TOKEN.finditer(text)]
         at = 0
         while at < len(tokens):
             step = 1
             for size in range(min(longest.get(tokens[at][0], 0), len(tokens) - at), 0, -1):
-                meaning = self._listed.find(" ".join(word for word, _, _ in tokens[at : at + size]))
+                entry = self._entries.find(" ".join(word for word, _, _ in tokens[at : at + size]))
                 start, end = tokens[at][1], tokens[at + size - 1][2]
-                if meaning and ((start, end) in known or not _is_joined(text, start, end)):
-                    yield Found(start, end, meaning)
+                if entry and ((start, end) in known or not _is_joined(text, start, end)):
+                    yield Found(start, end, entry)
                     step = size
                     break
             at += step
@@ -124,25 +131,25 @@ class Gazetteer:
     def _sort(
         self,
         entity: Entity,
-        found: dict[Span, Meaning],
+        found: dict[Span, GazetteerEntry],
         lost: set[Span],
         groups: dict[tuple[str, ...], _Group],
     ) -> None:
         """Puts an entity's mentions into groups; those that mean another thing are left in ``found``."""
-        meaning = self._meaning(entity)
-        if meaning is None:
+        entry = self._entry(entity)
+        if entry is None:
             kb_id = places().find(entity.name, entity.type)
             where = (entity.type, kb_id) if kb_id else ("", entity.entity_id)
             own = groups.setdefault(where, _Group(entity.type, kb_id))
-        elif meaning.type:
-            own = _group(groups, meaning, meaning.type)
+        elif entry.type:
+            own = _group(groups, entry, entry.type)
         else:
             return
         spans = {(mention.start, mention.end) for mention in entity.mentions}
         kept = spans - lost
         for mention in entity.mentions:
             other = found.get((mention.start, mention.end))
-            if other and _agrees(mention.text, other, meaning, entity):
+            if other and _agrees(mention.text, other, entry, entity):
                 kept.add((mention.start, mention.end))
         for span in kept & found.keys():
             del found[span]
@@ -150,21 +157,21 @@ class Gazetteer:
             own.spans |= kept
             own.entities.append(entity)
 
-    def _meaning(self, entity: Entity) -> Meaning | None:
+    def _entry(self, entity: Entity) -> GazetteerEntry | None:
         """What the lists say of an entity: of its name, else of a shorter form that can only be the same thing."""
-        if not self._listed.meanings:
+        if not self._entries.by_alias:
             return None
-        named = self._listed.find(key(entity.name))
+        named = self._entries.find(key(entity.name))
         if named:
             return named
         forms = {*entity.aliases, *(mention.text for mention in entity.mentions)}
         for form in sorted(forms, key=lambda form: (-len(form), form)):
-            meaning = self._listed.find(key(form))
-            if not meaning or meaning.type != entity.type or not _fits(form, meaning, entity.name):
+            entry = self._entries.find(key(form))
+            if not entry or entry.type != entity.type or not _fits(form, entry, entity.name):
                 continue
             # A row that says no more than a surname's type must not make the surname the name.
-            if meaning.kb_id or _words(meaning.name or "") >= _words(entity.name):
-                return meaning
+            if entry.kb_id or _words(entry.name or "") >= _words(entity.name):
+                return entry
         return None
 
 
@@ -172,19 +179,19 @@ def _is_joined(text: str, start: int, end: int) -> bool:
     return bool(_JOINED_BEFORE.match(text, start) or _JOINED_AFTER.match(text, end))
 
 
-def _agrees(form: str, found: Meaning, meaning: Meaning | None, entity: Entity) -> bool:
+def _agrees(form: str, found: GazetteerEntry, entry: GazetteerEntry | None, entity: Entity) -> bool:
     """Whether the lists say nothing else of a mention than of its entity."""
-    if found == meaning:
+    if found == entry:
         return True
-    kind, kb_id = (meaning.type, meaning.kb_id) if meaning else (entity.type, None)
+    kind, kb_id = (entry.type, entry.kb_id) if entry else (entity.type, None)
     return found.type == kind and found.kb_id in (None, kb_id) and _fits(form, found, entity.name)
 
 
-def _fits(form: str, meaning: Meaning, name: str) -> bool:
+def _fits(form: str, entry: GazetteerEntry, name: str) -> bool:
     """Whether a form with this meaning can be short for a name, or the other way about: an acronym, or equal words."""
     if form.isupper() and " " not in form.strip():
         return True
-    ours, theirs = _words(meaning.name or form), _words(name)
+    ours, theirs = _words(entry.name or form), _words(name)
     return ours <= theirs or theirs <= ours
 
 
@@ -192,10 +199,10 @@ def _words(name: str) -> set[str]:
     return set(key(name).casefold().split(" "))
 
 
-def _group(groups: dict[tuple[str, ...], _Group], meaning: Meaning, kind: EntityType) -> _Group:
-    where = (kind, meaning.kb_id) if meaning.kb_id else (kind, "", meaning.name or "")
-    group = groups.setdefault(where, _Group(kind, meaning.kb_id))
-    group.name = group.name or meaning.name
+def _group(groups: dict[tuple[str, ...], _Group], entry: GazetteerEntry, kind: EntityType) -> _Group:
+    where = (kind, entry.kb_id) if entry.kb_id else (kind, "", entry.name or "")
+    group = groups.setdefault(where, _Group(kind, entry.kb_id))
+    group.name = group.name or entry.name
     return group
 
 
@@ -217,7 +224,7 @@ def _entity(text: str, group: _Group, version_id: str) -> Entity:
         first_start=mentions[0].start,
         role=next((entity.role for entity in group.entities if entity.role), None) if group.type == "PERSON" else None,
         kb_id=group.kb_id,
-        model_version=group.entities[0].model_version if group.entities else LISTED_VERSION,
+        model_version=group.entities[0].model_version if group.entities else GAZETTEER_VERSION,
     )
 
 

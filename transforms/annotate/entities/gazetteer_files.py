@@ -40,7 +40,7 @@ class GazetteerError(OnrecordError, ValueError):
     exit_code = 2
 
 
-class Meaning(NamedTuple):
+class GazetteerEntry(NamedTuple):
     """What an alias stands for."""
 
     kb_id: str | None
@@ -50,18 +50,18 @@ class Meaning(NamedTuple):
     """The canonical name; None leaves the fullest form that the text has."""
 
 
-class Listed(NamedTuple):
+class GazetteerEntries(NamedTuple):
     """All aliases of some files. A key is what `key` makes of an alias."""
 
-    meanings: dict[str, Meaning]
-    shouted: dict[str, str]
+    by_alias: dict[str, GazetteerEntry]
+    upper_cased: dict[str, str]
     """Key in capitals -> key, of aliases of two words and more: a headline's form."""
     longest: dict[str, int]
     """First token of an alias -> tokens of the longest one that begins so."""
 
-    def find(self, key: str) -> Meaning | None:
+    def find(self, key: str) -> GazetteerEntry | None:
         """The meaning of a key, or of the same words in capitals."""
-        return self.meanings.get(key) or self.meanings.get(self.shouted.get(key, ""))
+        return self.by_alias.get(key) or self.by_alias.get(self.upper_cased.get(key, ""))
 
 
 def token(word: str) -> str:
@@ -74,7 +74,7 @@ def key(text: str) -> str:
     return " ".join(map(token, TOKEN.findall(text)))
 
 
-def read_listed(paths: Sequence[str]) -> Listed:
+def read_gazetteers(paths: Sequence[str]) -> GazetteerEntries:
     """Read gazetteers.
 
     Args:
@@ -88,28 +88,28 @@ def read_listed(paths: Sequence[str]) -> Listed:
     Raises:
         GazetteerError: a file cannot be read or breaks a rule.
     """
-    meanings: dict[str, Meaning] = {}
-    shared: dict[Meaning, Meaning] = {}
+    entries: dict[str, GazetteerEntry] = {}
+    shared: dict[GazetteerEntry, GazetteerEntry] = {}
     rows = 0
     for path in paths:
-        own: dict[str, Meaning] = {}
+        own: dict[str, GazetteerEntry] = {}
         for row, values in _rows(path):
             rows += 1
             if rows > MAX_ROWS:
                 raise GazetteerError(f"{path}, row {row}: at most {MAX_ROWS:,} rows in all gazetteers are allowed")
-            alias, meaning = _checked(path, row, values)
-            meaning = shared.setdefault(meaning, meaning)
-            if own.setdefault(alias, meaning) is not meaning:
+            alias, entry = _checked(path, row, values)
+            entry = shared.setdefault(entry, entry)
+            if own.setdefault(alias, entry) is not entry:
                 raise GazetteerError(
                     f"{path}, row {row}: the alias {values[0]!r} has another meaning in a row before; one is allowed"
                 )
-        meanings |= own
-    for name, meaning in _canonical(shared).items():
-        meanings.setdefault(name, meaning)
-    return _indexed(meanings)
+        entries |= own
+    for name, entry in _canonical(shared).items():
+        entries.setdefault(name, entry)
+    return _indexed(entries)
 
 
-def _checked(path: str, row: int, values: tuple[str, str, str, str]) -> tuple[str, Meaning]:
+def _checked(path: str, row: int, values: tuple[str, str, str, str]) -> tuple[str, GazetteerEntry]:
     alias, kb_id, kind, name = values
     if max(map(len, values)) > MAX_CHARACTERS:
         raise GazetteerError(f"{path}, row {row}: a value is longer than the {MAX_CHARACTERS} characters allowed")
@@ -122,31 +122,31 @@ def _checked(path: str, row: int, values: tuple[str, str, str, str]) -> tuple[st
     if not 0 < len(form.split(" ")) <= MAX_TOKENS or not any(c.isalnum() for c in form):
         raise GazetteerError(f"{path}, row {row}: an alias of 1 to {MAX_TOKENS} words and marks is expected")
     if not kind:
-        return form, Meaning(None, None, None)
+        return form, GazetteerEntry(None, None, None)
     # A row of a type alone must still tell its entity from that of another such row.
-    return form, Meaning(kb_id or None, cast(EntityType, kind), name or (None if kb_id else alias))
+    return form, GazetteerEntry(kb_id or None, cast(EntityType, kind), name or (None if kb_id else alias))
 
 
-def _canonical(meanings: dict[Meaning, Meaning]) -> dict[str, Meaning]:
-    found: dict[str, Meaning | None] = {}
-    for meaning in meanings.values():
-        if meaning.name and " " in (form := key(meaning.name)):
-            found[form] = None if form in found else meaning
-    return {form: meaning for form, meaning in found.items() if meaning}
+def _canonical(entries: dict[GazetteerEntry, GazetteerEntry]) -> dict[str, GazetteerEntry]:
+    found: dict[str, GazetteerEntry | None] = {}
+    for entry in entries.values():
+        if entry.name and " " in (form := key(entry.name)):
+            found[form] = None if form in found else entry
+    return {form: entry for form, entry in found.items() if entry}
 
 
-def _indexed(meanings: dict[str, Meaning]) -> Listed:
-    shouted: dict[str, str] = {}
+def _indexed(entries: dict[str, GazetteerEntry]) -> GazetteerEntries:
+    upper_cased: dict[str, str] = {}
     longest: dict[str, int] = {}
-    for form in meanings:
+    for form in entries:
         words = form.split(" ")
         firsts = words[:1]
         if len(words) > 1 and not form.isupper():
-            shouted[form.upper()] = form
+            upper_cased[form.upper()] = form
             firsts.append(words[0].upper())
         for first in firsts:
             longest[first] = max(len(words), longest.get(first, 0))
-    return Listed(meanings, shouted, longest)
+    return GazetteerEntries(entries, upper_cased, longest)
 
 
 def _rows(path: str) -> Iterator[tuple[int, tuple[str, str, str, str]]]:

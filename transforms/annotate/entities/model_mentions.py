@@ -3,13 +3,13 @@
 import re
 from bisect import bisect_right
 
-from transforms.annotate.entities.boundaries import with_edges
-from transforms.annotate.entities.rule_mentions import Name, joined_words
+from transforms.annotate.entities.boundaries import correct_boundaries
+from transforms.annotate.entities.rule_mentions import NameMention, joined_words
 from transforms.annotate.entities.titles import Gender, gender_of_first
-from transforms.annotate.entities.type_resolution import agreed
-from transforms.annotate.model.tagger import Part, Tagged
+from transforms.annotate.entities.type_resolution import resolve_types
+from transforms.annotate.model.tagger import Tagged, TaggedSpan
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.parsed_text import Reading, Sentence
+from transforms.annotate.nlp.parsed_text import ParsedText, Sentence
 from transforms.annotate.nlp.tokens import Token, tokenize
 from transforms.schema.records import EntityType
 
@@ -19,30 +19,30 @@ LEAST = 0.4
 """Below it a span is no name."""
 
 
-def tagged_names(reading: Reading, tagged: Tagged) -> list[Name]:
+def tagged_names(parsed: ParsedText, tagged: Tagged) -> list[NameMention]:
     """Every mention of a name that the model sees, in order and not overlapping."""
-    starts = [sentence.start for sentence in reading.sentences]
+    starts = [sentence.start for sentence in parsed.sentences]
     words = tagged.words
-    names: list[Name] = []
+    names: list[NameMention] = []
     for part in tagged.entities:
         start, end = int(words.starts[part.start]), int(words.ends[part.stop - 1])
         number = bisect_right(starts, start) - 1
         if part.probability >= LEAST:
-            name = _name(reading, reading.sentences[number], start, end, part)
+            name = _name(parsed, parsed.sentences[number], start, end, part)
             if name is not None:
                 name.sentence = number
                 names.append(name)
-    found = agreed(reading, with_edges(reading, names))
+    found = resolve_types(parsed, correct_boundaries(parsed, names))
     for name in found:
-        name.is_plural = name.type == "PERSON" and len(name.words) == 1 and bool(_SEVERAL.match(reading.text, name.end))
+        name.is_plural = name.type == "PERSON" and len(name.words) == 1 and bool(_SEVERAL.match(parsed.text, name.end))
     return found
 
 
 _SEVERAL = re.compile(r"[^\S\n](?:brothers|sisters|siblings|twins|family|couple|cousins|boys|girls)\b")
 
 
-def _name(reading: Reading, sentence: Sentence, start: int, end: int, part: Part) -> Name | None:
-    tokens = tokenize(reading.text, start, end)
+def _name(parsed: ParsedText, sentence: Sentence, start: int, end: int, part: TaggedSpan) -> NameMention | None:
+    tokens = tokenize(parsed.text, start, end)
     kind: EntityType = part.label  # type: ignore[assignment]
     title: int | None = None
     lists = lexicon()
@@ -64,8 +64,15 @@ def _name(reading: Reading, sentence: Sentence, start: int, end: int, part: Part
         title, gender = _titled(sentence, tokens[0].start, title)
         gender = gender or gender_of_first(tokens[0].low, lists)
     certainty = 2 if part.probability >= SURE else 1
-    return Name(
-        tokens[0].start, tokens[-1].end, kind, joined_words(tokens), certainty, gender, title, shares=part.shares
+    return NameMention(
+        tokens[0].start,
+        tokens[-1].end,
+        kind,
+        joined_words(tokens),
+        certainty,
+        gender,
+        title,
+        probabilities=part.probabilities,
     )
 
 

@@ -1,23 +1,23 @@
 """What a person is: the office or description that stands beside the name."""
 
-from transforms.annotate.entities.rule_mentions import Name
+from transforms.annotate.entities.rule_mentions import NameMention
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.parsed_text import Reading
+from transforms.annotate.nlp.parsed_text import ParsedText
 from transforms.annotate.nlp.tokens import Token
 
 MAX_WORDS = 14
 
 
-def role_of(reading: Reading, name: Name) -> str | None:
+def role_of(parsed: ParsedText, name: NameMention) -> str | None:
     """The role that stands beside one mention of a person, as written, or None.
 
     Before the name (``Russian foreign minister X``, ``its director, X``) or after it in an apposition
     (``X, the mayor of Brindle,``).
     """
-    tokens = reading.sentences[name.sentence].tokens
+    tokens = parsed.sentences[name.sentence].tokens
     first = next((index for index, token in enumerate(tokens) if token.start >= name.start), len(tokens))
     last = next((index for index, token in enumerate(tokens) if token.start >= name.end), len(tokens))
-    text = reading.text
+    text = parsed.text
     return _after(text, tokens, last) or _before(text, tokens, first) or _office_of(text, tokens, first, last)
 
 

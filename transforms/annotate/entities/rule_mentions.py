@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from transforms.annotate.entities.rule_types import is_person_form, kind_of, known_kind, last_word
 from transforms.annotate.entities.titles import Gender, first_name, gender_of_first, strip_titles
 from transforms.annotate.nlp.lexicon import Lexicon, lexicon
-from transforms.annotate.nlp.parsed_text import Reading, Sentence, starts_fresh
+from transforms.annotate.nlp.parsed_text import ParsedText, Sentence, starts_fresh
 from transforms.annotate.nlp.tokens import Token
 from transforms.schema.records import EntityType
 
@@ -15,7 +15,7 @@ HINT = -1
 
 
 @dataclass(slots=True)
-class Name:
+class NameMention:
     """One mention of a name, without title, ``the`` and possessive."""
 
     start: int
@@ -31,7 +31,7 @@ class Name:
     sentence: int = 0
     is_plural: bool = False
     """Several of the name are meant: the Arroyo brothers."""
-    shares: dict[str, float] = field(default_factory=dict)
+    probabilities: dict[str, float] = field(default_factory=dict)
     """The model's probability of each type."""
 
 
@@ -43,35 +43,35 @@ MAX_TOKENS = 14
 """A longer row of capitalised words is no name."""
 
 
-def find_names(reading: Reading) -> list[Name]:
+def find_names(parsed: ParsedText) -> list[NameMention]:
     """Every mention of a person, organisation, place or nationality, in order and not overlapping."""
-    names: list[Name] = []
-    for number, sentence in enumerate(reading.sentences):
+    names: list[NameMention] = []
+    for number, sentence in enumerate(parsed.sentences):
         at = 0
         while at < len(sentence.tokens):
-            stop = _sequence(reading, sentence, at)
+            stop = _sequence(parsed, sentence, at)
             if stop > at:
-                for name in _judge(reading, sentence, at, stop):
+                for name in _judge(parsed, sentence, at, stop):
                     name.sentence = number
                     names.append(name)
             at = max(stop, at + 1)
     return names
 
 
-def _sequence(reading: Reading, sentence: Sentence, at: int) -> int:
+def _sequence(parsed: ParsedText, sentence: Sentence, at: int) -> int:
     """Where the run of capitalised words that begins at ``at`` ends; ``at`` itself when none does."""
     tokens, lists = sentence.tokens, lexicon()
-    if not _is_name_word(reading, sentence, at):
+    if not _is_name_word(parsed, sentence, at):
         return at
     stop = at + 1
     while stop < min(len(tokens), at + MAX_TOKENS):
         token, before = tokens[stop], tokens[stop - 1]
-        gap = reading.text[before.end : token.start]
+        gap = parsed.text[before.end : token.start]
         if "\n" in gap:
             break
         ahead = stop + 1 < len(tokens)
         if token.is_word and token.is_capital and before.is_word:
-            if not _continues(reading, sentence, stop):
+            if not _continues(parsed, sentence, stop):
                 break
             stop += 1
         elif token.text == "." and not gap and (_is_initial(before) or before.low in lists.suffixes):
@@ -136,7 +136,7 @@ def _is_initial(token: Token) -> bool:
     return len(token.text) == 1 and token.text.isupper()
 
 
-def _is_name_word(reading: Reading, sentence: Sentence, at: int) -> bool:
+def _is_name_word(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
     """Whether a name may begin here."""
     tokens, lists = sentence.tokens, lexicon()
     token = tokens[at]
@@ -163,12 +163,12 @@ def _is_name_word(reading: Reading, sentence: Sentence, at: int) -> bool:
         return following is not None and following.text == "." and at + 2 < len(tokens) and tokens[at + 2].is_capital
     if not sentence.headline and not starts_fresh(tokens, at):
         return True
-    listed = low in lists.male or low in lists.female or low in lists.places or low in lists.orgs
-    if listed or low in lists.nationalities or low in lists.titles or (token.text.isupper() and not sentence.headline):
+    entries = low in lists.male or low in lists.female or low in lists.places or low in lists.orgs
+    if entries or low in lists.nationalities or low in lists.titles or (token.text.isupper() and not sentence.headline):
         return True
-    if reading.capital[low] > 0 or (low in lists.particles and _link(tokens, at, at) > at):
+    if parsed.capital[low] > 0 or (low in lists.particles and _link(tokens, at, at) > at):
         return True
-    if low in lists.common_words or reading.lower[low] > 0:
+    if low in lists.common_words or parsed.lower[low] > 0:
         return capital_next and not sentence.headline
     if sentence.headline:
         before = tokens[at - 1].low if at else ""
@@ -180,7 +180,7 @@ def _is_name_word(reading: Reading, sentence: Sentence, at: int) -> bool:
     return verb and not suffixed
 
 
-def _continues(reading: Reading, sentence: Sentence, at: int) -> bool:
+def _continues(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
     """Whether a capitalised word after a name's word belongs to the same run."""
     token, before = sentence.tokens[at], sentence.tokens[at - 1]
     lists = lexicon()
@@ -190,11 +190,11 @@ def _continues(reading: Reading, sentence: Sentence, at: int) -> bool:
         person = before.low in lists.male or before.low in lists.female or before.low in lists.titles
         verb = token.low in lists.cues and any(cue.form in ("third", "past") for _, cue in lists.cues[token.low])
         plain = token.low in lists.common_words and token.low not in lists.org_heads
-        return not verb and not plain and (person or reading.capital[token.low] > 0 or token.low in lists.org_heads)
+        return not verb and not plain and (person or parsed.capital[token.low] > 0 or token.low in lists.org_heads)
     return True
 
 
-def _judge(reading: Reading, sentence: Sentence, at: int, stop: int) -> list[Name]:
+def _judge(parsed: ParsedText, sentence: Sentence, at: int, stop: int) -> list[NameMention]:
     """The names in one run of capitalised words: known compounds first, then what is left of and right of them."""
     tokens, lists = sentence.tokens, lexicon()
     if stop - at == 1 and "-" in tokens[at].text and (pair := _hyphenated(tokens[at], lists)):
@@ -210,13 +210,13 @@ def _judge(reading: Reading, sentence: Sentence, at: int, stop: int) -> list[Nam
                 if (end - first > 1 or first > at or end < stop) and (kind := known_kind(words, tokens[first], lists)):
                     if end - first == 1 and (_inside_person(tokens, first, at, stop) or (kind == "ORG" and end < stop)):
                         continue
-                    left = _judge(reading, sentence, at, first) if first > at else []
-                    right = _judge(reading, sentence, end, stop) if end < stop else []
+                    left = _judge(parsed, sentence, at, first) if first > at else []
+                    right = _judge(parsed, sentence, end, stop) if end < stop else []
                     return [*left, _name(tokens, first, end, kind, 2), *right]
     begin, title_start, gender = strip_titles(sentence, at, stop)
     if begin >= stop:
         return []
-    kind_known = kind_of(reading, sentence, begin, stop, titled=title_start is not None)
+    kind_known = kind_of(parsed, sentence, begin, stop, titled=title_start is not None)
     if kind_known is None:
         return []
     kind, certainty = kind_known
@@ -225,28 +225,28 @@ def _judge(reading: Reading, sentence: Sentence, at: int, stop: int) -> list[Nam
         found = _name(tokens, begin, stop, kind, certainty)
         found.gender = gender or gender_of_first(tokens[begin].low, lists)
         found.title_start = title_start
-        return [*_before_office(reading, sentence, at, begin), found]
+        return [*_before_office(parsed, sentence, at, begin), found]
     return [_name(tokens, begin, stop, kind, certainty)]
 
 
-def _before_office(reading: Reading, sentence: Sentence, at: int, begin: int) -> list[Name]:
+def _before_office(parsed: ParsedText, sentence: Sentence, at: int, begin: int) -> list[NameMention]:
     """What an office in front of a person's name names: the place or body of `Brindle Mayor`, no more than a hint."""
     lists = lexicon()
     stop = next((index for index in range(at, begin) if sentence.tokens[index].low in lists.titles | lists.roles), at)
-    found = _judge(reading, sentence, at, stop) if stop > at else []
+    found = _judge(parsed, sentence, at, stop) if stop > at else []
     for name in found:
         name.certainty = name.certainty if name.certainty == 2 else HINT
     return found
 
 
-def _hyphenated(token: Token, lists: Lexicon) -> list[Name]:
+def _hyphenated(token: Token, lists: Lexicon) -> list[NameMention]:
     """Two known names that a hyphen joins, as in Russia-US; nothing for any other word."""
     names, at = [], token.start
     for part in token.text.split("-"):
         kind = known_kind([part.lower()], Token(at, at + len(part), part, part.lower(), True), lists)
         if kind is None:
             return []
-        names.append(Name(at, at + len(part), kind, (part,), 2))
+        names.append(NameMention(at, at + len(part), kind, (part,), 2))
         at += len(part) + 1
     return names
 
@@ -266,8 +266,8 @@ def _inside_person(tokens: list[Token], index: int, at: int, stop: int) -> bool:
     return tokens[index].low in given and bool(after) and after not in lists.titles | lists.common_words
 
 
-def _name(tokens: list[Token], begin: int, stop: int, kind: EntityType, certainty: int) -> Name:
-    return Name(tokens[begin].start, tokens[stop - 1].end, kind, joined_words(tokens[begin:stop]), certainty)
+def _name(tokens: list[Token], begin: int, stop: int, kind: EntityType, certainty: int) -> NameMention:
+    return NameMention(tokens[begin].start, tokens[stop - 1].end, kind, joined_words(tokens[begin:stop]), certainty)
 
 
 def joined_words(tokens: list[Token]) -> tuple[str, ...]:

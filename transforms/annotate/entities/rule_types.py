@@ -1,7 +1,7 @@
 """What a row of capitalised words names: a person, an organisation, a place, or nothing."""
 
 from transforms.annotate.nlp.lexicon import Lexicon, lexicon
-from transforms.annotate.nlp.parsed_text import Reading, Sentence, starts_fresh
+from transforms.annotate.nlp.parsed_text import ParsedText, Sentence, starts_fresh
 from transforms.annotate.nlp.tokens import Token
 from transforms.schema.records import EntityType
 
@@ -23,14 +23,16 @@ def is_person_form(tokens: list[Token], at: int, last: int, lists: Lexicon) -> b
     )
 
 
-def kind_of(reading: Reading, sentence: Sentence, begin: int, stop: int, titled: bool) -> tuple[EntityType, int] | None:
+def kind_of(
+    parsed: ParsedText, sentence: Sentence, begin: int, stop: int, titled: bool
+) -> tuple[EntityType, int] | None:
     """What the words ``begin:stop`` name, and how certain that is; None when they name nothing."""
     tokens, lists = sentence.tokens, lexicon()
     words = [token for token in tokens[begin:stop] if token.is_word]
     before = tokens[begin - 1].low if begin else ""
     first, last = words[0].low, words[-1].low
     if len(words) == 1:
-        return _type_of_one(reading, sentence, begin, stop, titled)
+        return _type_of_one(parsed, sentence, begin, stop, titled)
     given = lists.male | lists.female
     if any(t.low in ("of", "for", "&") for t in tokens[begin:stop]) and any(t.low in lists.org_openers for t in words):
         return "ORG", 2
@@ -42,7 +44,7 @@ def kind_of(reading: Reading, sentence: Sentence, begin: int, stop: int, titled:
     if titled or first in given or last in lists.suffixes:
         return "PERSON", 2
     proper = [t for t in words if t.is_capital and t.low not in lists.particles]
-    plain = sum(t.low in lists.common_words or t.low in lists.months or reading.lower[t.low] > 1 for t in proper)
+    plain = sum(t.low in lists.common_words or t.low in lists.months or parsed.lower[t.low] > 1 for t in proper)
     if any(t.low in given for t in words[1:-1]) and plain:
         return "PERSON", 2
     if plain or last in lists.roles or last in lists.titles:
@@ -57,7 +59,7 @@ def kind_of(reading: Reading, sentence: Sentence, begin: int, stop: int, titled:
 
 
 def _type_of_one(
-    reading: Reading, sentence: Sentence, begin: int, stop: int, titled: bool
+    parsed: ParsedText, sentence: Sentence, begin: int, stop: int, titled: bool
 ) -> tuple[EntityType, int] | None:
     tokens, lists = sentence.tokens, lexicon()
     token = tokens[begin]
@@ -80,7 +82,7 @@ def _type_of_one(
     fresh = starts_fresh(tokens, begin)
     if low in lists.common_words or low in lists.roles or low in lists.org_heads or low in lists.place_heads:
         return None
-    if reading.lower[low] and (fresh or reading.lower[low] > reading.capital[low]):
+    if parsed.lower[low] and (fresh or parsed.lower[low] > parsed.capital[low]):
         return None
     if before in _PLACE_PREPOSITIONS:
         return "LOC", 1

@@ -9,17 +9,17 @@ from typing import get_args
 
 from transforms.annotate.entities.boundaries import LEGAL_FORMS
 from transforms.annotate.entities.places import places
-from transforms.annotate.entities.rule_mentions import Name
+from transforms.annotate.entities.rule_mentions import NameMention
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.parsed_text import Reading
+from transforms.annotate.nlp.parsed_text import ParsedText
 from transforms.annotate.nlp.tokens import tokenize
 from transforms.schema.records import EntityType
 
 FLOOR = 0.02
 """The least probability of a type that a mention may say; the network is surer than it is right."""
-LISTED_PLACE = 1.0
+KNOWN_PLACE = 1.0
 """What a country's or big city's name adds to the logarithm of each mention's being a place."""
-LISTED_BODY = 3.0
+KNOWN_ORG = 3.0
 """What a listed body's name, or that of the seat which stands for it (the Kremlin), adds to its being a body."""
 PERSONS_NAME = 2.0
 """What the full name of a person in the same text takes from that of its first or last word's being a place."""
@@ -41,11 +41,11 @@ _GIVEN = re.compile(r"[A-Z][a-z]{1,6}-[a-z]{1,6}")
 _OF_PEOPLE = frozenset("n an ian ean ese ish i nian lese".split())
 
 
-def agreed(reading: Reading, names: list[Name]) -> list[Name]:
+def resolve_types(parsed: ParsedText, names: list[NameMention]) -> list[NameMention]:
     """The names with the types that all their mentions make likeliest, and the mentions that the model missed.
 
     Args:
-        reading: the text.
+        parsed: the text.
         names: what the model saw, in order, not overlapping.
 
     Returns:
@@ -57,15 +57,15 @@ def agreed(reading: Reading, names: list[Name]) -> list[Name]:
     shorter = _shorter_forms(groups)
     storms = {key[-1] for key in groups if len(key) > 1 and key[-2] in _STORMS}
     for key, group in groups.items():
-        kind = _type_of(reading, key, group, shorter, storms)
+        kind = _type_of(parsed, key, group, shorter, storms)
         if kind == "ORG" and any(_is_person(groups.get(key[at:], [])) for at in range(1, len(key))):
             kind = "PERSON"  # who is called by the last words alone elsewhere
         for name in group:
             name.type = kind
-    return _with_repeats(reading, _without_article(reading, names, groups))
+    return _with_repeats(parsed, _without_article(parsed, names, groups))
 
 
-_Groups = dict[tuple[str, ...], list[Name]]
+_Groups = dict[tuple[str, ...], list[NameMention]]
 _Evidence = dict[str, tuple[EntityType, float]]
 
 
@@ -85,16 +85,16 @@ def _shorter_forms(groups: _Groups) -> _Evidence:
     return found
 
 
-def _is_person(group: list[Name]) -> bool:
+def _is_person(group: list[NameMention]) -> bool:
     return sum(name.type == "PERSON" for name in group) * 2 > len(group)
 
 
-def _has_given_name(name: Name) -> bool:
+def _has_given_name(name: NameMention) -> bool:
     return len(name.words) == 2 and _GIVEN.fullmatch(name.words[1]) is not None
 
 
 def _type_of(
-    reading: Reading, key: tuple[str, ...], group: list[Name], shorter: _Evidence, storms: set[str]
+    parsed: ParsedText, key: tuple[str, ...], group: list[NameMention], shorter: _Evidence, storms: set[str]
 ) -> EntityType:
     """The type that is likeliest for all mentions of equal words."""
     if len(key) == 1 and key[0] in storms and key[0] not in shorter:
@@ -102,28 +102,30 @@ def _type_of(
     if len(key) == 1 and _is_of_people(key[0]):
         return "NORP"
     labels: tuple[EntityType, ...] = get_args(EntityType)
-    scores = {label: sum(math.log(max(name.shares.get(label, 0.0), FLOOR)) for name in group) for label in labels}
+    scores = {
+        label: sum(math.log(max(name.probabilities.get(label, 0.0), FLOOR)) for name in group) for label in labels
+    }
     first = group[0]
-    text = reading.text[first.start : first.end]
+    text = parsed.text[first.start : first.end]
     if places().find(text.title() if text.isupper() else text, "LOC"):
-        scores["LOC"] += LISTED_PLACE * len(group)
+        scores["LOC"] += KNOWN_PLACE * len(group)
     if " ".join(key) in lexicon().orgs:
-        scores["ORG"] += LISTED_BODY * len(group)
+        scores["ORG"] += KNOWN_ORG * len(group)
     if len(key) == 1 and key[0] in shorter:
         label, weight = shorter[key[0]]
         scores[label] += weight * len(group)
     if _has_given_name(first):
         scores["PERSON"] += GIVEN_NAME * len(group)
-    if any(_is_dateline(reading, name) for name in group):
+    if any(_is_dateline(parsed, name) for name in group):
         scores["LOC"] += DATELINE
     return max(scores, key=lambda label: scores[label])
 
 
-def _is_dateline(reading: Reading, name: Name) -> bool:
+def _is_dateline(parsed: ParsedText, name: NameMention) -> bool:
     """Whether a name is where a report comes from: ``OSLO (Reuters) -`` at the start of a paragraph."""
-    opens = bisect_left(reading.paragraphs, (name.start,))
-    starts = opens < len(reading.paragraphs) and reading.paragraphs[opens][0] == name.start
-    return starts and reading.text[name.start : name.end].isupper() and bool(_DATELINE.match(reading.text, name.end))
+    opens = bisect_left(parsed.paragraphs, (name.start,))
+    starts = opens < len(parsed.paragraphs) and parsed.paragraphs[opens][0] == name.start
+    return starts and parsed.text[name.start : name.end].isupper() and bool(_DATELINE.match(parsed.text, name.end))
 
 
 def _is_of_people(word: str) -> bool:
@@ -137,37 +139,37 @@ def _is_of_people(word: str) -> bool:
     )
 
 
-def _without_article(reading: Reading, names: list[Name], groups: _Groups) -> list[Name]:
+def _without_article(parsed: ParsedText, names: list[NameMention], groups: _Groups) -> list[NameMention]:
     """A capital article at a sentence's start is no part of a name that stands without it elsewhere."""
-    starts = {sentence.start for sentence in reading.sentences}
+    starts = {sentence.start for sentence in parsed.sentences}
     for name in names:
         if name.words[0] == "The" and name.start in starts:
             other = groups.get(tuple(word.casefold() for word in name.words[1:]))
             if other:
                 name.words = name.words[1:]
-                name.start = tokenize(reading.text, name.start, name.end)[1].start
+                name.start = tokenize(parsed.text, name.start, name.end)[1].start
                 name.type = other[0].type
     return names
 
 
-def _with_repeats(reading: Reading, names: list[Name]) -> list[Name]:
+def _with_repeats(parsed: ParsedText, names: list[NameMention]) -> list[NameMention]:
     """The same names and the places where one of them stands again, unseen by the model or seen in parts."""
-    forms = _forms(reading, names)
+    forms = _forms(parsed, names)
     sizes: dict[str, set[int]] = defaultdict(set)
     for form in forms:
         sizes[form[0]].add(len(form))
     longest_first = {word: sorted(known, reverse=True) for word, known in sizes.items()}
-    found: list[Name] = []
-    for number, sentence in enumerate(reading.sentences):
-        shouted = sentence.headline and not any(t.text[0].islower() for t in sentence.tokens if t.is_word)
-        texts = [token.text.upper() if shouted else token.text for token in sentence.tokens]
+    found: list[NameMention] = []
+    for number, sentence in enumerate(parsed.sentences):
+        upper_cased = sentence.headline and not any(t.text[0].islower() for t in sentence.tokens if t.is_word)
+        texts = [token.text.upper() if upper_cased else token.text for token in sentence.tokens]
         at = 0
         while at < len(texts):
             step = 1
             for size in longest_first.get(texts[at], ()):
                 known = forms.get(tuple(texts[at : at + size]))
                 part = sentence.tokens[at : at + size]
-                if known and not _in_address(reading.text, part[0].start, part[-1].end):
+                if known and not _in_address(parsed.text, part[0].start, part[-1].end):
                     again = replace(known, start=part[0].start, end=part[-1].end, certainty=1, title_start=None)
                     again.sentence = number
                     found.append(again)
@@ -182,15 +184,15 @@ def _in_address(text: str, start: int, end: int) -> bool:
     return text[max(0, start - 1) : start] in tuple("@/_<.") or _IN_ADDRESS.match(text, end) is not None
 
 
-def _expected(names: list[Name], found: list[Name]) -> list[Name]:
+def _expected(names: list[NameMention], found: list[NameMention]) -> list[NameMention]:
     """Of the names found again those that the model saw as often as not: else it is the one seen that is no name."""
     seen, again = (Counter(name.words for name in many) for many in (names, found))
     return [name for name in found if len(name.words) > 1 or again[name.words] <= MOST_UNSEEN * seen[name.words]]
 
 
-def _without_parts(names: list[Name], found: list[Name]) -> list[Name]:
+def _without_parts(names: list[NameMention], found: list[NameMention]) -> list[NameMention]:
     """All names and those found again, where these are new or hold several of the others whole."""
-    kept: list[Name] = []
+    kept: list[NameMention] = []
     at = 0
     for again in found:
         while at < len(names) and names[at].end <= again.start:
@@ -208,18 +210,18 @@ def _without_parts(names: list[Name], found: list[Name]) -> list[Name]:
     return sorted([*kept, *names[at:]], key=lambda name: name.start)
 
 
-def _forms(reading: Reading, names: list[Name]) -> dict[tuple[str, ...], Name]:
+def _forms(parsed: ParsedText, names: list[NameMention]) -> dict[tuple[str, ...], NameMention]:
     """The words of each name that stands for itself, as they are and in capitals, as headlines have them."""
-    forms: dict[tuple[str, ...], Name] = {}
+    forms: dict[tuple[str, ...], NameMention] = {}
     for name in names:
-        texts = tuple(token.text for token in tokenize(reading.text, name.start, name.end))
+        texts = tuple(token.text for token in tokenize(parsed.text, name.start, name.end))
         if _stands_for_itself(name, texts):
             forms.setdefault(texts, name)
             forms.setdefault(tuple(text.upper() for text in texts), name)
     return forms
 
 
-def _stands_for_itself(name: Name, texts: tuple[str, ...]) -> bool:
+def _stands_for_itself(name: NameMention, texts: tuple[str, ...]) -> bool:
     """Whether the same words elsewhere are surely the same name: no word that is a common one too."""
     if len(texts) > 1:
         return name.type != "MISC"

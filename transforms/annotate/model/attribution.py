@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from transforms.annotate.model.tagger import Cue, Part, Tagged
+from transforms.annotate.model.tagger import CueScores, Tagged, TaggedSpan
 
 GAP_CONTENT, GAP_SOURCE, MAX_GAP = 0.05, 0.1, 40
 """What a word between a span and its cue costs (log probability), and how many are counted."""
@@ -17,23 +17,23 @@ LEAST_CONTENT, LEAST_SOURCE = -4.0, -3.5
 FILLED = 0.5
 """The probability from which words that no tag marks are a source all the same."""
 
-Range = tuple[int, int]
+WordRange = tuple[int, int]
 
 
 @dataclass(slots=True)
-class Linked:
+class AttributionSpans:
     """One attribution in words: content, cue and source spans."""
 
-    content: list[Range]
-    cue: list[Range] = field(default_factory=list)
-    source: list[Range] = field(default_factory=list)
-    content_share: float = 0.0
+    content: list[WordRange]
+    cue: list[WordRange] = field(default_factory=list)
+    source: list[WordRange] = field(default_factory=list)
+    content_probability: float = 0.0
     """How sure the model is of the content, 0 to 1: of its tags and of its link to the cue, whichever is less."""
-    source_share: float = 0.0
+    source_probability: float = 0.0
     """The same of the source."""
 
 
-def assemble(tagged: Tagged) -> list[Linked]:
+def decode_attributions(tagged: Tagged) -> list[AttributionSpans]:
     """The attributions of a text, in the order of their content.
 
     All content spans that go to one cue are one quotation. A span that no cue takes goes to a weak cue of its
@@ -41,9 +41,9 @@ def assemble(tagged: Tagged) -> list[Linked]:
     """
     strong = [cue for cue in tagged.cues if not cue.weak]
     weak = [cue for cue in tagged.cues if cue.weak]
-    taken: dict[int, list[Part]] = defaultdict(list)
-    cues: dict[int, Cue] = {}
-    alone: list[Part] = []
+    taken: dict[int, list[TaggedSpan]] = defaultdict(list)
+    cues: dict[int, CueScores] = {}
+    alone: list[TaggedSpan] = []
     for part in tagged.contents:
         cue = _best(tagged, part, strong, LEAST_CONTENT) or _best(tagged, part, weak, LEAST_CONTENT / 2)
         if cue is None:
@@ -52,11 +52,11 @@ def assemble(tagged: Tagged) -> list[Linked]:
             taken[cue.start].append(part)
             cues[cue.start] = cue
     found = [_quotation(tagged, cues[key], parts) for key, parts in taken.items()]
-    found += [Linked([(part.start, part.stop)]) for part in alone if part.stop - part.start > 1]
+    found += [AttributionSpans([(part.start, part.stop)]) for part in alone if part.stop - part.start > 1]
     return sorted(found, key=lambda linked: linked.content[0])
 
 
-def _best(tagged: Tagged, part: Part, cues: list[Cue], least: float) -> Cue | None:
+def _best(tagged: Tagged, part: TaggedSpan, cues: list[CueScores], least: float) -> CueScores | None:
     best, most = None, least
     for cue in (cue for cue in cues if cue.window[0] <= part.start < cue.window[1]):
         score = _score(tagged, cue, cue.content, part, GAP_CONTENT, APART_CONTENT)
@@ -65,7 +65,7 @@ def _best(tagged: Tagged, part: Part, cues: list[Cue], least: float) -> Cue | No
     return best
 
 
-def _quotation(tagged: Tagged, cue: Cue, parts: list[Part]) -> Linked:
+def _quotation(tagged: Tagged, cue: CueScores, parts: list[TaggedSpan]) -> AttributionSpans:
     best, most = None, LEAST_SOURCE
     begin, end = cue.window
     for part in (part for part in tagged.sources if begin <= part.start < end):
@@ -74,7 +74,7 @@ def _quotation(tagged: Tagged, cue: Cue, parts: list[Part]) -> Linked:
             best, most = part, score
     source = [(best.start, best.stop)] if best is not None else _filled(cue)
     tagged_as = [best.probability] if best is not None else []
-    return Linked(
+    return AttributionSpans(
         [(part.start, part.stop) for part in parts],
         [(cue.start, cue.stop)],
         source,
@@ -83,17 +83,17 @@ def _quotation(tagged: Tagged, cue: Cue, parts: list[Part]) -> Linked:
     )
 
 
-def _share(cue: Cue, table: list[float], part: Range) -> float:
+def _share(cue: CueScores, table: list[float], part: WordRange) -> float:
     """The mean probability (geometric) that the words of a part are to the cue what the table says."""
     return math.exp(_mean(cue, table, *part))
 
 
-def _mean(cue: Cue, table: list[float], start: int, stop: int) -> float:
+def _mean(cue: CueScores, table: list[float], start: int, stop: int) -> float:
     begin = cue.window[0]
     return sum(table[start - begin : stop - begin]) / (stop - start)
 
 
-def _filled(cue: Cue) -> list[Range]:
+def _filled(cue: CueScores) -> list[WordRange]:
     """The run of words that the links alone take for the source, the likeliest one; nothing when there is none."""
     like = np.exp(cue.source)
     places = np.flatnonzero(like > FILLED)
@@ -105,7 +105,7 @@ def _filled(cue: Cue) -> list[Range]:
     return [(begin + int(run[0]), begin + int(run[-1]) + 1)]
 
 
-def _score(tagged: Tagged, cue: Cue, table: list[float], part: Part, gap: float, apart: float) -> float:
+def _score(tagged: Tagged, cue: CueScores, table: list[float], part: TaggedSpan, gap: float, apart: float) -> float:
     """How well a span of the cue's window fits it: mean log probability, less what distance costs."""
     paragraph = tagged.words.paragraph
     between = max(0, cue.start - part.stop, part.start - cue.stop)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from transforms.annotate.model.viterbi import Tagging, best_path, inside_only, spans_of
 from transforms.annotate.model.wordpiece import Vocabulary, Words, encode, inputs, windows
-from transforms.annotate.nlp.parsed_text import Reading
+from transforms.annotate.nlp.parsed_text import ParsedText
 
 MODEL_VERSION = "minilm-3"
 """The shipped model's, as its file says; the `model_version` of the tables."""
@@ -31,19 +31,19 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TaggedSpan:
     """A span of words, end exclusive, and how sure the model is of it (the mean probability of its tags)."""
 
     start: int
     stop: int
     label: str
     probability: float
-    shares: dict[str, float] = field(default_factory=dict)
+    probabilities: dict[str, float] = field(default_factory=dict)
     """Of a name: the probability of each label, however its edges are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
+class CueScores:
     """A verb of speech or the like, ``words[start:stop]``, and what each word of its window is to it."""
 
     start: int
@@ -62,10 +62,10 @@ class Tagged:
     words: Words
     version: str = ""
     """The model's."""
-    entities: list[Part] = field(default_factory=list)
-    contents: list[Part] = field(default_factory=list)
-    sources: list[Part] = field(default_factory=list)
-    cues: list[Cue] = field(default_factory=list)
+    entities: list[TaggedSpan] = field(default_factory=list)
+    contents: list[TaggedSpan] = field(default_factory=list)
+    sources: list[TaggedSpan] = field(default_factory=list)
+    cues: list[CueScores] = field(default_factory=list)
 
 
 class Tagger:
@@ -92,7 +92,7 @@ class Tagger:
         self.vocabulary = Vocabulary(about["vocabulary"].splitlines())
         self._heads = _Heads(json.loads(about["heads"]))
 
-    def tag(self, readings: Sequence[Reading]) -> list[Tagged]:
+    def tag(self, parsed_texts: Sequence[ParsedText]) -> list[Tagged]:
         """Tag texts; what the scores say is read for many windows at once.
 
         Each window runs by itself: nothing is padded, and all of it fits the caches of one core. Integers stand for
@@ -100,18 +100,18 @@ class Tagger:
         tagged with it.
 
         Args:
-            readings: the texts, taken apart.
+            parsed_texts: the texts, taken apart.
 
         Returns:
             One result a text, in their order.
         """
-        found = [Tagged(encode(reading, self.vocabulary), self.version) for reading in readings]
+        found = [Tagged(encode(parsed, self.vocabulary), self.version) for parsed in parsed_texts]
         scored = [
             self._scored(number, span, text.words) for number, text in enumerate(found) for span in windows(text.words)
         ]
         scored.sort(key=lambda window: len(window.tags))
         for at in range(0, len(scored), DECODED):
-            self._heads.read(found, scored[at : at + DECODED])
+            self._heads.decode(found, scored[at : at + DECODED])
         for text in found:
             for parts in (text.entities, text.contents, text.sources, text.cues):
                 parts.sort(key=lambda part: part.start)
@@ -149,7 +149,7 @@ class _Heads:
         self._distance = np.array(about["distance"], np.float32)
         self._same = np.array(about["same_paragraph"], np.float32)
 
-    def read(self, found: list[Tagged], windows: list[_Scored]) -> None:
+    def decode(self, found: list[Tagged], windows: list[_Scored]) -> None:
         """Adds what the scores of windows say to the texts that these are of."""
         counts = np.array([len(window.tags) for window in windows])
         scores = np.zeros((len(windows), counts.max(), windows[0].tags.shape[1]), np.float32)
@@ -162,7 +162,7 @@ class _Heads:
         for row, window in enumerate(windows):
             text, span = found[window.number], window.span
             names = _parts(entity, row, span, self._labels)
-            text.entities += [self._with_shares(part, entity, row, span) for part in names]
+            text.entities += [self._with_probabilities(part, entity, row, span) for part in names]
             parts = _parts(quote, row, span, ["content", "cue", "source"])
             text.contents += [part for part in parts if part.label == "content"]
             text.sources += [part for part in parts if part.label == "source"]
@@ -170,15 +170,15 @@ class _Heads:
             cues += [(part, True) for part in _weak(quote, row, span)]
             text.cues += self._linked(text.words, span, cues, window.links, window.tags[:, self._tags + 7 :])
 
-    def _with_shares(self, part: Part, tagging: Tagging, row: int, span: tuple[int, int]) -> Part:
+    def _with_probabilities(self, part: TaggedSpan, tagging: Tagging, row: int, span: tuple[int, int]) -> TaggedSpan:
         total = np.add.reduce(tagging.marginals[row, part.start - span[0] : part.stop - span[0]])
         mean = total / (part.stop - part.start)
-        shares = dict(zip(self._labels, (mean[1::2] + mean[2::2]).tolist(), strict=True))
-        return Part(part.start, part.stop, part.label, part.probability, shares)
+        probabilities = dict(zip(self._labels, (mean[1::2] + mean[2::2]).tolist(), strict=True))
+        return TaggedSpan(part.start, part.stop, part.label, part.probability, probabilities)
 
     def _linked(
-        self, words: Words, span: tuple[int, int], cues: list[tuple[Part, bool]], table: Floats, bias: Floats
-    ) -> list[Cue]:
+        self, words: Words, span: tuple[int, int], cues: list[tuple[TaggedSpan, bool]], table: Floats, bias: Floats
+    ) -> list[CueScores]:
         if not cues:
             return []
         begin, end = span
@@ -198,25 +198,25 @@ class _Heads:
         total = np.logaddexp(0.0, np.logaddexp(logits[..., 0], logits[..., 1]))
         content, source = ((logits[..., which] - total).tolist() for which in (0, 1))
         return [
-            Cue(part.start, part.stop, weak, span, *like)
+            CueScores(part.start, part.stop, weak, span, *like)
             for (part, weak), *like in zip(cues, content, source, strict=True)
         ]
 
 
-def _parts(tagging: Tagging, row: int, span: tuple[int, int], labels: list[str]) -> list[Part]:
+def _parts(tagging: Tagging, row: int, span: tuple[int, int], labels: list[str]) -> list[TaggedSpan]:
     begin, end = span
     probability = tagging.probability[row].tolist()
     return [
-        Part(begin + start, begin + stop, labels[label], sum(probability[start:stop]) / (stop - start))
+        TaggedSpan(begin + start, begin + stop, labels[label], sum(probability[start:stop]) / (stop - start))
         for start, stop, label in spans_of(tagging.tags[row, : end - begin])
     ]
 
 
-def _weak(tagging: Tagging, row: int, span: tuple[int, int]) -> list[Part]:
+def _weak(tagging: Tagging, row: int, span: tuple[int, int]) -> list[TaggedSpan]:
     begin, end = span
     tags, like = tagging.tags[row, : end - begin], tagging.marginals[row, : end - begin, 3]
     places = np.flatnonzero((like > WEAK_CUE) & (tags != 3) & (tags != 4))
-    return [Part(begin + int(at), begin + int(at) + 1, "cue", float(like[at])) for at in places]
+    return [TaggedSpan(begin + int(at), begin + int(at) + 1, "cue", float(like[at])) for at in places]
 
 
 @cache

@@ -50,7 +50,7 @@ def best_path(scores: Floats, moves: Floats, counts: NDArray[np.int64]) -> Taggi
     for at in range(1, length):
         on, own = inside[at], scores[at]
         best[at] = np.where(on, (best[at - 1][:, None] + steps).max(0) + own, best[at - 1])
-        forward[at] = np.where(on, _log_shares(forward[at - 1], weights) + own, forward[at - 1])
+        forward[at] = np.where(on, _log_sum_exp(forward[at - 1], weights) + own, forward[at - 1])
     return Tagging(*_backward(scores, moves, inside, best, forward))
 
 
@@ -70,7 +70,7 @@ def _backward(
         if at:
             on = inside[at]
             tag = np.where(on, (best[at - 1] + into[tag].T).argmax(0), tag)
-            behind = np.where(on, _log_shares(scores[at] + behind, weights), behind)
+            behind = np.where(on, _log_sum_exp(scores[at] + behind, weights), behind)
     marginals = np.ascontiguousarray(marginals.transpose(2, 0, 1))
     np.exp(marginals - marginals.max(2, keepdims=True), out=marginals)
     marginals /= marginals.sum(2, keepdims=True)
@@ -78,7 +78,7 @@ def _backward(
     return tagged, np.take_along_axis(marginals, tagged[..., None], 2)[..., 0], marginals
 
 
-def _log_shares(values: Floats, weights: Floats) -> Floats:
+def _log_sum_exp(values: Floats, weights: Floats) -> Floats:
     """The logarithm of what values, logarithms themselves, come to under weights, but for what a row has in common.
 
     So numbers stay small however long the text. No matrix product: that rounds a row by how many others there are, and
@@ -88,8 +88,8 @@ def _log_shares(values: Floats, weights: Floats) -> Floats:
         values: [from, rows].
         weights: [from, to, 1].
     """
-    shares = (np.exp(values - values.max(0))[:, None] * weights).sum(0)
-    logs: Floats = np.log(np.maximum(shares, _LEAST))
+    sums = (np.exp(values - values.max(0))[:, None] * weights).sum(0)
+    logs: Floats = np.log(np.maximum(sums, _LEAST))
     return logs
 
 

@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.annotate.nlp.parsed_text import Reading
+from transforms.annotate.nlp.parsed_text import ParsedText
 
 MAX_PIECES = 12
 """A word of more pieces (an address, a line of code) is cut off there."""
@@ -47,7 +47,7 @@ class Words:
     states: Ints
     first: Ints
     """One more than there are words: word ``w`` has the pieces ``first[w]`` up to ``first[w + 1]``."""
-    pieces: Ints
+    piece_ids: Ints
     cases: Ints
 
     def __len__(self) -> int:
@@ -57,8 +57,8 @@ class Words:
 class Vocabulary:
     """WordPiece (Wu et al. 2016), as BERT has it, over single words; each distinct word is cut once and remembered."""
 
-    def __init__(self, pieces: Iterable[str]) -> None:
-        self._ids: Mapping[str, int] = {piece: number for number, piece in enumerate(pieces)}
+    def __init__(self, piece_ids: Iterable[str]) -> None:
+        self._ids: Mapping[str, int] = {piece: number for number, piece in enumerate(piece_ids)}
         self.unknown, self.cls, self.sep = (self._ids[name] for name in ("[UNK]", "[CLS]", "[SEP]"))
         self._known: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
 
@@ -116,16 +116,16 @@ def _case(word: str) -> int:
     return 9 if word != word.lower() else 10
 
 
-def encode(reading: Reading, vocabulary: Vocabulary) -> Words:
+def encode(parsed: ParsedText, vocabulary: Vocabulary) -> Words:
     """The words of a text that was taken apart. Linear in its length."""
     starts: list[int] = []
     ends: list[int] = []
     paragraph: list[int] = []
     sentence: list[int] = []
     cut: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
-    for number, part in enumerate(reading.sentences):
+    for number, part in enumerate(parsed.sentences):
         before = len(starts)
-        for match in _WORD.finditer(reading.text, part.start, part.end):
+        for match in _WORD.finditer(parsed.text, part.start, part.end):
             start, end = match.span()
             starts.append(start)
             ends.append(end)
@@ -140,23 +140,23 @@ def encode(reading: Reading, vocabulary: Vocabulary) -> Words:
         ends=np.array(ends, np.int32),
         paragraph=np.array(paragraph, np.int32),
         sentence=np.array(sentence, np.int32),
-        states=_states(reading, begin),
+        states=_states(parsed, begin),
         first=first,
-        pieces=np.fromiter(chain.from_iterable(ids for ids, _ in cut), np.int32, first[-1]),
+        piece_ids=np.fromiter(chain.from_iterable(ids for ids, _ in cut), np.int32, first[-1]),
         cases=np.fromiter(chain.from_iterable(cases for _, cases in cut), np.int32, first[-1]),
     )
 
 
-def _states(reading: Reading, starts: Ints) -> Ints:
+def _states(parsed: ParsedText, starts: Ints) -> Ints:
     states = np.zeros(len(starts), np.int32)
-    edges = [(run.outer_start, run.start, run.end, run.outer_end) for run in reading.runs]
+    edges = [(quoted.outer_start, quoted.start, quoted.end, quoted.outer_end) for quoted in parsed.quoted_spans]
     places = np.searchsorted(starts, np.array(edges, np.int32).reshape(-1, 4))
-    for run, (outer, start, end, stop) in zip(reading.runs, places.tolist(), strict=True):
+    for quoted, (outer, start, end, stop) in zip(parsed.quoted_spans, places.tolist(), strict=True):
         states[outer:start], states[end:stop] = OPEN, CLOSE
-        if not run.closed and not run.continues:
+        if not quoted.closed and not quoted.continues:
             states[start:end] = UNCLOSED
         else:
-            count = end - start if run.closed else 99
+            count = end - start if quoted.closed else 99
             states[start:end] = SHORT if count <= 3 else MIDDLE if count <= 8 else LONG
     return states
 
@@ -232,7 +232,7 @@ def inputs(words: Words, span: tuple[int, int], vocabulary: Vocabulary) -> tuple
     ids = np.full(length, vocabulary.sep, np.int32)
     cases, states = np.zeros(length, np.int32), np.zeros(length, np.int32)
     ids[0] = vocabulary.cls
-    ids[places] = words.pieces[low:high]
+    ids[places] = words.piece_ids[low:high]
     cases[places] = words.cases[low:high]
     states[places] = np.repeat(words.states[start:stop], counts)
     return ids, cases, states, places[words.first[start:stop] - low]

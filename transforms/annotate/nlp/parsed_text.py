@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.quotation_marks import Run, find_runs, split_paragraphs
+from transforms.annotate.nlp.quotation_marks import QuotedSpan, find_quoted_spans, split_paragraphs
 from transforms.annotate.nlp.sentences import split_sentences
 from transforms.annotate.nlp.tokens import Token, tokenize
 from transforms.schema.records import Span
@@ -22,12 +22,12 @@ class Sentence:
 
 
 @dataclass(slots=True)
-class Reading:
+class ParsedText:
     """What every later step looks at. Offsets are code points into ``text``."""
 
     text: str
     paragraphs: list[Span] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
+    quoted_spans: list[QuotedSpan] = field(default_factory=list)
     sentences: list[Sentence] = field(default_factory=list)
     lower: Counter[str] = field(default_factory=Counter)
     """How often each word stands in lower case."""
@@ -35,29 +35,29 @@ class Reading:
     """How often each word stands with a capital that no sentence start explains; keys are lower case."""
 
 
-def read(text: str) -> Reading:
+def parse_text(text: str) -> ParsedText:
     """Take a text apart. Time is linear in its length."""
-    reading = Reading(text, split_paragraphs(text))
-    reading.runs = find_runs(text, reading.paragraphs)
-    by_paragraph: dict[int, list[Run]] = {}
-    for run in reading.runs:
-        by_paragraph.setdefault(run.paragraph, []).append(run)
-    for number, (start, end) in enumerate(reading.paragraphs):
-        runs = by_paragraph.get(number, [])
-        for run in runs:
-            if not run.closed and not run.continues:
-                _settle(text, run)
-        for at, stop in split_sentences(text, start, end, runs):
+    parsed = ParsedText(text, split_paragraphs(text))
+    parsed.quoted_spans = find_quoted_spans(text, parsed.paragraphs)
+    by_paragraph: dict[int, list[QuotedSpan]] = {}
+    for quoted in parsed.quoted_spans:
+        by_paragraph.setdefault(quoted.paragraph, []).append(quoted)
+    for number, (start, end) in enumerate(parsed.paragraphs):
+        quoted_spans = by_paragraph.get(number, [])
+        for quoted in quoted_spans:
+            if not quoted.closed and not quoted.continues:
+                _settle(text, quoted)
+        for at, stop in split_sentences(text, start, end, quoted_spans):
             tokens = tokenize(text, at, stop)
-            reading.sentences.append(Sentence(at, stop, number, tokens, _is_headline(text, stop, tokens)))
-    for sentence in reading.sentences:
-        _count(reading, sentence)
-    return reading
+            parsed.sentences.append(Sentence(at, stop, number, tokens, _is_headline(text, stop, tokens)))
+    for sentence in parsed.sentences:
+        _count(parsed, sentence)
+    return parsed
 
 
-def _settle(text: str, run: Run) -> None:
+def _settle(text: str, quoted: QuotedSpan) -> None:
     """End a run that nothing closes at the first comma behind which a name and a verb of speech stand."""
-    tokens = tokenize(text, run.start, run.end)
+    tokens = tokenize(text, quoted.start, quoted.end)
     cues = lexicon().cues
     for index, token in enumerate(tokens):
         if token.text not in (",", "?", "!") or index + 2 >= len(tokens):
@@ -66,8 +66,8 @@ def _settle(text: str, run: Run) -> None:
         verb = next((place for place, word in enumerate(near) if word.low in cues and not word.is_capital), None)
         names = near[:verb] or near[1:2]
         if verb is not None and names and all(word.is_capital or word.low in ("he", "she", "the") for word in names):
-            run.end = token.end
-            run.outer_end = token.end
+            quoted.end = token.end
+            quoted.outer_end = token.end
             return
 
 
@@ -81,7 +81,7 @@ def _is_headline(text: str, stop: int, tokens: list[Token]) -> bool:
     return capitals >= 0.8 * len(words) and (common >= 1 or capitals >= 6)
 
 
-def _count(reading: Reading, sentence: Sentence) -> None:
+def _count(parsed: ParsedText, sentence: Sentence) -> None:
     fresh = True
     for index, token in enumerate(sentence.tokens):
         if not token.is_word:
@@ -91,9 +91,9 @@ def _count(reading: Reading, sentence: Sentence) -> None:
             fresh = fresh or (token.text in _FRESH and not closes)
             continue
         if not token.is_capital:
-            reading.lower[token.low] += 1
+            parsed.lower[token.low] += 1
         elif not fresh and not sentence.headline:
-            reading.capital[token.low] += 1
+            parsed.capital[token.low] += 1
         fresh = False
 
 

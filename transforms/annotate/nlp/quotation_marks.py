@@ -23,7 +23,7 @@ _OPENERS = '([{—–-/“„"«»‘「『…:'
 
 
 @dataclass(slots=True)
-class Run:
+class QuotedSpan:
     """Words between quote marks: ``text[start:end]``; with the marks ``text[outer_start:outer_end]``."""
 
     outer_start: int
@@ -50,7 +50,7 @@ def split_paragraphs(text: str) -> list[Span]:
     return spans
 
 
-def find_runs(text: str, paragraphs: list[Span]) -> list[Run]:
+def find_quoted_spans(text: str, paragraphs: list[Span]) -> list[QuotedSpan]:
     """Pair the quote marks of each paragraph.
 
     Straight and curly marks, guillemets of both orders, low-high marks, doubled apostrophes and backticks, corner
@@ -63,19 +63,19 @@ def find_runs(text: str, paragraphs: list[Span]) -> list[Run]:
     Returns:
         Runs in order, not overlapping. A run that is not closed ends with its paragraph, or where the next one opens.
     """
-    runs: list[Run] = []
-    waiting: Run | None = None
+    quoted_spans: list[QuotedSpan] = []
+    waiting: QuotedSpan | None = None
     for number, (start, end) in enumerate(paragraphs):
-        found = _paragraph_runs(text, start, end, number)
+        found = _paragraph_spans(text, start, end, number)
         if waiting is not None and found and not text[start : found[0].outer_start].strip():
             # Speech of several paragraphs opens its marks in each and closes them once.
             waiting.continues = True
         waiting = found[-1] if found and not found[-1].closed and found[-1].outer_end >= end else None
-        runs.extend(run for run in found if text[run.start : run.end].replace(",", " ").strip())
-    return runs
+        quoted_spans.extend(quoted for quoted in found if text[quoted.start : quoted.end].replace(",", " ").strip())
+    return quoted_spans
 
 
-def _paragraph_runs(text: str, start: int, end: int, paragraph: int) -> list[Run]:
+def _paragraph_spans(text: str, start: int, end: int, paragraph: int) -> list[QuotedSpan]:
     doubles = [match.span() for match in _DOUBLE.finditer(text, start, end)]
     singles = [match.span() for match in _SINGLE.finditer(text, start, end)]
     inches = {match.end() - 1 for match in _INCHES.finditer(text, start, end)} if doubles else set()
@@ -101,26 +101,26 @@ def _sides(text: str, at: int, stop: int, start: int, end: int) -> tuple[bool, b
     return opens, closes
 
 
-def _pair_doubles(text: str, marks: list[Span], start: int, end: int, paragraph: int) -> list[Run]:
+def _pair_doubles(text: str, marks: list[Span], start: int, end: int, paragraph: int) -> list[QuotedSpan]:
     kinds = [text[at:stop] for at, stop in marks]
     nests = kinds.count("“") == kinds.count("”") and '"' not in kinds
     even = sum(kind in ('"', "＂") for kind in kinds) % 2 == 0
-    runs: list[Run] = []
-    open_run: Run | None = None
+    quoted_spans: list[QuotedSpan] = []
+    open_span: QuotedSpan | None = None
     opener, depth = "", 0
 
     def close(at: int, stop: int, closed: bool = True) -> None:
-        nonlocal open_run, depth
-        if open_run is not None:
-            open_run.end, open_run.outer_end, open_run.closed = at, stop, closed
-            runs.append(open_run)
-        open_run, depth = None, 0
+        nonlocal open_span, depth
+        if open_span is not None:
+            open_span.end, open_span.outer_end, open_span.closed = at, stop, closed
+            quoted_spans.append(open_span)
+        open_span, depth = None, 0
 
     for (at, stop), kind in zip(marks, kinds, strict=True):
         opens, closes = _sides(text, at, stop, start, end)
-        if open_run is None:
+        if open_span is None:
             if _may_start(kind, opens, closes, even):
-                open_run, opener = Run(at, stop, stop, stop, paragraph), kind
+                open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), kind
             continue
         if opener in _PAIRS:
             if kind == _PAIRS[opener]:
@@ -130,19 +130,19 @@ def _pair_doubles(text: str, marks: list[Span], start: int, end: int, paragraph:
                 depth += 1
             else:
                 close(at, at, closed=False)
-                open_run, opener = Run(at, stop, stop, stop, paragraph), kind
+                open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), kind
         elif kind in ('"', "＂") and not even and opens and not closes:
             # An odd number of straight marks, and this one looks as if it opens: the one before was never closed.
             close(at, at, closed=False)
-            open_run, opener = Run(at, stop, stop, stop, paragraph), kind
+            open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), kind
         elif kind in "“”\"‟＂''" and kind != "``" and not (kind == "''" and opens and not closes):
             if depth and kind == "”":
                 depth -= 1
             else:
                 close(at, stop)
-    if open_run is not None:
+    if open_span is not None:
         close(end, end, closed=False)
-    return runs
+    return quoted_spans
 
 
 def _may_start(kind: str, opens: bool, closes: bool, even: bool) -> bool:
@@ -155,7 +155,9 @@ def _may_start(kind: str, opens: bool, closes: bool, even: bool) -> bool:
     return opens and not closes  # ” or '' as an opener: Swedish style, or plain sloppiness
 
 
-def _add_singles(text: str, marks: list[Span], doubles: list[Run], start: int, end: int, paragraph: int) -> list[Run]:
+def _add_singles(
+    text: str, marks: list[Span], doubles: list[QuotedSpan], start: int, end: int, paragraph: int
+) -> list[QuotedSpan]:
     """Single quotes outside double ones. An opener needs a closer in its paragraph, so apostrophes stay apostrophes."""
     strong: list[int] = []
     weak: list[int] = []
@@ -166,24 +168,24 @@ def _add_singles(text: str, marks: list[Span], doubles: list[Run], start: int, e
         # A mark after `s` and before a word may be a plural's possessive: the drivers' strike.
         plural = before in "sS" and after.isspace()
         (weak if plural else strong).append(at)
-    inside = [edge for run in doubles for edge in (run.outer_start, run.outer_end)]
-    found: list[Run] = []
+    inside = [edge for quoted in doubles for edge in (quoted.outer_start, quoted.outer_end)]
+    found: list[QuotedSpan] = []
     free_from = start
     for at, stop in marks:
         if at < free_from or bisect_right(inside, at) % 2 or not _opens_single(text, at, start, end):
             continue
         closer = _closer(strong, at, inside) or _closer(weak, at, inside)
         if closer is not None:
-            found.append(Run(at, stop, closer, closer + 1, paragraph, single=True))
+            found.append(QuotedSpan(at, stop, closer, closer + 1, paragraph, single=True))
             free_from = closer + 1
         elif text[at] == "‘" and not text[start:at].strip() and not doubles:
-            found.append(Run(at, stop, end, end, paragraph, closed=False, single=True))
+            found.append(QuotedSpan(at, stop, end, end, paragraph, closed=False, single=True))
             break
     if not found:
         return doubles
-    covered = [(run.outer_start, run.outer_end) for run in found]
-    kept = [run for run in doubles if not any(a <= run.outer_start < b for a, b in covered[:50])]
-    return sorted([*kept, *found], key=lambda run: run.outer_start)
+    covered = [(quoted.outer_start, quoted.outer_end) for quoted in found]
+    kept = [quoted for quoted in doubles if not any(a <= quoted.outer_start < b for a, b in covered[:50])]
+    return sorted([*kept, *found], key=lambda quoted: quoted.outer_start)
 
 
 def _opens_single(text: str, at: int, start: int, end: int) -> bool:

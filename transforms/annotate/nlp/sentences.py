@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.quotation_marks import Run
+from transforms.annotate.nlp.quotation_marks import QuotedSpan
 from transforms.schema.records import Span
 
 # An end mark, what closes after it, then white space, or a capital glued to it.
@@ -15,7 +15,7 @@ _MAY_END = frozenset({"inc", "co", "corp", "ltd", "jr", "sr", "no", "est", "vs"}
 _NEXT = re.compile(r"\s*[\"“‘'«(\[„「–—-]*\s*")
 
 
-def split_sentences(text: str, start: int, end: int, runs: list[Run]) -> list[Span]:
+def split_sentences(text: str, start: int, end: int, quoted_spans: list[QuotedSpan]) -> list[Span]:
     """Split one paragraph.
 
     ``U.S.``, initials and titles (``Mr.``) end no sentence unless what follows begins one; a full stop glued to the
@@ -26,21 +26,21 @@ def split_sentences(text: str, start: int, end: int, runs: list[Run]) -> list[Sp
         text: the whole text.
         start: where the paragraph begins.
         end: where it ends.
-        runs: the paragraph's runs, in order.
+        quoted_spans: the paragraph's runs, in order.
 
     Returns:
         Spans in order that cover the paragraph but for white space around them.
     """
-    starts = [run.outer_start for run in runs]
+    starts = [quoted.outer_start for quoted in quoted_spans]
     cuts = []
     for match in _END.finditer(text, start, end):
         at, stop = match.span()
         index = bisect_right(starts, at) - 1
-        if index >= 0 and at < runs[index].outer_end:
-            run = runs[index]
-            if text[at : run.end].strip(" \u00a0.!?…\"”’')"):
+        if index >= 0 and at < quoted_spans[index].outer_end:
+            quoted = quoted_spans[index]
+            if text[at : quoted.end].strip(" \u00a0.!?…\"”’')"):
                 continue
-            stop = run.outer_end
+            stop = quoted.outer_end
         elif index + 1 < len(starts):
             stop = min(stop, starts[index + 1])
         if _ends(text, at, stop, end, text[at:stop]):

@@ -19,7 +19,7 @@ class Token:
     text: str
     low: str
     is_word: bool
-    run: int = -1
+    quoted_span: int = -1
     """Index of the run that this token stands for; -1 for a plain token."""
 
     @property

@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.parsed_text import Reading
-from transforms.annotate.nlp.quotation_marks import Run
+from transforms.annotate.nlp.parsed_text import ParsedText
+from transforms.annotate.nlp.quotation_marks import QuotedSpan
 from transforms.annotate.nlp.tokens import tokenize
 from transforms.annotate.quotes.dialogue import SIGNATURE_MARKS, Turn, read_turns, signed_by
 from transforms.annotate.quotes.sentence_view import Frame
@@ -52,7 +52,7 @@ class Assembler(ABC):
         frames: its sentences as frames.
     """
 
-    def __init__(self, reading: Reading, entities: list[Entity], frames: list[Frame]) -> None:
+    def __init__(self, reading: ParsedText, entities: list[Entity], frames: list[Frame]) -> None:
         self._reading = reading
         self._frames = frames
         self._resolver = Resolver(reading, entities, frames)
@@ -86,7 +86,7 @@ class Assembler(ABC):
 
     def _follow_chain(self, draft: Draft) -> None:
         """Add the paragraphs in which the last run goes on."""
-        runs = self._reading.runs
+        runs = self._reading.quoted_spans
         while draft.runs and runs[draft.runs[-1]].continues and draft.runs[-1] + 1 < len(runs):
             following = draft.runs[-1] + 1
             draft.runs.append(following)
@@ -94,11 +94,11 @@ class Assembler(ABC):
 
     def _loose_run(self, number: int, frame: Frame, run: int) -> None:
         """Marked words that no verb claims: the last speaker's, the sentence's subject's, or nobody's speech."""
-        index = next(i for i, token in enumerate(frame.tokens) if token.run == run)
+        index = next(i for i, token in enumerate(frame.tokens) if token.quoted_span == run)
         alone = not frame.words(0, len(frame.tokens))
         if not self._is_speech(frame, index, alone):
             return
-        spans = inner(self._reading.text, self._reading.runs[run])
+        spans = inner(self._reading.text, self._reading.quoted_spans[run])
         last = self._drafts[-1] if self._drafts else None
         paragraph = frame.sentence.paragraph
         if alone and last and last.open_ended and last.paragraph == paragraph and last.frame in (number - 1, number):
@@ -116,7 +116,7 @@ class Assembler(ABC):
         self._keep(draft)
 
     def _is_speech(self, frame: Frame, index: int, alone: bool) -> bool:
-        run = self._reading.runs[frame.tokens[index].run]
+        run = self._reading.quoted_spans[frame.tokens[index].quoted_span]
         inside = self._reading.text[run.start : run.end].strip()
         words = words_of(inside)
         if not words:
@@ -178,7 +178,7 @@ class Assembler(ABC):
         last = self._drafts[-1] if self._drafts else None
         if last is None or last.speaker.span is None:
             return None
-        ends = max([last.paragraph, *(self._reading.runs[run].paragraph for run in last.runs)])
+        ends = max([last.paragraph, *(self._reading.quoted_spans[run].paragraph for run in last.runs)])
         if self._frames[number].sentence.paragraph - ends > alone:
             return None
         for between in range(last.frame + 1, number):
@@ -199,7 +199,7 @@ def is_titled(words: list[str]) -> bool:
     return len(plain) > 1 and all(word[0].isupper() or word[0].isdigit() for word in plain)
 
 
-def inner(text: str, run: Run) -> list[Span]:
+def inner(text: str, run: QuotedSpan) -> list[Span]:
     start, end = run.start, run.end
     while start < end and text[start].isspace():
         start += 1

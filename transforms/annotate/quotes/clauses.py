@@ -135,7 +135,7 @@ def _is_boundary(frame: Frame, index: int) -> bool:
 def _is_speech(frame: Frame, content: tuple[int, int]) -> bool:
     """Whether marked words at a clause's end are speech of some length rather than a term."""
     tokens = frame.tokens[content[0] : content[1]]
-    return all(token.run >= 0 for token in tokens) or tokens[-1].end - tokens[-1].start > 30
+    return all(token.quoted_span >= 0 for token in tokens) or tokens[-1].end - tokens[-1].start > 30
 
 
 def _is_clause(frame: Frame, start: int, stop: int) -> bool:

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from transforms.annotate.entities.roles import is_role
-from transforms.annotate.nlp.parsed_text import Reading
+from transforms.annotate.nlp.parsed_text import ParsedText
 from transforms.annotate.quotes.sentence_view import Frame
 from transforms.annotate.quotes.speaker_resolver import Speaker
 from transforms.schema.records import Entity, Span
@@ -27,7 +27,7 @@ class Turn:
     frame: int
 
 
-def read_turns(reading: Reading, frames: list[Frame], entities: list[Entity]) -> list[Turn]:
+def read_turns(reading: ParsedText, frames: list[Frame], entities: list[Entity]) -> list[Turn]:
     """The turns of an interview or transcript; none for any other text.
 
     A paragraph that begins with a label opens a turn. A person's name, ``Q`` and ``A`` are labels; other words in
@@ -73,7 +73,7 @@ class _Label:
     sure: bool
 
 
-def _label_paragraphs(reading: Reading, frames: list[Frame], entities: list[Entity]) -> dict[int, _Label]:
+def _label_paragraphs(reading: ParsedText, frames: list[Frame], entities: list[Entity]) -> dict[int, _Label]:
     """The paragraphs that begin with a label, each with its label."""
     found: dict[int, _Label] = {}
     seen: set[int] = set()
@@ -89,7 +89,7 @@ def _label_paragraphs(reading: Reading, frames: list[Frame], entities: list[Enti
     return kept if any(label.sure for label in kept.values()) or (several and named) else {}
 
 
-def _label(reading: Reading, number: int, frame: Frame, entities: list[Entity]) -> _Label | None:
+def _label(reading: ParsedText, number: int, frame: Frame, entities: list[Entity]) -> _Label | None:
     """The label that a sentence begins with: words in capitals, a colon, plain words."""
     index = next((i for i, token in enumerate(frame.tokens[:MAX_LABEL]) if token.text == ":"), 0)
     if not index or frame.is_run(index + 1) or any(frame.is_run(i) for i in range(index)):

@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 from transforms.annotate.entities.clustering import RULES_VERSION
 from transforms.annotate.model.tagger import Tagged
-from transforms.annotate.nlp.parsed_text import Reading, read
+from transforms.annotate.nlp.parsed_text import ParsedText, parse_text
 from transforms.annotate.nlp.tokens import normalized
 from transforms.annotate.quotes.assembler import Draft, inner
 from transforms.annotate.quotes.confidence import MODEL, RULES, confidence
@@ -20,7 +20,7 @@ def find_quotes(
     *,
     title: str | None = None,
     version_id: str = "",
-    reading: Reading | None = None,
+    reading: ParsedText | None = None,
     tagged: Tagged | None = None,
 ) -> list[Quote]:
     """The attributed quotations of a text, direct, mixed and indirect.
@@ -37,7 +37,7 @@ def find_quotes(
         Quotes in order. ``text[start:end]`` of its spans, joined by a space, is the quote's text; a quote all in marks
         has spans inside them. Only the outermost report counts. A speaker that cannot be named has no name.
     """
-    reading = reading or read(text)
+    reading = reading or parse_text(text)
     frames = frames_of(reading, entities)
     assembler = (
         RuleAssembler(reading, entities, frames)
@@ -55,7 +55,7 @@ def find_quotes(
     ]
 
 
-def _headline_paragraph(reading: Reading, title: str | None) -> int:
+def _headline_paragraph(reading: ParsedText, title: str | None) -> int:
     """The paragraph that is the headline; -1 when none is."""
     if not reading.paragraphs:
         return -1
@@ -68,7 +68,7 @@ def _headline_paragraph(reading: Reading, title: str | None) -> int:
 
 
 def _quote(
-    reading: Reading,
+    reading: ParsedText,
     entities: list[Entity],
     mentions: list[tuple[int, int, str]],
     draft: Draft,
@@ -80,7 +80,7 @@ def _quote(
     text = reading.text
     spans = tuple(draft.spans)
     said = " ".join(text[start:end] for start, end in spans)
-    marked = sorted([*draft.within, *(span for run in draft.runs for span in inner(text, reading.runs[run]))])
+    marked = sorted([*draft.within, *(span for run in draft.runs for span in inner(text, reading.quoted_spans[run]))])
     if draft.kind == "direct" and not marked:
         marked = draft.spans
     verbatim = tuple(text[start:end] for start, end in marked)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.annotate.model.attribution import Linked, Range, assemble
+from transforms.annotate.model.attribution import AttributionSpans, WordRange, decode_attributions
 from transforms.annotate.model.tagger import Tagged
-from transforms.annotate.nlp.parsed_text import Reading
+from transforms.annotate.nlp.parsed_text import ParsedText
 from transforms.annotate.quotes.assembler import Draft, class_of_cue, inner, is_titled, words_of
 from transforms.annotate.quotes.clauses import read_clauses
 from transforms.annotate.quotes.rule_assembler import RuleAssembler
@@ -28,16 +28,16 @@ class ModelAssembler(RuleAssembler):
     Turns of a dialogue that dashes open are left to the rules: the texts that the model learnt from have none.
     """
 
-    def __init__(self, reading: Reading, entities: list[Entity], frames: list[Frame], tagged: Tagged) -> None:
+    def __init__(self, reading: ParsedText, entities: list[Entity], frames: list[Frame], tagged: Tagged) -> None:
         super().__init__(reading, entities, frames)
         self._words = tagged.words
-        self._run_starts = [run.outer_start for run in reading.runs]
+        self._run_starts = [run.outer_start for run in reading.quoted_spans]
         self._starts = [frame.sentence.start for frame in frames]
-        self._by_frame: dict[int, list[Linked]] = defaultdict(list)
+        self._by_frame: dict[int, list[AttributionSpans]] = defaultdict(list)
         self._mentioned = sorted(mention.start for entity in entities for mention in entity.mentions)
         self._claimed: set[int] = set()
         self._ruled: set[int] = set()
-        found = self._joined(assemble(tagged))
+        found = self._joined(decode_attributions(tagged))
         self._cued = {self._frame_at(self._span(linked.cue[0])[0]) for linked in found}
         for linked in found:
             number = self._frame_at(self._span(linked.cue[0])[0])
@@ -47,7 +47,7 @@ class ModelAssembler(RuleAssembler):
                 self._by_frame[number].append(linked)
                 self._claimed |= {run for part in linked.content for run in self._runs_of(self._span(part))}
 
-    def _has_own_cue(self, number: int, part: Range) -> bool:
+    def _has_own_cue(self, number: int, part: WordRange) -> bool:
         """Whether marked words in another sentence than the cue's have a cue of their own, which the model missed."""
         span = self._span(part)
         here = self._frame_at(span[0])
@@ -61,7 +61,7 @@ class ModelAssembler(RuleAssembler):
             self._ruled.add(here)
         return has_own
 
-    def _find_source(self, linked: Linked) -> None:
+    def _find_source(self, linked: AttributionSpans) -> None:
         """A name between marked words and the cue is the source, where the model took it for content.
 
         So it is in ``"...", X was quoted as saying by Y``.
@@ -71,14 +71,14 @@ class ModelAssembler(RuleAssembler):
         told_by = linked.source and self._reading.text.endswith(" by ", 0, self._span(linked.source[0])[0])
         if (linked.source and not told_by) or stop != linked.cue[0][0] or not marked:
             return
-        behind = int(np.searchsorted(self._words.starts, self._reading.runs[marked[-1]].outer_end))
+        behind = int(np.searchsorted(self._words.starts, self._reading.quoted_spans[marked[-1]].outer_end))
         start, end = self._span((behind, stop)) if behind < stop else (0, 0)
         at = bisect_left(self._mentioned, start)
         if at < len(self._mentioned) and self._mentioned[at] < end:
             linked.content[-1] = (begin, behind)
             linked.source = [(behind, stop)]
 
-    def _joined(self, found: list[Linked]) -> list[Linked]:
+    def _joined(self, found: list[AttributionSpans]) -> list[AttributionSpans]:
         """Marked words without a cue go to the nearest attribution of their paragraph: `"A," he said. "B."`
 
         Other words that no cue claims are left out: they would be nobody's.
@@ -95,7 +95,7 @@ class ModelAssembler(RuleAssembler):
                 nearest.content = sorted([*nearest.content, part])
         return cued
 
-    def _span(self, part: Range) -> Span:
+    def _span(self, part: WordRange) -> Span:
         return int(self._words.starts[part[0]]), int(self._words.ends[part[1] - 1])
 
     def _frame_at(self, offset: int) -> int:
@@ -107,11 +107,11 @@ class ModelAssembler(RuleAssembler):
             return
         for linked in sorted(self._by_frame.get(number, ()), key=lambda linked: linked.cue):
             self._take(number, linked)
-        for run in (token.run for token in frame.tokens if token.run >= 0):
+        for run in (token.quoted_span for token in frame.tokens if token.quoted_span >= 0):
             if run not in self._used and run not in self._claimed:
                 self._loose_run(number, frame, run)
 
-    def _take(self, number: int, linked: Linked) -> None:
+    def _take(self, number: int, linked: AttributionSpans) -> None:
         parts: list[_Part] = []
         taken = set(self._used)
         for part in map(self._content, map(self._span, linked.content)):
@@ -138,7 +138,7 @@ class ModelAssembler(RuleAssembler):
             runs=[run for part in own for run in part.runs],
             within=[span for part in own if part.kind == "direct" and not part.runs for span in part.spans],
             open_ended=kinds == {"direct"},
-            shares=(linked.content_share, linked.source_share),
+            shares=(linked.content_probability, linked.source_probability),
         )
         self._follow_chain(draft)
         self._keep(draft)
@@ -173,11 +173,11 @@ class ModelAssembler(RuleAssembler):
         self._follow_chain(draft)
         self._keep(draft)
 
-    def _speaker(self, linked: Linked) -> Speaker:
+    def _speaker(self, linked: AttributionSpans) -> Speaker:
         if not linked.source:
             return self._beside(linked)
         start, end = self._span(linked.source[0])
-        marked = [self._reading.runs[run] for part in linked.content for run in self._runs_of(self._span(part))]
+        marked = [self._reading.quoted_spans[run] for part in linked.content for run in self._runs_of(self._span(part))]
         if any(run.start <= start < run.end for run in marked):
             return self._beside(linked)
         number = self._frame_at(start)
@@ -190,7 +190,7 @@ class ModelAssembler(RuleAssembler):
         found = self._resolver.resolve(number, source_within(frame, first, stop, self._entities))
         return Speaker((start, end), found.entity, found.method, found.role)
 
-    def _beside(self, linked: Linked) -> Speaker:
+    def _beside(self, linked: AttributionSpans) -> Speaker:
         """Who stands beside a cue that the model gives no source, as rules read it: `the mayor said, adding ...`."""
         at = self._span(linked.cue[0])[0]
         number = self._frame_at(at)
@@ -208,7 +208,7 @@ class ModelAssembler(RuleAssembler):
         found = []
         at = max(0, bisect_right(self._run_starts, start) - 1)
         while at < len(self._run_starts) and self._run_starts[at] < end:
-            run = self._reading.runs[at]
+            run = self._reading.quoted_spans[at]
             shared = min(end, run.end) - max(start, run.start)
             if shared >= MOST * (run.end - run.start):
                 found.append(at)
@@ -221,7 +221,7 @@ class ModelAssembler(RuleAssembler):
         start, end = span = self._in_paragraph(span)
         marked = self._runs_of(span)
         for number in self._edges(start, end):
-            run = self._reading.runs[number]
+            run = self._reading.quoted_spans[number]
             if number in marked:
                 start, end = min(start, run.outer_start), max(end, run.outer_end)
             elif run.start <= start and end <= run.end:
@@ -233,7 +233,7 @@ class ModelAssembler(RuleAssembler):
         start, end = _trimmed(text, start, end)
         if start >= end:
             return _Part("indirect", [], [])
-        runs = [self._reading.runs[number] for number in marked]
+        runs = [self._reading.quoted_spans[number] for number in marked]
         if runs:
             start = runs[0].outer_start if _only_joins(text[start : runs[0].outer_start]) else start
             end = runs[-1].outer_end if _only_joins(text[runs[-1].outer_end : end]) else end
@@ -247,7 +247,7 @@ class ModelAssembler(RuleAssembler):
         start, end = span
         number = bisect_right(self._reading.paragraphs, (start, len(self._reading.text))) - 1
         stop = self._reading.paragraphs[number][1] if number >= 0 else end
-        marked = [self._reading.runs[run].paragraph for run in self._runs_of(span)]
+        marked = [self._reading.quoted_spans[run].paragraph for run in self._runs_of(span)]
         return (start, stop) if end > stop and marked and max(marked) == number else span
 
     def _edges(self, start: int, end: int) -> list[int]:
@@ -257,7 +257,7 @@ class ModelAssembler(RuleAssembler):
         return [
             number
             for number in dict.fromkeys((first, last))
-            if number >= 0 and self._reading.runs[number].outer_end > start and self._run_starts[number] < end
+            if number >= 0 and self._reading.quoted_spans[number].outer_end > start and self._run_starts[number] < end
         ]
 
 

@@ -14,7 +14,11 @@ class RuleAssembler(Assembler):
     def _read_frame(self, number: int, frame: Frame) -> None:
         found = read_clauses(frame)
         before = next((a for a in found if a.source), None)
-        free = [token.run for token in frame.tokens if token.run >= 0 and token.run not in self._used]
+        free = [
+            token.quoted_span
+            for token in frame.tokens
+            if token.quoted_span >= 0 and token.quoted_span not in self._used
+        ]
         attributed = {run for item in found for start, stop in item.content for run in frame.runs(start, stop)}
         early = [run for run in free if run not in attributed and self._stands_before(frame, run, before)]
         for run in early:
@@ -29,7 +33,7 @@ class RuleAssembler(Assembler):
 
     @staticmethod
     def _stands_before(frame: Frame, run: int, attribution: Attribution | None) -> bool:
-        index = next(i for i, token in enumerate(frame.tokens) if token.run == run)
+        index = next(i for i, token in enumerate(frame.tokens) if token.quoted_span == run)
         return attribution is not None and index < attribution.content[0][0]
 
     def _cue_alone(self, number: int, frame: Frame) -> None:
@@ -85,5 +89,5 @@ class RuleAssembler(Assembler):
     def _spans(self, frame: Frame, start: int, stop: int, kind: QuoteKind) -> list[Span]:
         if kind != "direct":
             return [(frame.tokens[start].start, frame.tokens[stop - 1].end)]
-        runs = [self._reading.runs[run] for run in frame.runs(start, stop)]
+        runs = [self._reading.quoted_spans[run] for run in frame.runs(start, stop)]
         return [span for run in runs for span in inner(self._reading.text, run)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from transforms.annotate.entities.roles import is_role
 from transforms.annotate.nlp.lexicon import Cue, lexicon
-from transforms.annotate.nlp.parsed_text import Reading, Sentence
+from transforms.annotate.nlp.parsed_text import ParsedText, Sentence
 from transforms.annotate.nlp.tokens import Token
 from transforms.schema.records import Entity
 
@@ -36,24 +36,24 @@ class Frame:
 
     def is_run(self, index: int) -> bool:
         """Whether a whole marked run stands at an index."""
-        return 0 <= index < len(self.tokens) and self.tokens[index].run >= 0
+        return 0 <= index < len(self.tokens) and self.tokens[index].quoted_span >= 0
 
     def runs(self, start: int, stop: int) -> list[int]:
         """The runs between two indices."""
-        return [token.run for token in self.tokens[start:stop] if token.run >= 0]
+        return [token.quoted_span for token in self.tokens[start:stop] if token.quoted_span >= 0]
 
     def words(self, start: int, stop: int) -> int:
         """How many plain words stand between two indices."""
         return sum(token.is_word for token in self.tokens[start:stop])
 
 
-def frames_of(reading: Reading, entities: list[Entity]) -> list[Frame]:
+def frames_of(reading: ParsedText, entities: list[Entity]) -> list[Frame]:
     """The frames of a text, one a sentence."""
     mentions = sorted(
         (mention.start, mention.end, index) for index, entity in enumerate(entities) for mention in entity.mentions
     )
     starts = [start for start, _, _ in mentions]
-    run_starts = [run.outer_start for run in reading.runs]
+    run_starts = [run.outer_start for run in reading.quoted_spans]
     frames = []
     for sentence in reading.sentences:
         tokens = _collapse(reading, sentence, run_starts)
@@ -70,16 +70,16 @@ def frames_of(reading: Reading, entities: list[Entity]) -> list[Frame]:
     return frames
 
 
-def _collapse(reading: Reading, sentence: Sentence, run_starts: list[int]) -> list[Token]:
+def _collapse(reading: ParsedText, sentence: Sentence, run_starts: list[int]) -> list[Token]:
     tokens: list[Token] = []
     number = bisect_left(run_starts, sentence.start)
     for token in sentence.tokens:
-        while number < len(reading.runs) and reading.runs[number].outer_end <= token.start:
+        while number < len(reading.quoted_spans) and reading.quoted_spans[number].outer_end <= token.start:
             number += 1
-        run = reading.runs[number] if number < len(reading.runs) else None
+        run = reading.quoted_spans[number] if number < len(reading.quoted_spans) else None
         if run is None or token.end <= run.outer_start:
             tokens.append(token)
-        elif not tokens or tokens[-1].run != number:
+        elif not tokens or tokens[-1].quoted_span != number:
             tokens.append(Token(run.outer_start, run.outer_end, "", "", False, number))
     return tokens
 

@@ -3,11 +3,17 @@
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from transforms.annotate.coreference.candidates import SPEAKING, add_mention, antecedent, outside, people_of
+from transforms.annotate.coreference.candidates import (
+    SPEAKING,
+    add_mention,
+    antecedent,
+    coreference_candidates,
+    outside_quotes,
+)
 from transforms.annotate.entities.roles import is_role
 from transforms.annotate.entities.titles import Gender
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.nlp.parsed_text import Reading
+from transforms.annotate.nlp.parsed_text import ParsedText
 from transforms.annotate.quotes.sentence_view import Frame
 from transforms.annotate.quotes.speaker_phrases import Source
 from transforms.schema.records import Entity, Span, SpeakerMethod
@@ -38,11 +44,11 @@ class Speaker:
 class Resolver:
     """Finds the entity behind a source. It remembers who spoke last, so give it the sources in the text's order."""
 
-    def __init__(self, reading: Reading, entities: list[Entity], frames: list[Frame]) -> None:
+    def __init__(self, reading: ParsedText, entities: list[Entity], frames: list[Frame]) -> None:
         self._text = reading.text
         self._entities = entities
         self._frames = frames
-        self._people = outside(reading.runs, people_of(reading, entities, in_full=True))
+        self._people = outside_quotes(reading.quoted_spans, coreference_candidates(reading, entities, in_full=True))
         self._roles = [set((entity.role or "").lower().replace("-", " ").split()) for entity in entities]
         self._bodies: dict[str, list[int]] = {}
         for index, entity in enumerate(entities):
