@@ -6,14 +6,14 @@ from torch.nn import functional
 
 from training.examples import Batch, Cue, buckets
 from training.network import QUOTE_TAGS, Network
-from transforms.annotate.model.viterbi import inside_only
+from transforms.annotate.model.viterbi import bio_transitions
 
 FORBIDDEN = -1e4
 
 
 def forbidden() -> Tensor:
     """[from, to] scores that keep I behind its own B or I."""
-    return torch.from_numpy(inside_only(QUOTE_TAGS))
+    return torch.from_numpy(bio_transitions(QUOTE_TAGS))
 
 
 def gathered(hidden: Tensor, firsts: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from transforms.annotate.model.viterbi import best_path, inside_only
+from transforms.annotate.model.viterbi import bio_transitions, decode_tags
 
-MOVES = inside_only(5)
+MOVES = bio_transitions(5)
 
 
 def _scores(rows: int, words: int, tags: int = 5) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -23,7 +23,7 @@ def test_shares_are_those_of_all_paths_however_long_the_row() -> None:
     for at in range(len(scores) - 2, -1, -1):
         behind[at] = np.logaddexp.reduce(MOVES + scores[at + 1] + behind[at + 1], 1)
     expected = np.exp(before + behind - np.logaddexp.reduce(before[-1]))
-    found = best_path(_scores(1, 190), MOVES, np.array([190]))
+    found = decode_tags(_scores(1, 190), MOVES, np.array([190]))
     assert found.marginals[0] == pytest.approx(expected, abs=1e-5)
 
 
@@ -35,16 +35,16 @@ def test_the_path_is_the_best_of_all() -> None:
         + sum(float(MOVES[one, next_]) for one, next_ in pairwise(path))
         for path in paths
     ]
-    found = best_path(scores, MOVES, np.array([4]))
+    found = decode_tags(scores, MOVES, np.array([4]))
     assert tuple(found.tags[0].tolist()) == paths[int(np.argmax(totals))]
 
 
 @pytest.mark.parametrize("tags", [7, 11])
 def test_a_row_is_the_same_whatever_stands_beside_it(tags: int) -> None:
-    scores, counts, moves = _scores(40, 60, tags), np.arange(21, 61), inside_only(tags)
+    scores, counts, moves = _scores(40, 60, tags), np.arange(21, 61), bio_transitions(tags)
     scores[:, 21:][np.arange(21, 60)[None] >= counts[:, None]] = np.nan  # behind a row's end
-    together = best_path(scores, moves, counts)
+    together = decode_tags(scores, moves, counts)
     for row, count in enumerate(counts):
-        alone = best_path(scores[row : row + 1, :count], moves, counts[row : row + 1])
+        alone = decode_tags(scores[row : row + 1, :count], moves, counts[row : row + 1])
         assert (alone.tags[0] == together.tags[row, :count]).all()
         assert (alone.marginals[0] == together.marginals[row, :count]).all()

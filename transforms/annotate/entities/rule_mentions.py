@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from transforms.annotate.entities.rule_types import is_person_form, kind_of, known_kind, last_word
 from transforms.annotate.entities.titles import Gender, first_name, gender_of_first, strip_titles
 from transforms.annotate.nlp.lexicon import Lexicon, lexicon
-from transforms.annotate.nlp.parsed_text import ParsedText, Sentence, starts_fresh
+from transforms.annotate.nlp.parsed_text import ParsedText, Sentence, at_start
 from transforms.annotate.nlp.tokens import Token
 from transforms.schema.records import EntityType
 
@@ -161,7 +161,7 @@ def _is_name_word(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
         return False
     if _is_initial(token):
         return following is not None and following.text == "." and at + 2 < len(tokens) and tokens[at + 2].is_capital
-    if not sentence.headline and not starts_fresh(tokens, at):
+    if not sentence.headline and not at_start(tokens, at):
         return True
     entries = low in lists.male or low in lists.female or low in lists.places or low in lists.orgs
     if entries or low in lists.nationalities or low in lists.titles or (token.text.isupper() and not sentence.headline):

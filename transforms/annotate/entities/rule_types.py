@@ -1,7 +1,7 @@
 """What a row of capitalised words names: a person, an organisation, a place, or nothing."""
 
 from transforms.annotate.nlp.lexicon import Lexicon, lexicon
-from transforms.annotate.nlp.parsed_text import ParsedText, Sentence, starts_fresh
+from transforms.annotate.nlp.parsed_text import ParsedText, Sentence, at_start
 from transforms.annotate.nlp.tokens import Token
 from transforms.schema.records import EntityType
 
@@ -79,7 +79,7 @@ def _type_of_one(
         return "ORG", 2 if len(letters) > 2 else 1
     if low in lists.male or low in lists.female:
         return "PERSON", 2
-    fresh = starts_fresh(tokens, begin)
+    fresh = at_start(tokens, begin)
     if low in lists.common_words or low in lists.roles or low in lists.org_heads or low in lists.place_heads:
         return None
     if parsed.lower[low] and (fresh or parsed.lower[low] > parsed.capital[low]):

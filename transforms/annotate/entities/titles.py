@@ -4,7 +4,7 @@ from typing import Literal
 
 from transforms.annotate.entities.rule_types import last_word
 from transforms.annotate.nlp.lexicon import Lexicon, lexicon
-from transforms.annotate.nlp.parsed_text import Sentence, starts_fresh
+from transforms.annotate.nlp.parsed_text import Sentence, at_start
 from transforms.annotate.nlp.tokens import Token
 
 Gender = Literal["m", "f"]
@@ -23,7 +23,7 @@ def strip_titles(sentence: Sentence, at: int, stop: int) -> tuple[int, int | Non
     for token in tokens[at:begin]:
         gender = "m" if token.low in lists.male_words else "f" if token.low in lists.female_words else gender
     title = tokens[at].start if begin > at else None
-    if title is None and at > 0 and not starts_fresh(tokens, at):
+    if title is None and at > 0 and not at_start(tokens, at):
         before = at - 1
         if tokens[before].text == "." and before > 0:
             before -= 1

@@ -1,1 +1,1 @@
-"""The neural network: word pieces, tagging, attribution."""
+"""Tag texts with the neural network: word pieces, entity and quotation tags, attributions."""

@@ -1,4 +1,4 @@
-"""Spans and links of the model put together: each content span to its cue, each cue to its source."""
+"""Decode attributions: attach content spans to cues, and cues to sources."""
 
 import math
 from collections import defaultdict
@@ -8,84 +8,92 @@ import numpy as np
 
 from transforms.annotate.model.tagger import CueScores, Tagged, TaggedSpan
 
-GAP_CONTENT, GAP_SOURCE, MAX_GAP = 0.05, 0.1, 40
-"""What a word between a span and its cue costs (log probability), and how many are counted."""
-APART_CONTENT, APART_SOURCE = 2.0, 3.0
-"""What another paragraph costs."""
-LEAST_CONTENT, LEAST_SOURCE = -4.0, -3.5
-"""Below these a span belongs to no cue."""
-FILLED = 0.5
-"""The probability from which words that no tag marks are a source all the same."""
+CONTENT_WORD_PENALTY, SOURCE_WORD_PENALTY = 0.05, 0.1
+"""Penalty per word between a span and its cue (log probability)."""
+MAX_PENALISED_WORDS = 40
+CONTENT_PARAGRAPH_PENALTY, SOURCE_PARAGRAPH_PENALTY = 2.0, 3.0
+"""Penalty for a span in another paragraph than its cue (log probability)."""
+MIN_CONTENT_SCORE, MIN_SOURCE_SCORE = -4.0, -3.5
+"""Minimum score of a span to belong to a cue (log probability)."""
+UNTAGGED_SOURCE = 0.5
+"""Probability above which words without a source tag are the source of a cue that has no tagged source."""
 
 WordRange = tuple[int, int]
+"""First word and the word after the last one, as indices into the words of the text."""
 
 
 @dataclass(slots=True)
 class AttributionSpans:
-    """One attribution in words: content, cue and source spans."""
+    """Content, cue and source of one attribution, as ranges of words."""
 
     content: list[WordRange]
     cue: list[WordRange] = field(default_factory=list)
     source: list[WordRange] = field(default_factory=list)
     content_probability: float = 0.0
-    """How sure the model is of the content, 0 to 1: of its tags and of its link to the cue, whichever is less."""
+    """Probability of the content, 0 to 1: the smaller of its mean tag and mean attribution probabilities."""
     source_probability: float = 0.0
-    """The same of the source."""
+    """Probability of the source, computed in the same way."""
 
 
 def decode_attributions(tagged: Tagged) -> list[AttributionSpans]:
-    """The attributions of a text, in the order of their content.
+    """Decode the attributions of a text.
 
-    All content spans that go to one cue are one quotation. A span that no cue takes goes to a weak cue of its
-    paragraph; if there is none it stands alone.
+    Each content span goes to the cue with the highest score, and all spans of one cue form one attribution. Weak cues
+    receive only spans that fit no other cue. A span of two words or more that fits no cue forms an attribution alone.
+
+    Args:
+        tagged: the output of the tagger.
+
+    Returns:
+        Attributions in the order of their content.
     """
     strong = [cue for cue in tagged.cues if not cue.weak]
     weak = [cue for cue in tagged.cues if cue.weak]
-    taken: dict[int, list[TaggedSpan]] = defaultdict(list)
+    by_cue: dict[int, list[TaggedSpan]] = defaultdict(list)
     cues: dict[int, CueScores] = {}
-    alone: list[TaggedSpan] = []
-    for part in tagged.contents:
-        cue = _best(tagged, part, strong, LEAST_CONTENT) or _best(tagged, part, weak, LEAST_CONTENT / 2)
+    unattached: list[TaggedSpan] = []
+    for span in tagged.contents:
+        cue = _best_cue(tagged, span, strong, MIN_CONTENT_SCORE) or _best_cue(tagged, span, weak, MIN_CONTENT_SCORE / 2)
         if cue is None:
-            alone.append(part)
+            unattached.append(span)
         else:
-            taken[cue.start].append(part)
+            by_cue[cue.start].append(span)
             cues[cue.start] = cue
-    found = [_quotation(tagged, cues[key], parts) for key, parts in taken.items()]
-    found += [AttributionSpans([(part.start, part.stop)]) for part in alone if part.stop - part.start > 1]
-    return sorted(found, key=lambda linked: linked.content[0])
+    found = [_attribution(tagged, cues[key], spans) for key, spans in by_cue.items()]
+    found += [AttributionSpans([(span.start, span.stop)]) for span in unattached if span.stop - span.start > 1]
+    return sorted(found, key=lambda attribution: attribution.content[0])
 
 
-def _best(tagged: Tagged, part: TaggedSpan, cues: list[CueScores], least: float) -> CueScores | None:
-    best, most = None, least
-    for cue in (cue for cue in cues if cue.window[0] <= part.start < cue.window[1]):
-        score = _score(tagged, cue, cue.content, part, GAP_CONTENT, APART_CONTENT)
-        if score > most:
-            best, most = cue, score
+def _best_cue(tagged: Tagged, span: TaggedSpan, cues: list[CueScores], min_score: float) -> CueScores | None:
+    best, best_score = None, min_score
+    for cue in (cue for cue in cues if cue.window[0] <= span.start < cue.window[1]):
+        score = _score(tagged, cue, cue.content, span, CONTENT_WORD_PENALTY, CONTENT_PARAGRAPH_PENALTY)
+        if score > best_score:
+            best, best_score = cue, score
     return best
 
 
-def _quotation(tagged: Tagged, cue: CueScores, parts: list[TaggedSpan]) -> AttributionSpans:
-    best, most = None, LEAST_SOURCE
+def _attribution(tagged: Tagged, cue: CueScores, spans: list[TaggedSpan]) -> AttributionSpans:
+    best, best_score = None, MIN_SOURCE_SCORE
     begin, end = cue.window
-    for part in (part for part in tagged.sources if begin <= part.start < end):
-        score = _score(tagged, cue, cue.source, part, GAP_SOURCE, APART_SOURCE)
-        if score > most:
-            best, most = part, score
-    source = [(best.start, best.stop)] if best is not None else _filled(cue)
-    tagged_as = [best.probability] if best is not None else []
+    for span in (span for span in tagged.sources if begin <= span.start < end):
+        score = _score(tagged, cue, cue.source, span, SOURCE_WORD_PENALTY, SOURCE_PARAGRAPH_PENALTY)
+        if score > best_score:
+            best, best_score = span, score
+    source = [(best.start, best.stop)] if best is not None else _untagged_source(cue)
+    tag_probability = [best.probability] if best is not None else []
     return AttributionSpans(
-        [(part.start, part.stop) for part in parts],
+        [(span.start, span.stop) for span in spans],
         [(cue.start, cue.stop)],
         source,
-        min(min(part.probability, _share(cue, cue.content, (part.start, part.stop))) for part in parts),
-        min([*tagged_as, *(_share(cue, cue.source, part) for part in source)], default=0.0),
+        min(min(span.probability, _probability(cue, cue.content, (span.start, span.stop))) for span in spans),
+        min([*tag_probability, *(_probability(cue, cue.source, span) for span in source)], default=0.0),
     )
 
 
-def _share(cue: CueScores, table: list[float], part: WordRange) -> float:
-    """The mean probability (geometric) that the words of a part are to the cue what the table says."""
-    return math.exp(_mean(cue, table, *part))
+def _probability(cue: CueScores, table: list[float], span: WordRange) -> float:
+    """Return the geometric mean of the probabilities in ``table`` (content or source) over a range of words."""
+    return math.exp(_mean(cue, table, *span))
 
 
 def _mean(cue: CueScores, table: list[float], start: int, stop: int) -> float:
@@ -93,21 +101,23 @@ def _mean(cue: CueScores, table: list[float], start: int, stop: int) -> float:
     return sum(table[start - begin : stop - begin]) / (stop - start)
 
 
-def _filled(cue: CueScores) -> list[WordRange]:
-    """The run of words that the links alone take for the source, the likeliest one; nothing when there is none."""
-    like = np.exp(cue.source)
-    places = np.flatnonzero(like > FILLED)
-    if not len(places):
+def _untagged_source(cue: CueScores) -> list[WordRange]:
+    """Return the most probable sequence of source words by the attribution scores alone; empty if there is none."""
+    probabilities = np.exp(cue.source)
+    likely = np.flatnonzero(probabilities > UNTAGGED_SOURCE)
+    if not len(likely):
         return []
-    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-    run = max(runs, key=lambda r: float(like[r].sum()))
+    sequences = np.split(likely, np.flatnonzero(np.diff(likely) > 1) + 1)
+    best = max(sequences, key=lambda sequence: float(probabilities[sequence].sum()))
     begin = cue.window[0]
-    return [(begin + int(run[0]), begin + int(run[-1]) + 1)]
+    return [(begin + int(best[0]), begin + int(best[-1]) + 1)]
 
 
-def _score(tagged: Tagged, cue: CueScores, table: list[float], part: TaggedSpan, gap: float, apart: float) -> float:
-    """How well a span of the cue's window fits it: mean log probability, less what distance costs."""
+def _score(
+    tagged: Tagged, cue: CueScores, table: list[float], span: TaggedSpan, word_penalty: float, paragraph_penalty: float
+) -> float:
+    """Return the score of a span for a cue: mean log probability minus the penalties for distance."""
     paragraph = tagged.words.paragraph
-    between = max(0, cue.start - part.stop, part.start - cue.stop)
-    score = _mean(cue, table, part.start, part.stop) - gap * min(between, MAX_GAP)
-    return score - apart * bool(paragraph[part.start] != paragraph[cue.start])
+    between = max(0, cue.start - span.stop, span.start - cue.stop)
+    score = _mean(cue, table, span.start, span.stop) - word_penalty * min(between, MAX_PENALISED_WORDS)
+    return score - paragraph_penalty * bool(paragraph[span.start] != paragraph[cue.start])

@@ -1,4 +1,4 @@
-"""Tag scores to tags: the best path under transitions, and the share of all paths that each tag has."""
+"""Decode tag scores into the best tag sequence and marginal tag probabilities (Viterbi, forward-backward)."""
 
 from dataclasses import dataclass
 
@@ -10,67 +10,80 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Tagging:
-    """[rows, words] best tags and the marginal probability of each; [rows, words, tags] all marginals."""
+    """The decoded tags of several rows; values after the last word of a row are meaningless."""
 
     tags: NDArray[np.int64]
+    """[rows, words]: the best tags."""
     probability: Floats
+    """[rows, words]: the marginal probability of each best tag, 0 to 1."""
     marginals: Floats
+    """[rows, words, tags]: the marginal probability of every tag, 0 to 1."""
 
 
-def inside_only(tags: int) -> Floats:
-    """[from, to] scores of tags O, B, I, B, I ... that keep an I behind its own B or I."""
-    moves = np.zeros((tags, tags), np.float32)
-    for inside in range(2, tags, 2):
-        moves[:, inside] = -1e4
-        moves[inside - 1, inside] = moves[inside, inside] = 0.0
-    return moves
-
-
-def best_path(scores: Floats, moves: Floats, counts: NDArray[np.int64]) -> Tagging:
-    """Viterbi and forward-backward for rows of different lengths at once.
+def bio_transitions(tags: int) -> Floats:
+    """Return transition scores that allow an I tag only after the B or I tag of its label.
 
     Args:
-        scores: [rows, words, tags]; tags are O, B, I, B, I ...
-        moves: [from, to] transition scores; no row begins with an I.
-        counts: the words of each row; what lies behind is ignored.
+        tags: the number of tags, in the order O, B, I, B, I ...
 
     Returns:
-        The tagging; behind a row's words it means nothing.
+        [from, to] log scores: 0 for an allowed transition, -10,000 for another.
     """
-    # [words, tags, rows]: each step is a few operations over all rows, and these lie side by side in memory.
+    transitions = np.zeros((tags, tags), np.float32)
+    for inside in range(2, tags, 2):
+        transitions[:, inside] = -1e4
+        transitions[inside - 1, inside] = transitions[inside, inside] = 0.0
+    return transitions
+
+
+def decode_tags(scores: Floats, transitions: Floats, counts: NDArray[np.int64]) -> Tagging:
+    """Decode rows of different lengths together, with a linear-chain CRF (Lafferty et al. 2001).
+
+    The best tags come from the Viterbi algorithm, the marginal probabilities from forward-backward. A row never begins
+    with an I tag.
+
+    Args:
+        scores: [rows, words, tags] unnormalised log scores; the tags are O, B, I, B, I ...
+        transitions: [from, to] log scores.
+        counts: [rows] number of words in each row; later scores are ignored.
+
+    Returns:
+        Best tags and marginal probabilities of all rows.
+    """
+    # The layout is [words, tags, rows], so that each step is a few operations over rows adjacent in memory.
     rows, length, tags = scores.shape
     inside = np.arange(length)[:, None] < counts
     scores = np.where(inside[:, None], np.ascontiguousarray(scores.transpose(1, 2, 0)), 0.0).astype(np.float32)
-    steps, weights = moves[..., None], np.exp(moves)[..., None]
+    steps, weights = transitions[..., None], np.exp(transitions)[..., None]
     best = np.empty((length, tags, rows), np.float32)
     forward = np.empty_like(best)
     best[0] = scores[0]
     best[0, 2::2] -= 1e4
     forward[0] = best[0]
     for at in range(1, length):
-        on, own = inside[at], scores[at]
-        best[at] = np.where(on, (best[at - 1][:, None] + steps).max(0) + own, best[at - 1])
-        forward[at] = np.where(on, _log_sum_exp(forward[at - 1], weights) + own, forward[at - 1])
-    return Tagging(*_backward(scores, moves, inside, best, forward))
+        active, emitted = inside[at], scores[at]
+        best[at] = np.where(active, (best[at - 1][:, None] + steps).max(0) + emitted, best[at - 1])
+        forward[at] = np.where(active, _log_sum_exp(forward[at - 1], weights) + emitted, forward[at - 1])
+    return Tagging(*_backward(scores, transitions, inside, best, forward))
 
 
 def _backward(
-    scores: Floats, moves: Floats, inside: NDArray[np.bool_], best: Floats, forward: Floats
+    scores: Floats, transitions: Floats, inside: NDArray[np.bool_], best: Floats, forward: Floats
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
     length, tags, rows = scores.shape
-    into = np.ascontiguousarray(moves.T)
-    weights = np.exp(into)[..., None]
+    transposed = np.ascontiguousarray(transitions.T)
+    weights = np.exp(transposed)[..., None]
     tag = best[-1].argmax(0)
     path = np.zeros((length, rows), np.int64)
     marginals = np.empty((length, tags, rows), np.float32)
-    behind: Floats = np.zeros((tags, rows), np.float32)
+    backward: Floats = np.zeros((tags, rows), np.float32)
     for at in range(length - 1, -1, -1):
         path[at] = tag
-        marginals[at] = forward[at] + behind
+        marginals[at] = forward[at] + backward
         if at:
-            on = inside[at]
-            tag = np.where(on, (best[at - 1] + into[tag].T).argmax(0), tag)
-            behind = np.where(on, _log_sum_exp(scores[at] + behind, weights), behind)
+            active = inside[at]
+            tag = np.where(active, (best[at - 1] + transposed[tag].T).argmax(0), tag)
+            backward = np.where(active, _log_sum_exp(scores[at] + backward, weights), backward)
     marginals = np.ascontiguousarray(marginals.transpose(2, 0, 1))
     np.exp(marginals - marginals.max(2, keepdims=True), out=marginals)
     marginals /= marginals.sum(2, keepdims=True)
@@ -79,14 +92,17 @@ def _backward(
 
 
 def _log_sum_exp(values: Floats, weights: Floats) -> Floats:
-    """The logarithm of what values, logarithms themselves, come to under weights, but for what a row has in common.
+    """Return log-sum-exp of ``values`` under ``weights``, up to a constant per row.
 
-    So numbers stay small however long the text. No matrix product: that rounds a row by how many others there are, and
-    a text's tags hang on that text alone.
+    Without the constant, numbers stay small in long texts. A matrix product is not used, because its rounding depends
+    on the number of rows, and the tags of a text must depend on that text alone.
 
     Args:
-        values: [from, rows].
-        weights: [from, to, 1].
+        values: [from, rows] log probabilities, unnormalised.
+        weights: [from, to, 1] transition weights, not logarithms.
+
+    Returns:
+        [to, rows] log probabilities, unnormalised.
     """
     sums = (np.exp(values - values.max(0))[:, None] * weights).sum(0)
     logs: Floats = np.log(np.maximum(sums, _LEAST))
@@ -97,7 +113,14 @@ _LEAST = np.finfo(np.float32).tiny
 
 
 def spans_of(tags: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """``(start, stop, label)`` of each span in a row of tags; label ``n`` has the tags ``1 + 2n`` and ``2 + 2n``."""
+    """Return the spans in a row of tags.
+
+    Args:
+        tags: [words]; label ``n`` has the B tag ``1 + 2n`` and the I tag ``2 + 2n``.
+
+    Returns:
+        ``(start, stop, label)`` for each span, in words, end exclusive.
+    """
     found: list[tuple[int, int, int]] = []
     for at in np.flatnonzero(tags).tolist():
         tag = int(tags[at])

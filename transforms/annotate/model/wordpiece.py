@@ -1,8 +1,7 @@
-"""Words into what the model reads: word pieces, letter case, quote state, windows.
+"""Encode texts for the network: word pieces, letter case, quotation state, windows.
 
-Words are cut at every punctuation mark, as BERT's own tokeniser does, so a name can begin or end at any mark. Quote
-marks and apostrophes of all styles give the same piece, and what the eye does not see (accents, soft hyphens, zero
-width) changes no piece: these forms need not be learnt.
+Every punctuation mark is a word, as in BERT's tokenizer, so that an entity can begin or end at any mark. All styles of
+quotation marks and apostrophes give the same word piece. Accents, soft hyphens and zero-width characters are removed.
 """
 
 import re
@@ -17,13 +16,15 @@ from numpy.typing import NDArray
 from transforms.annotate.nlp.parsed_text import ParsedText
 
 MAX_PIECES = 12
-"""A word of more pieces (an address, a line of code) is cut off there."""
+"""Maximum number of word pieces per word; the rest of a longer word (a URL, a line of code) is dropped."""
 WINDOW = 192
-"""Pieces that the model sees at once, its special ones among them; it was trained on no longer windows."""
+"""Maximum number of word pieces in a window with the special tokens; training used no longer windows."""
 CASES = 22
+"""Number of letter-case classes: eleven shapes, for the first and for later pieces of a word."""
 STATES = 7
+"""Number of quotation states."""
 OUTSIDE, OPEN, CLOSE, SHORT, MIDDLE, LONG, UNCLOSED = range(STATES)
-"""Where a word stands: outside of quote marks, a mark, in a closed run of 1-3, 4-8, 9 or more words, in an open one."""
+"""Quotation state of a word: outside; opening or closing mark; inside 1-3, 4-8, 9 or more words; not closed."""
 
 _INVISIBLE = "\u00ad\u200b-\u200f\u2060\ufeff"
 _MARKS = "\u0300-\u036f"
@@ -38,42 +39,51 @@ Ints = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of a text as arrays, one place a word: offsets, paragraph, quote state, and where its pieces begin."""
+    """The words of a text as arrays of shape [words], except ``first``, ``piece_ids`` and ``cases``."""
 
     starts: Ints
+    """Offsets in code points."""
     ends: Ints
+    """Offsets in code points, exclusive."""
     paragraph: Ints
     sentence: Ints
     states: Ints
+    """Quotation states."""
     first: Ints
-    """One more than there are words: word ``w`` has the pieces ``first[w]`` up to ``first[w + 1]``."""
+    """[words + 1]: word ``w`` has the pieces from ``first[w]`` to ``first[w + 1]``, exclusive."""
     piece_ids: Ints
+    """[pieces]: word pieces, as indices into the vocabulary."""
     cases: Ints
+    """[pieces]: letter-case classes."""
 
     def __len__(self) -> int:
         return len(self.starts)
 
 
 class Vocabulary:
-    """WordPiece (Wu et al. 2016), as BERT has it, over single words; each distinct word is cut once and remembered."""
+    """Split words into word pieces (WordPiece, Wu et al. 2016, in BERT's version), with a cache of words.
 
-    def __init__(self, piece_ids: Iterable[str]) -> None:
-        self._ids: Mapping[str, int] = {piece: number for number, piece in enumerate(piece_ids)}
+    Args:
+        pieces: the vocabulary, in the order of its indices.
+    """
+
+    def __init__(self, pieces: Iterable[str]) -> None:
+        self._ids: Mapping[str, int] = {piece: number for number, piece in enumerate(pieces)}
         self.unknown, self.cls, self.sep = (self._ids[name] for name in ("[UNK]", "[CLS]", "[SEP]"))
-        self._known: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        self._cache: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
 
-    def cut(self, word: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Pieces and case classes of a word as it stands."""
-        found = self._known.get(word)
+    def split(self, word: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the piece ids and the letter-case classes of a word, one of each per piece."""
+        found = self._cache.get(word)
         if found is None:
-            if len(self._known) > 200_000:
-                self._known.clear()
-            ids = self._cut(plain(word)) or (self.unknown,)
+            if len(self._cache) > 200_000:
+                self._cache.clear()
+            ids = self._split(normalize_word(word)) or (self.unknown,)
             case = 2 * _case(word)
-            found = self._known[word] = (ids, (case,) + (case + 1,) * (len(ids) - 1))
+            found = self._cache[word] = (ids, (case,) + (case + 1,) * (len(ids) - 1))
         return found
 
-    def _cut(self, word: str) -> tuple[int, ...]:
+    def _split(self, word: str) -> tuple[int, ...]:
         ids: list[int] = []
         at = 0
         while at < len(word) and len(ids) < MAX_PIECES:
@@ -88,8 +98,8 @@ class Vocabulary:
         return tuple(ids)
 
 
-def plain(word: str) -> str:
-    """A word without case, accents, and marks that differ in style alone."""
+def normalize_word(word: str) -> str:
+    """Return a word in lower case, without accents, and with one style of quotation marks, hyphens and dots."""
     if word in ("``", "''"):
         return '"'
     low = word.lower()
@@ -100,7 +110,7 @@ def plain(word: str) -> str:
 
 
 def _case(word: str) -> int:
-    """One of eleven shapes of a word's letters."""
+    """Return the letter-case class of a word, 0 to 10."""
     if not word[0].isalnum():
         return 0
     if word.isdigit():
@@ -117,23 +127,23 @@ def _case(word: str) -> int:
 
 
 def encode(parsed: ParsedText, vocabulary: Vocabulary) -> Words:
-    """The words of a text that was taken apart. Linear in its length."""
+    """Encode a parsed text. Time is linear in its length."""
     starts: list[int] = []
     ends: list[int] = []
     paragraph: list[int] = []
     sentence: list[int] = []
-    cut: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
-    for number, part in enumerate(parsed.sentences):
+    pieces: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    for number, parsed_sentence in enumerate(parsed.sentences):
         before = len(starts)
-        for match in _WORD.finditer(parsed.text, part.start, part.end):
+        for match in _WORD.finditer(parsed.text, parsed_sentence.start, parsed_sentence.end):
             start, end = match.span()
             starts.append(start)
             ends.append(end)
-            cut.append(vocabulary.cut(match[0]))
-        paragraph.extend([part.paragraph] * (len(starts) - before))
+            pieces.append(vocabulary.split(match[0]))
+        paragraph.extend([parsed_sentence.paragraph] * (len(starts) - before))
         sentence.extend([number] * (len(starts) - before))
     first = np.zeros(len(starts) + 1, np.int32)
-    np.cumsum(np.fromiter((len(ids) for ids, _ in cut), np.int32, len(cut)), out=first[1:])
+    np.cumsum(np.fromiter((len(ids) for ids, _ in pieces), np.int32, len(pieces)), out=first[1:])
     begin = np.array(starts, np.int32)
     return Words(
         starts=begin,
@@ -142,16 +152,16 @@ def encode(parsed: ParsedText, vocabulary: Vocabulary) -> Words:
         sentence=np.array(sentence, np.int32),
         states=_states(parsed, begin),
         first=first,
-        piece_ids=np.fromiter(chain.from_iterable(ids for ids, _ in cut), np.int32, first[-1]),
-        cases=np.fromiter(chain.from_iterable(cases for _, cases in cut), np.int32, first[-1]),
+        piece_ids=np.fromiter(chain.from_iterable(ids for ids, _ in pieces), np.int32, first[-1]),
+        cases=np.fromiter(chain.from_iterable(cases for _, cases in pieces), np.int32, first[-1]),
     )
 
 
 def _states(parsed: ParsedText, starts: Ints) -> Ints:
     states = np.zeros(len(starts), np.int32)
-    edges = [(quoted.outer_start, quoted.start, quoted.end, quoted.outer_end) for quoted in parsed.quoted_spans]
-    places = np.searchsorted(starts, np.array(edges, np.int32).reshape(-1, 4))
-    for quoted, (outer, start, end, stop) in zip(parsed.quoted_spans, places.tolist(), strict=True):
+    offsets = [(quoted.outer_start, quoted.start, quoted.end, quoted.outer_end) for quoted in parsed.quoted_spans]
+    boundaries = np.searchsorted(starts, np.array(offsets, np.int32).reshape(-1, 4))
+    for quoted, (outer, start, end, stop) in zip(parsed.quoted_spans, boundaries.tolist(), strict=True):
         states[outer:start], states[end:stop] = OPEN, CLOSE
         if not quoted.closed and not quoted.continues:
             states[start:end] = UNCLOSED
@@ -162,14 +172,14 @@ def _states(parsed: ParsedText, starts: Ints) -> Ints:
 
 
 def windows(words: Words, size: int = WINDOW) -> Iterator[tuple[int, int]]:
-    """Cut a text's words into windows: whole paragraphs where they fit, else whole sentences, else what fits.
+    """Divide the words of a text into windows: at paragraphs if they fit, else at sentences, else at words.
 
     Args:
-        words: the text's words.
-        size: how many pieces a window may have, one to begin it and one behind each paragraph counted.
+        words: the words of the text.
+        size: maximum number of pieces in a window, including one at the start and one after each paragraph.
 
     Yields:
-        Ranges of words, end exclusive, that cover all of them in order.
+        Ranges of words, end exclusive, that cover all words in order.
     """
     if not len(words):
         return
@@ -185,19 +195,19 @@ def windows(words: Words, size: int = WINDOW) -> Iterator[tuple[int, int]]:
                 yield begin, at
                 begin, used = at, 1 + need
             else:
-                for part in _parts(words, at, stop, size):
-                    need = int(words.first[part[1]] - words.first[part[0]]) + 1
-                    if used + need > size and part[0] > begin:
-                        yield begin, part[0]
-                        begin, used = part[0], 1
+                for first, end in _sentence_ranges(words, at, stop, size):
+                    need = int(words.first[end] - words.first[first]) + 1
+                    if used + need > size and first > begin:
+                        yield begin, first
+                        begin, used = first, 1
                     used += need - 1
                 used += 1
         at = stop
     yield begin, len(words)
 
 
-def _parts(words: Words, at: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
-    """A paragraph's sentences; one that fits into no window is cut where that is full."""
+def _sentence_ranges(words: Words, at: int, stop: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield the sentences of a paragraph; one that is too long for a window is divided."""
     begin = at
     for offset in _ends(words.sentence[at:stop]):
         end = at + offset
@@ -210,29 +220,34 @@ def _parts(words: Words, at: int, stop: int, size: int) -> Iterator[tuple[int, i
 
 
 def _ends(numbers: Ints) -> list[int]:
-    """Where runs of equal numbers end."""
+    """Return the ends, exclusive, of the sequences of equal numbers."""
     return [*(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
 
 
-def inputs(words: Words, span: tuple[int, int], vocabulary: Vocabulary) -> tuple[Ints, Ints, Ints, Ints]:
-    """What the model reads of a window.
+def inputs(words: Words, window: tuple[int, int], vocabulary: Vocabulary) -> tuple[Ints, Ints, Ints, Ints]:
+    """Return the input of the network for one window.
+
+    Args:
+        words: the words of the text.
+        window: first word of the window, and the word after its last one.
+        vocabulary: the vocabulary of the model.
 
     Returns:
-        Piece ids, case classes and quote states, each one a piece, and for each word the place of its first piece.
+        Piece ids, letter-case classes and quotation states, each [pieces], and [words] positions of the first pieces.
     """
-    start, stop = span
+    start, stop = window
     low, high = int(words.first[start]), int(words.first[stop])
     counts = np.diff(words.first[start : stop + 1])
     breaks = np.array(_ends(words.paragraph[start:stop]), np.int32)
     after = np.zeros(stop - start, np.int32)
     after[breaks[:-1]] = 1
     shift = np.cumsum(after) + 1
-    places = np.arange(high - low, dtype=np.int32) + np.repeat(shift, counts)
+    positions = np.arange(high - low, dtype=np.int32) + np.repeat(shift, counts)
     length = high - low + len(breaks) + 1
     ids = np.full(length, vocabulary.sep, np.int32)
     cases, states = np.zeros(length, np.int32), np.zeros(length, np.int32)
     ids[0] = vocabulary.cls
-    ids[places] = words.piece_ids[low:high]
-    cases[places] = words.cases[low:high]
-    states[places] = np.repeat(words.states[start:stop], counts)
-    return ids, cases, states, places[words.first[start:stop] - low]
+    ids[positions] = words.piece_ids[low:high]
+    cases[positions] = words.cases[low:high]
+    states[positions] = np.repeat(words.states[start:stop], counts)
+    return ids, cases, states, positions[words.first[start:stop] - low]

@@ -1,1 +1,1 @@
-"""From text to tokens, sentences and quoted spans; no names, no quotations."""
+"""Split texts into paragraphs, sentences, tokens and quoted spans, without finding names or quotations."""

@@ -1,7 +1,7 @@
-"""The word lists of this stage, read once from the small files in ``data/``.
+"""Load the word lists of the annotate stage from the files in ``data/``.
 
-A list file has ``[section]`` lines, words between white space (``_`` stands for a space inside one) and ``#`` comments.
-All words are lower case.
+A file has ``[section]`` lines, ``#`` comments, and words in lower case separated by white space, with ``_`` for a space
+inside a word.
 """
 
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ Form = Literal["base", "third", "past", "ing", "participle"]
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One form of a verb of speech or thought."""
+    """An inflected form of a verb of speech or thought."""
 
     frame: Frame
-    """What may follow the verb: see ``data/cues.txt``."""
+    """The complements that the verb takes; see ``data/cues.txt``."""
     cue_class: CueClass
     form: Form
     noun_like: bool
-    """The form is more often a noun, so it counts only right after a name, a pronoun or a person's role."""
+    """The form is more often a noun, so it is a cue only right after a name, a pronoun or the role of a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """Every list, as sets of lower-case strings unless said otherwise."""
+    """All word lists, in lower case."""
 
     cues: dict[str, tuple[tuple[tuple[str, ...], Cue], ...]]
-    """First word of a cue -> its whole words and meaning, the longest first."""
+    """First word of a cue -> all its words and the form, the longest cue first."""
     blockers: frozenset[str]
     titles: frozenset[str]
     roles: frozenset[str]
@@ -67,7 +67,7 @@ class Lexicon:
 
 @cache
 def lexicon() -> Lexicon:
-    """All word lists; the first call reads them (a few milliseconds)."""
+    """Return all word lists; the first call reads them (a few milliseconds)."""
     cues, people, orgs = _sections("cues"), _sections("people"), _sections("organisations")
     places, common = _sections("places"), _sections("common")
     nationalities = set(places["nationalities"])
@@ -108,7 +108,7 @@ def lexicon() -> Lexicon:
 
 
 def _sections(name: str) -> dict[str, list[str]]:
-    """The sections of ``data/<name>.txt``; ``[irregular]`` keeps its lines, as ``base third past ing participle``."""
+    """Return the words of each section of ``data/<name>.txt``; for ``[irregular]`` whole lines, one per verb."""
     found: dict[str, list[str]] = {}
     section = ""
     table = files("transforms.annotate") / "data" / f"{name}.txt"
@@ -135,15 +135,15 @@ def _cues(sections: dict[str, list[str]]) -> dict[str, tuple[tuple[tuple[str, ..
             continue
         for verb in verbs:
             first, *rest = verb.split()
-            # The base form comes last: where the past looks the same (hit, put), the past it is.
+            # The base form comes last: if it equals the past (hit, put), the past is kept.
             for form, word in zip(forms, [*(irregular.get(first) or inflect(first)), first], strict=True):
                 cue = Cue(frame, cue_class, form, not rest and word in nouns)  # type: ignore[arg-type]
                 by_first.setdefault(word, {}).setdefault((word, *rest), cue)
-    return {word: tuple(sorted(known.items(), key=lambda item: -len(item[0]))) for word, known in by_first.items()}
+    return {word: tuple(sorted(cues.items(), key=lambda item: -len(item[0]))) for word, cues in by_first.items()}
 
 
 def inflect(verb: str) -> list[str]:
-    """The regular third person, past, -ing form and participle of an English verb: ``deny`` -> denies, denied, ..."""
+    """Return the regular third person, past, -ing form and participle of a verb: ``deny`` -> denies, denied, ..."""
     if verb.endswith("ee"):
         return [f"{verb}s", f"{verb}d", f"{verb}ing", f"{verb}d"]
     if verb.endswith("e"):

@@ -1,4 +1,4 @@
-"""A text taken apart once: paragraphs, marked runs, sentences, words."""
+"""Parse a text once into paragraphs, quoted spans, sentences and tokens."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,31 +12,32 @@ from transforms.schema.records import Span
 
 @dataclass(slots=True)
 class Sentence:
-    """A sentence with its words; ``headline`` when its capitals say nothing (title case, or all in capitals)."""
+    """A sentence with its tokens. Offsets are code points into the text, end exclusive."""
 
     start: int
     end: int
     paragraph: int
     tokens: list[Token]
     headline: bool = False
+    """Written in title case or in capitals, so that a capital does not mark a name."""
 
 
 @dataclass(slots=True)
 class ParsedText:
-    """What every later step looks at. Offsets are code points into ``text``."""
+    """The input of the later steps. Offsets are code points into ``text``."""
 
     text: str
     paragraphs: list[Span] = field(default_factory=list)
     quoted_spans: list[QuotedSpan] = field(default_factory=list)
     sentences: list[Sentence] = field(default_factory=list)
     lower: Counter[str] = field(default_factory=Counter)
-    """How often each word stands in lower case."""
+    """Counts of words in lower case."""
     capital: Counter[str] = field(default_factory=Counter)
-    """How often each word stands with a capital that no sentence start explains; keys are lower case."""
+    """Counts of words with a capital that is not due to the start of a sentence; the keys are in lower case."""
 
 
 def parse_text(text: str) -> ParsedText:
-    """Take a text apart. Time is linear in its length."""
+    """Parse a text. Time is linear in its length."""
     parsed = ParsedText(text, split_paragraphs(text))
     parsed.quoted_spans = find_quoted_spans(text, parsed.paragraphs)
     by_paragraph: dict[int, list[QuotedSpan]] = {}
@@ -46,17 +47,17 @@ def parse_text(text: str) -> ParsedText:
         quoted_spans = by_paragraph.get(number, [])
         for quoted in quoted_spans:
             if not quoted.closed and not quoted.continues:
-                _settle(text, quoted)
+                _end_before_attribution(text, quoted)
         for at, stop in split_sentences(text, start, end, quoted_spans):
             tokens = tokenize(text, at, stop)
             parsed.sentences.append(Sentence(at, stop, number, tokens, _is_headline(text, stop, tokens)))
     for sentence in parsed.sentences:
-        _count(parsed, sentence)
+        _count_words(parsed, sentence)
     return parsed
 
 
-def _settle(text: str, quoted: QuotedSpan) -> None:
-    """End a run that nothing closes at the first comma behind which a name and a verb of speech stand."""
+def _end_before_attribution(text: str, quoted: QuotedSpan) -> None:
+    """End a quoted span without a closing mark at the first comma that a name and a reporting verb follow."""
     tokens = tokenize(text, quoted.start, quoted.end)
     cues = lexicon().cues
     for index, token in enumerate(tokens):
@@ -72,8 +73,8 @@ def _settle(text: str, quoted: QuotedSpan) -> None:
 
 
 def _is_headline(text: str, stop: int, tokens: list[Token]) -> bool:
-    known = lexicon().function_words
-    words = [token for token in tokens if token.is_word and token.low not in known and token.text[0].isalpha()]
+    function_words = lexicon().function_words
+    words = [t for t in tokens if t.is_word and t.low not in function_words and t.text[0].isalpha()]
     if len(words) < 4 or text[stop - 1] in ".…":
         return False
     capitals = sum(token.is_capital for token in words)
@@ -81,25 +82,25 @@ def _is_headline(text: str, stop: int, tokens: list[Token]) -> bool:
     return capitals >= 0.8 * len(words) and (common >= 1 or capitals >= 6)
 
 
-def _count(parsed: ParsedText, sentence: Sentence) -> None:
-    fresh = True
+def _count_words(parsed: ParsedText, sentence: Sentence) -> None:
+    initial = True
     for index, token in enumerate(sentence.tokens):
         if not token.is_word:
-            # Behind marks that close right after a word the sentence goes on: Ed “Barnacle” Novotny.
+            # A closing mark right after a word does not begin a sentence: Ed “Barnacle” Novotny.
             before = sentence.tokens[index - 1] if index else token
             closes = token.text in '"”»' and before.is_word and before.end == token.start
-            fresh = fresh or (token.text in _FRESH and not closes)
+            initial = initial or (token.text in _OPENING_MARKS and not closes)
             continue
         if not token.is_capital:
             parsed.lower[token.low] += 1
-        elif not fresh and not sentence.headline:
+        elif not initial and not sentence.headline:
             parsed.capital[token.low] += 1
-        fresh = False
+        initial = False
 
 
-_FRESH = frozenset('"“”‘„«»:–—-•*()`「『')
+_OPENING_MARKS = frozenset('"“”‘„«»:–—-•*()`「『')
 
 
-def starts_fresh(tokens: list[Token], index: int) -> bool:
-    """Whether a capital at this token may come from its place: first in the sentence, after a mark or a colon."""
-    return index == 0 or tokens[index - 1].text in _FRESH
+def at_start(tokens: list[Token], index: int) -> bool:
+    """Whether the position explains a capital at this token: first in the sentence, or after an opening mark."""
+    return index == 0 or tokens[index - 1].text in _OPENING_MARKS

@@ -1,6 +1,6 @@
-"""Quote marks of every style, paired paragraph by paragraph into runs of marked words.
+"""Pair the quotation marks of each paragraph into quoted spans.
 
-One bad mark costs at most its own paragraph. Time is linear in the text's length.
+A stray mark affects only its own paragraph. Time is linear in the length of the text.
 """
 
 import re
@@ -11,7 +11,7 @@ from transforms.annotate.nlp.lexicon import lexicon
 from transforms.schema.records import Span
 
 MAX_MARKS = 2_000
-"""A paragraph with more quote marks than this is no prose and is not read at all."""
+"""Maximum number of quotation marks in a paragraph; one with more is not prose and is skipped."""
 
 _DOUBLE = re.compile(r"``|''|[\"“”„‟«»‹›「」『』＂]")
 _LETTER = re.compile(r"[^\W_]")
@@ -24,7 +24,7 @@ _OPENERS = '([{—–-/“„"«»‘「『…:'
 
 @dataclass(slots=True)
 class QuotedSpan:
-    """Words between quote marks: ``text[start:end]``; with the marks ``text[outer_start:outer_end]``."""
+    """Text between quotation marks: ``text[start:end]``, and ``text[outer_start:outer_end]`` with the marks."""
 
     outer_start: int
     start: int
@@ -33,14 +33,15 @@ class QuotedSpan:
     paragraph: int
     closed: bool = True
     continues: bool = False
-    """It goes on in the next paragraph, which opens its marks again."""
+    """The speech continues in the next paragraph, which begins with another opening mark."""
     single: bool = False
+    """The marks are single quotation marks."""
 
 
 def split_paragraphs(text: str) -> list[Span]:
-    """The lines of a text that hold a letter or digit, as spans without their ends of line.
+    """Return the lines that contain a letter or digit, as spans without their line breaks.
 
-    A line with more than `MAX_MARKS` quote marks is no prose and is left out.
+    A line with more than `MAX_MARKS` quotation marks is left out.
     """
     spans, at = [], 0
     for line in text.split("\n"):
@@ -51,26 +52,27 @@ def split_paragraphs(text: str) -> list[Span]:
 
 
 def find_quoted_spans(text: str, paragraphs: list[Span]) -> list[QuotedSpan]:
-    """Pair the quote marks of each paragraph.
+    """Pair the quotation marks of each paragraph.
 
-    Straight and curly marks, guillemets of both orders, low-high marks, doubled apostrophes and backticks, corner
-    brackets, and single quotes told from apostrophes. Only outermost runs are given: marks inside a run belong to it.
+    The styles are straight and curly marks, guillemets in both directions, low-high marks, doubled apostrophes and
+    backticks, corner brackets, and single marks, which are distinguished from apostrophes. Only outermost pairs count.
 
     Args:
         text: the whole text.
         paragraphs: its paragraphs, from `split_paragraphs`.
 
     Returns:
-        Runs in order, not overlapping. A run that is not closed ends with its paragraph, or where the next one opens.
+        Quoted spans in order, without overlap. A span without a closing mark ends at the next opening mark or with its
+        paragraph.
     """
     quoted_spans: list[QuotedSpan] = []
-    waiting: QuotedSpan | None = None
+    unclosed: QuotedSpan | None = None
     for number, (start, end) in enumerate(paragraphs):
         found = _paragraph_spans(text, start, end, number)
-        if waiting is not None and found and not text[start : found[0].outer_start].strip():
-            # Speech of several paragraphs opens its marks in each and closes them once.
-            waiting.continues = True
-        waiting = found[-1] if found and not found[-1].closed and found[-1].outer_end >= end else None
+        if unclosed is not None and found and not text[start : found[0].outer_start].strip():
+            # Speech of several paragraphs has an opening mark in each and one closing mark.
+            unclosed.continues = True
+        unclosed = found[-1] if found and not found[-1].closed and found[-1].outer_end >= end else None
         quoted_spans.extend(quoted for quoted in found if text[quoted.start : quoted.end].replace(",", " ").strip())
     return quoted_spans
 
@@ -87,13 +89,13 @@ def _paragraph_spans(text: str, start: int, end: int, paragraph: int) -> list[Qu
 
 
 def _could_close(text: str, doubles: list[Span], at: int, start: int) -> bool:
-    """Whether a mark after a digit ends a run (``in '98"``) rather than measures inches: one is open before it."""
+    """Whether a mark after a digit closes a quoted span (``in '98"``) instead of denoting inches."""
     feet = re.search(r"\d\s?['’′]\s?\d+(?:\.\d+)?\s?$", text[max(start, at - 12) : at])
     return feet is None and sum(1 for mark, _ in doubles if mark < at) % 2 == 1
 
 
 def _sides(text: str, at: int, stop: int, start: int, end: int) -> tuple[bool, bool]:
-    """Whether a mark may open, and may close, by what stands around it."""
+    """Whether a mark may open and may close a quoted span, by the characters around it."""
     before = text[at - 1] if at > start else " "
     after = text[stop] if stop < end else " "
     opens = (before.isspace() or before in _OPENERS) and not after.isspace()
@@ -102,9 +104,9 @@ def _sides(text: str, at: int, stop: int, start: int, end: int) -> tuple[bool, b
 
 
 def _pair_doubles(text: str, marks: list[Span], start: int, end: int, paragraph: int) -> list[QuotedSpan]:
-    kinds = [text[at:stop] for at, stop in marks]
-    nests = kinds.count("“") == kinds.count("”") and '"' not in kinds
-    even = sum(kind in ('"', "＂") for kind in kinds) % 2 == 0
+    signs = [text[at:stop] for at, stop in marks]
+    nests = signs.count("“") == signs.count("”") and '"' not in signs
+    even = sum(sign in ('"', "＂") for sign in signs) % 2 == 0
     quoted_spans: list[QuotedSpan] = []
     open_span: QuotedSpan | None = None
     opener, depth = "", 0
@@ -116,27 +118,27 @@ def _pair_doubles(text: str, marks: list[Span], start: int, end: int, paragraph:
             quoted_spans.append(open_span)
         open_span, depth = None, 0
 
-    for (at, stop), kind in zip(marks, kinds, strict=True):
+    for (at, stop), sign in zip(marks, signs, strict=True):
         opens, closes = _sides(text, at, stop, start, end)
         if open_span is None:
-            if _may_start(kind, opens, closes, even):
-                open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), kind
+            if _may_start(sign, opens, closes, even):
+                open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), sign
             continue
         if opener in _PAIRS:
-            if kind == _PAIRS[opener]:
+            if sign == _PAIRS[opener]:
                 close(at, stop)
-        elif kind == "“" and opener != "„":
+        elif sign == "“" and opener != "„":
             if nests:
                 depth += 1
             else:
                 close(at, at, closed=False)
-                open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), kind
-        elif kind in ('"', "＂") and not even and opens and not closes:
-            # An odd number of straight marks, and this one looks as if it opens: the one before was never closed.
+                open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), sign
+        elif sign in ('"', "＂") and not even and opens and not closes:
+            # The number of straight marks is odd and this one can only open, so the previous one has no closing mark.
             close(at, at, closed=False)
-            open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), kind
-        elif kind in "“”\"‟＂''" and kind != "``" and not (kind == "''" and opens and not closes):
-            if depth and kind == "”":
+            open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), sign
+        elif sign in "“”\"‟＂''" and sign != "``" and not (sign == "''" and opens and not closes):
+            if depth and sign == "”":
                 depth -= 1
             else:
                 close(at, stop)
@@ -145,36 +147,34 @@ def _pair_doubles(text: str, marks: list[Span], start: int, end: int, paragraph:
     return quoted_spans
 
 
-def _may_start(kind: str, opens: bool, closes: bool, even: bool) -> bool:
-    if kind in ("“", "``", "„", "‟", "「", "『"):
+def _may_start(sign: str, opens: bool, closes: bool, even: bool) -> bool:
+    if sign in ("“", "``", "„", "‟", "「", "『", "«", "»", "‹", "›"):
         return True
-    if kind in ("«", "»", "‹", "›"):
-        return True
-    if kind in ('"', "＂"):
+    if sign in ('"', "＂"):
         return opens or not closes or (even and not closes)
-    return opens and not closes  # ” or '' as an opener: Swedish style, or plain sloppiness
+    return opens and not closes  # ” or '' opens in Swedish style and by mistake
 
 
 def _add_singles(
     text: str, marks: list[Span], doubles: list[QuotedSpan], start: int, end: int, paragraph: int
 ) -> list[QuotedSpan]:
-    """Single quotes outside double ones. An opener needs a closer in its paragraph, so apostrophes stay apostrophes."""
+    """Add pairs of single marks outside double ones; without a closing mark in the paragraph it is an apostrophe."""
     strong: list[int] = []
     weak: list[int] = []
     for at, stop in marks:
         before, after = text[at - 1 : at] if at > start else " ", text[stop : stop + 1] if stop < end else " "
         if text[at] == "‘" or before.isspace() or after.isalnum() or after == "_":
             continue
-        # A mark after `s` and before a word may be a plural's possessive: the drivers' strike.
+        # A mark between `s` and a space may be the possessive of a plural: the drivers' strike.
         plural = before in "sS" and after.isspace()
         (weak if plural else strong).append(at)
-    inside = [edge for quoted in doubles for edge in (quoted.outer_start, quoted.outer_end)]
+    double_ends = [offset for quoted in doubles for offset in (quoted.outer_start, quoted.outer_end)]
     found: list[QuotedSpan] = []
     free_from = start
     for at, stop in marks:
-        if at < free_from or bisect_right(inside, at) % 2 or not _opens_single(text, at, start, end):
+        if at < free_from or bisect_right(double_ends, at) % 2 or not _opens_single(text, at, start, end):
             continue
-        closer = _closer(strong, at, inside) or _closer(weak, at, inside)
+        closer = _closer(strong, at, double_ends) or _closer(weak, at, double_ends)
         if closer is not None:
             found.append(QuotedSpan(at, stop, closer, closer + 1, paragraph, single=True))
             free_from = closer + 1
@@ -199,10 +199,10 @@ def _opens_single(text: str, at: int, start: int, end: int) -> bool:
     return bool(low) and not (text[at] == "'" and (low in lexicon().elisions or re.fullmatch(r"\d\ds?", low)))
 
 
-def _closer(places: list[int], at: int, inside: list[int]) -> int | None:
-    """The first closing place after ``at`` with no half of a double run between."""
-    outer = bisect_right(inside, at)
-    for place in places[bisect_right(places, at + 1) :][:20]:
-        if (bisect_right(inside, place) - outer) % 2 == 0:
-            return place
+def _closer(offsets: list[int], at: int, double_ends: list[int]) -> int | None:
+    """Return the first closing mark after ``at`` that does not separate the two marks of a double pair."""
+    before = bisect_right(double_ends, at)
+    for offset in offsets[bisect_right(offsets, at + 1) :][:20]:
+        if (bisect_right(double_ends, offset) - before) % 2 == 0:
+            return offset
     return None

@@ -1,4 +1,4 @@
-"""Sentences of a paragraph. Marked runs are never cut: what stands between quote marks is one piece."""
+"""Split paragraphs into sentences, without a cut inside a quoted span."""
 
 import re
 from bisect import bisect_right
@@ -7,29 +7,29 @@ from transforms.annotate.nlp.lexicon import lexicon
 from transforms.annotate.nlp.quotation_marks import QuotedSpan
 from transforms.schema.records import Span
 
-# An end mark, what closes after it, then white space, or a capital glued to it.
+# A terminator and closing marks, then white space, an opening mark, or a letter without a space before it.
 _END = re.compile(r"[.!?…]+[\"”’'»)\]]*(?=\s|[“\"‘«(]|[^\W\d_])")
 _LAST_WORD = re.compile(r"[^\W_]+(?:\.[^\W_]+)*$")
-# Abbreviations that can also be a sentence's last word.
+# Abbreviations that can also be the last word of a sentence.
 _MAY_END = frozenset({"inc", "co", "corp", "ltd", "jr", "sr", "no", "est", "vs"})
 _NEXT = re.compile(r"\s*[\"“‘'«(\[„「–—-]*\s*")
 
 
 def split_sentences(text: str, start: int, end: int, quoted_spans: list[QuotedSpan]) -> list[Span]:
-    """Split one paragraph.
+    """Split a paragraph into sentences.
 
-    ``U.S.``, initials and titles (``Mr.``) end no sentence unless what follows begins one; a full stop glued to the
-    next capital (``shut.She``) does; a run that ends in a full stop ends its sentence unless the clause around it goes
-    on in lower case.
+    Initials and titles (``Mr.``) do not end a sentence; ``U.S.`` does if a function word follows. A full stop without a
+    space before the next capital (``shut.She``) ends one. A quoted span with a final full stop ends its sentence unless
+    the text continues in lower case.
 
     Args:
         text: the whole text.
-        start: where the paragraph begins.
-        end: where it ends.
-        quoted_spans: the paragraph's runs, in order.
+        start: the offset of the paragraph, in code points.
+        end: the offset of its end.
+        quoted_spans: the quoted spans of the paragraph, in order.
 
     Returns:
-        Spans in order that cover the paragraph but for white space around them.
+        Spans in order. They cover the paragraph except for white space between them.
     """
     starts = [quoted.outer_start for quoted in quoted_spans]
     cuts = []
@@ -59,7 +59,7 @@ def split_sentences(text: str, start: int, end: int, quoted_spans: list[QuotedSp
 
 
 def _ends(text: str, at: int, stop: int, end: int, marks: str) -> bool:
-    """Whether the end mark at ``at`` ends a sentence whose next text begins at ``stop``."""
+    """Whether the terminator at ``at`` ends a sentence, if the next text begins at ``stop``."""
     gap = _NEXT.match(text, stop, end)
     first = gap.end() if gap else stop
     if first >= end:
@@ -76,13 +76,13 @@ def _ends(text: str, at: int, stop: int, end: int, marks: str) -> bool:
     if not marks.startswith(".") or len(marks) > 1:
         return True
     if (len(word) == 1 and word.isupper() and word != "I") or re.fullmatch(r"(?:[A-Za-z]\.)+[A-Za-z]", word):
-        # Initials go on; U.S. ends a sentence when a word that often begins one comes next.
-        return "." in word and _starts(text, first)
+        # Initials do not end a sentence; U.S. does before a word that often begins one.
+        return "." in word and _begins_sentence(text, first)
     low = word.lower()
-    return low not in lexicon().abbreviations or (low in _MAY_END and _starts(text, first))
+    return low not in lexicon().abbreviations or (low in _MAY_END and _begins_sentence(text, first))
 
 
-def _starts(text: str, first: int) -> bool:
-    """Whether the word there is one that often begins a sentence."""
+def _begins_sentence(text: str, first: int) -> bool:
+    """Whether the word at ``first`` is a function word, which often begins a sentence."""
     following = re.match(r"[^\W_]+", text[first : first + 20])
     return following is not None and following.group().lower() in lexicon().function_words
