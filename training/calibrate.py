@@ -18,13 +18,11 @@ from training.data import Document, Span, quote_documents
 from transforms.annotate.entities.clustering import find_entities
 from transforms.annotate.model.tagger import tagger
 from transforms.annotate.nlp.parsed_text import parse_text
-from transforms.annotate.quotes.assembler import Draft
-from transforms.annotate.quotes.confidence import MODEL, evidence
-from transforms.annotate.quotes.model_assembler import ModelAssembler
-from transforms.annotate.quotes.rule_assembler import RuleAssembler
-from transforms.annotate.quotes.sentence_view import frames_of
+from transforms.annotate.quotes.assembler import QuoteCandidate
+from transforms.annotate.quotes.confidence import MODEL_WEIGHTS, features
+from transforms.annotate.quotes.finder import find_candidates
 
-NAMES = tuple(MODEL)
+NAMES = tuple(MODEL_WEIGHTS)
 FOLDS = 5
 STEPS = 50
 RIDGE = 1.0
@@ -32,21 +30,21 @@ RIDGE = 1.0
 Floats = NDArray[np.float64]
 
 
-def drafts_of(document: Document, by_rules: bool) -> list[Draft]:
+def candidates_of(document: Document, by_rules: bool) -> list[QuoteCandidate]:
     """The quotations of a document as the product finds them."""
     parsed = parse_text(document.text)
     tagged = None if by_rules else tagger().tag([parsed])[0]
     entities = find_entities(document.text, parsed=parsed, tagged=tagged)
-    frames = frames_of(parsed, entities)
-    if tagged is None:
-        return RuleAssembler(parsed, entities, frames).drafts()
-    return ModelAssembler(parsed, entities, frames, tagged).drafts()
+    return find_candidates(parsed, entities, tagged)
 
 
-def right_ones(scorer: ModuleType, document: Document, drafts: list[Draft]) -> list[bool]:
-    """Whether each draft is right, in content and source."""
+def right_ones(scorer: ModuleType, document: Document, candidates: list[QuoteCandidate]) -> list[bool]:
+    """Whether each candidate is right, in content and source."""
     gold = [(_lists(quote.content), _lists(quote.source)) for quote in document.quotes or ()]
-    found = [(_lists(draft.spans), _lists([draft.speaker.span] if draft.speaker.span else [])) for draft in drafts]
+    found = [
+        (_lists(candidate.spans), _lists([candidate.speaker.span] if candidate.speaker.span else []))
+        for candidate in candidates
+    ]
     return judged(scorer, document.text, gold, found)
 
 
@@ -75,10 +73,10 @@ def main() -> None:
     scorer = load(args.data.parent / "eval/score_quotes.py")
     rows, right, folds = [], [], []
     for number, document in enumerate(quote_documents(args.data / "quotes/polnear.dev.jsonl.gz")):
-        drafts = drafts_of(document, args.rules)
-        rows += [[evidence(draft).get(name, 0.0) for name in NAMES] for draft in drafts]
-        right += right_ones(scorer, document, drafts)
-        folds += [number % FOLDS] * len(drafts)
+        candidates = candidates_of(document, args.rules)
+        rows += [[features(candidate).get(name, 0.0) for name in NAMES] for candidate in candidates]
+        right += right_ones(scorer, document, candidates)
+        folds += [number % FOLDS] * len(candidates)
     table, truth, fold = np.array(rows), np.array(right, float), np.array(folds)
     likely = np.zeros(len(truth))
     for n in range(FOLDS):

@@ -58,7 +58,7 @@ class Annotator:
         found = find_entities(text.text, version_id=text.version_id, parsed=parsed, tagged=tagged)
         entities = self._gazetteer.apply(text.text, found, version_id=text.version_id)
         quotes = find_quotes(
-            text.text, entities, title=text.title, version_id=text.version_id, reading=parsed, tagged=tagged
+            text.text, entities, title=text.title, version_id=text.version_id, parsed=parsed, tagged=tagged
         )
         return Annotation(tuple(entities), tuple(quotes))
 

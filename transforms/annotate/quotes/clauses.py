@@ -1,16 +1,16 @@
-"""Attributions inside one sentence: which words are reported, by which verb, on whose account."""
+"""Find the attributions of a sentence by rules: reported content, reporting verb, speaker phrase."""
 
 from dataclasses import dataclass
 
 from transforms.annotate.entities.roles import is_role
 from transforms.annotate.nlp.lexicon import lexicon
 from transforms.annotate.quotes.complements import addressee, content_start, fits, trim
-from transforms.annotate.quotes.sentence_view import Frame, Hit
+from transforms.annotate.quotes.sentence_view import CueMatch, SentenceView
 from transforms.annotate.quotes.speaker_phrases import (
-    Source,
+    SpeakerPhrase,
+    phrase_after,
+    phrase_before,
     plain_phrase,
-    source_after,
-    source_before,
     with_apposition,
 )
 from transforms.schema.records import CueClass
@@ -18,28 +18,26 @@ from transforms.schema.records import CueClass
 
 @dataclass(slots=True)
 class Attribution:
-    """One report in a frame. ``content`` and ``cue`` are ranges of token indices, end exclusive."""
+    """An attribution in a sentence. ``content`` and ``cue`` are ranges of token indices, end exclusive."""
 
     content: list[tuple[int, int]]
     cue: tuple[int, int] | None
     cue_class: CueClass | None
-    source: Source | None
-    after_content: bool = False
-    """The cue follows its content, so marked words right after it go on with the same speech."""
+    phrase: SpeakerPhrase | None
 
 
-def read_clauses(frame: Frame) -> list[Attribution]:
-    """All attributions of a sentence, outermost only, in order of their cues."""
-    found = _according_to(frame)
+def read_clauses(view: SentenceView) -> list[Attribution]:
+    """Return the attributions of a sentence that are not inside another one, in order of their content."""
+    found = _according_to(view)
     if found:
         return found
     done: list[Attribution] = []
     low_edge = 0
-    pending = list(frame.hits)
-    subject: Source | None = None
+    pending = list(view.cue_matches)
+    subject: SpeakerPhrase | None = None
     while pending:
-        late = next((pair for hit in pending if (pair := _postposed(frame, hit, low_edge))), None)
-        early = next((pair for hit in pending if (pair := _leading(frame, hit, pending, low_edge, subject))), None)
+        late = next((pair for match in pending if (pair := _postposed(view, match, low_edge))), None)
+        early = next((pair for match in pending if (pair := _leading(view, match, pending, low_edge, subject))), None)
         if late and (early is None or _wins(late, early)):
             attribution, edge = late
         elif early:
@@ -47,293 +45,245 @@ def read_clauses(frame: Frame) -> list[Attribution]:
         else:
             break
         done.append(attribution)
-        subject = attribution.source or subject
+        subject = attribution.phrase or subject
         low_edge = edge
-        pending = [hit for hit in pending if hit.start >= edge]
+        pending = [match for match in pending if match.start >= edge]
     return sorted(done, key=lambda item: item.content[0])
 
 
 def _wins(late: tuple[Attribution, int], early: tuple[Attribution, int]) -> bool:
-    """A cue behind its content takes all that stands before it, unless the leading one ends before that begins."""
+    """Whether a cue after its content takes precedence over a leading cue: unless the leading one ends before it."""
     (after, _), (_, stop) = late, early
     begins = after.content[0][0]
     return begins < stop or (after.cue or (0, 0))[0] < (early[0].cue or (0, 0))[0]
 
 
-def _according_to(frame: Frame) -> list[Attribution]:
-    for index in range(len(frame.tokens) - 2):
-        if frame.low(index) != "according" or frame.low(index + 1) != "to":
+def _according_to(view: SentenceView) -> list[Attribution]:
+    for index in range(len(view.tokens) - 2):
+        if view.low(index) != "according" or view.low(index + 1) != "to":
             continue
-        source = source_after(frame, index + 2) or plain_phrase(frame, index + 2)
-        if source is None:
+        phrase = phrase_after(view, index + 2) or plain_phrase(view, index + 2)
+        if phrase is None:
             continue
         cue = (index, index + 2)
-        before = trim(frame, 0, index)
-        if before and frame.words(*before) + len(frame.runs(*before)) > 1:
-            source = with_apposition(frame, source, len(frame.tokens))
-            return [Attribution([before], cue, "according_to", source, after_content=True)]
-        stop = _skip_apposition(frame, source.stop)
-        after = trim(frame, stop, len(frame.tokens))
+        before = trim(view, 0, index)
+        if before and view.words(*before) + len(view.quoted_spans(*before)) > 1:
+            phrase = with_apposition(view, phrase, len(view.tokens))
+            return [Attribution([before], cue, "according_to", phrase)]
+        stop = _skip_apposition(view, phrase.stop)
+        after = trim(view, stop, len(view.tokens))
         if after:
-            return [Attribution([after], cue, "according_to", source)]
+            return [Attribution([after], cue, "according_to", phrase)]
     return []
 
 
-def _skip_apposition(frame: Frame, at: int) -> int:
-    """Past ``, the curator,`` behind a name; ``at`` when what follows the comma is no apposition."""
-    if frame.low(at) != ",":
+def _skip_apposition(view: SentenceView, at: int) -> int:
+    """Return the index after an apposition such as ``, the curator,``; ``at`` if none follows the comma."""
+    if view.low(at) != ",":
         return at
-    for index in range(at + 1, min(at + 14, len(frame.tokens))):
-        if frame.is_run(index):
+    for index in range(at + 1, min(at + 14, len(view.tokens))):
+        if view.is_quoted(index):
             return at
-        if frame.low(index) == ",":
-            inside = frame.tokens[at + 1 : index]
+        if view.low(index) == ",":
+            inside = view.tokens[at + 1 : index]
             if any(token.low in lexicon().auxiliaries for token in inside) and inside[0].low != "who":
                 return at
             return index if any(is_role(token) for token in inside) or inside[0].low in ("who", "a", "an") else at
     return at
 
 
-def _postposed(frame: Frame, hit: Hit, edge: int) -> tuple[Attribution, int] | None:
-    """``content, X said`` or ``content, said X``, and what of the content goes on behind."""
-    usable = hit.cue.form != "ing" and hit.cue.frame != "infinitive"
-    if hit.start < edge or not usable or frame.low(hit.start - 1) in ("who", "which"):
+def _postposed(view: SentenceView, match: CueMatch, edge: int) -> tuple[Attribution, int] | None:
+    """Return the attribution of a cue after its content, and its end: ``content, X said``, ``content, said X``."""
+    usable = match.cue.form != "ing" and match.cue.frame != "infinitive"
+    if match.start < edge or not usable or view.low(match.start - 1) in ("who", "which"):
         return None
-    source = source_before(frame, hit.start)
-    begin = source.start if source else hit.start
-    inverted = source is None or not _is_boundary(frame, begin - 1) or begin - 1 < edge
+    phrase = phrase_before(view, match.start)
+    begin = phrase.start if phrase else match.start
+    inverted = phrase is None or not _is_boundary(view, begin - 1) or begin - 1 < edge
     if inverted:
-        source, begin = _source_inverted(frame, hit), hit.start
-    if source is None:
+        phrase, begin = _inverted_phrase(view, match), match.start
+    if phrase is None:
         return None
-    before = trim(frame, edge, begin)
+    before = trim(view, edge, begin)
     if before is None:
         return None
-    marked = frame.is_run(before[1] - 1)
-    if not marked and (hit.cue.frame in ("phrase", "quoting") or not _is_clause(frame, *before)):
+    quoted = view.is_quoted(before[1] - 1)
+    if not quoted and (match.cue.frame in ("phrase", "quoting") or not _is_clause(view, *before)):
         return None
-    tail = source.stop if inverted else hit.stop
-    if not inverted and not _is_empty(frame, tail, hit) and not (marked and _is_speech(frame, before)):
+    tail = phrase.stop if inverted else match.stop
+    if not inverted and not _is_empty(view, tail, match) and not (quoted and _is_speech(view, before)):
         return None
-    return _with_rest(frame, hit, source, before, tail, marked)
+    return _with_later_content(view, match, phrase, before, tail, quoted)
 
 
-def _source_inverted(frame: Frame, hit: Hit) -> Source | None:
-    """Who stands behind the verb: `said the mayor`, `shouted a guard`."""
-    if not _is_boundary(frame, hit.start - 1):
+def _inverted_phrase(view: SentenceView, match: CueMatch) -> SpeakerPhrase | None:
+    """Return the speaker phrase after the verb: `said the mayor`, `shouted a guard`."""
+    if not _is_boundary(view, match.start - 1):
         return None
-    source = source_after(frame, hit.stop)
-    if source is None and frame.is_run(hit.start - 1) and frame.low(hit.stop) in lexicon().determiners:
-        source = plain_phrase(frame, hit.stop)
-    return source if source and _is_empty(frame, source.stop, hit) else None
+    phrase = phrase_after(view, match.stop)
+    if phrase is None and view.is_quoted(match.start - 1) and view.low(match.stop) in lexicon().determiners:
+        phrase = plain_phrase(view, match.stop)
+    return phrase if phrase and _is_empty(view, phrase.stop, match) else None
 
 
-def _is_boundary(frame: Frame, index: int) -> bool:
-    return frame.is_run(index) or (index > 0 and frame.low(index) in (",", "—", "–", "--", "-"))
+def _is_boundary(view: SentenceView, index: int) -> bool:
+    return view.is_quoted(index) or (index > 0 and view.low(index) in (",", "—", "–", "--", "-"))
 
 
-def _is_speech(frame: Frame, content: tuple[int, int]) -> bool:
-    """Whether marked words at a clause's end are speech of some length rather than a term."""
-    tokens = frame.tokens[content[0] : content[1]]
+def _is_speech(view: SentenceView, content: tuple[int, int]) -> bool:
+    """Whether a quoted span at the end of the content is speech rather than a quoted term."""
+    tokens = view.tokens[content[0] : content[1]]
     return all(token.quoted_span >= 0 for token in tokens) or tokens[-1].end - tokens[-1].start > 30
 
 
-def _is_clause(frame: Frame, start: int, stop: int) -> bool:
-    """Whether plain words before a cue can be what is reported: more than an adverbial of one word."""
-    return frame.words(start, stop) >= 2 and not (
-        frame.words(start, stop) < 6 and frame.low(start) in lexicon().prepositions
+def _is_clause(view: SentenceView, start: int, stop: int) -> bool:
+    """Whether words before a cue can be reported content: more than one word and not an adverbial."""
+    return view.words(start, stop) >= 2 and not (
+        view.words(start, stop) < 6 and view.low(start) in lexicon().prepositions
     )
 
 
-def _is_empty(frame: Frame, at: int, hit: Hit) -> bool:
-    """Whether nothing reported follows the cue: the end, a comma, an adverbial, an addressee."""
-    low = frame.low(at)
-    if at >= len(frame.tokens) or (not frame.tokens[at].is_word and not frame.is_run(at)):
+def _is_empty(view: SentenceView, at: int, match: CueMatch) -> bool:
+    """Whether no reported content follows the cue: the end, a comma, an adverbial, an addressee."""
+    low = view.low(at)
+    if at >= len(view.tokens) or (not view.tokens[at].is_word and not view.is_quoted(at)):
         return low != ":"
-    if frame.is_run(at):
+    if view.is_quoted(at):
         return True
     if low in lexicon().adjuncts or low.endswith("ly") or low.endswith("ing"):
-        return not (low == "there" and frame.low(at + 1) in lexicon().auxiliaries)
-    if hit.cue.frame == "addressee" or hit.cue.frame == "asked":
-        stop = addressee(frame, at)
+        return not (low == "there" and view.low(at + 1) in lexicon().auxiliaries)
+    if match.cue.frame == "addressee" or match.cue.frame == "asked":
+        stop = addressee(view, at)
         return stop > at and (
-            stop >= len(frame.tokens) or not frame.tokens[stop].is_word or frame.low(stop) in lexicon().adjuncts
+            stop >= len(view.tokens) or not view.tokens[stop].is_word or view.low(stop) in lexicon().adjuncts
         )
-    return low in ("a", "the") and frame.low(at + 1) in ("day", "week", "month", "year")
+    return low in ("a", "the") and view.low(at + 1) in ("day", "week", "month", "year")
 
 
-def _with_rest(
-    frame: Frame, hit: Hit, source: Source, before: tuple[int, int], tail: int, marked: bool
+def _with_later_content(
+    view: SentenceView, match: CueMatch, phrase: SpeakerPhrase, before: tuple[int, int], tail: int, quoted: bool
 ) -> tuple[Attribution, int]:
+    """Return an attribution with the content before its cue and the content that continues after it, and its end."""
     content = [before]
-    stop = _skip_apposition(frame, tail)
-    later = [h for h in frame.hits if h.start > hit.start]
-    limit = next((h.start for h in later if _begins_own(frame, h)), len(frame.tokens))
+    stop = _skip_apposition(view, tail)
+    later = [other for other in view.cue_matches if other.start > match.start]
+    limit = next((other.start for other in later if _starts_attribution(view, other)), len(view.tokens))
     edge = tail
-    if source.start >= hit.stop:
-        source = with_apposition(frame, source, limit)
-        edge = max(edge, source.stop)
-    runs = [index for index in range(tail, limit) if frame.is_run(index)]
-    if runs and (marked or frame.low(runs[0] - 1) in (",", ":")):
-        content += [(index, index + 1) for index in runs]
-        edge = runs[-1] + 1
-    elif not marked and frame.low(stop) == "," and stop == tail:
-        rest = trim(frame, stop + 1, limit)
-        if rest and frame.words(*rest) > 1 and not _is_aside(frame, rest[0], source):
+    if phrase.start >= match.stop:
+        phrase = with_apposition(view, phrase, limit)
+        edge = max(edge, phrase.stop)
+    later_quoted = [index for index in range(tail, limit) if view.is_quoted(index)]
+    if later_quoted and (quoted or view.low(later_quoted[0] - 1) in (",", ":")):
+        content += [(index, index + 1) for index in later_quoted]
+        edge = later_quoted[-1] + 1
+    elif not quoted and view.low(stop) == "," and stop == tail:
+        rest = trim(view, stop + 1, limit)
+        if rest and view.words(*rest) > 1 and not _is_aside(view, rest[0], phrase):
             content.append(rest)
             edge = rest[1]
-    return Attribution(content, (hit.start, hit.stop), hit.cue.cue_class, source, after_content=True), edge
+    return Attribution(content, (match.start, match.stop), match.cue.cue_class, phrase), edge
 
 
-def _is_aside(frame: Frame, at: int, source: Source) -> bool:
-    """Whether what follows the cue's comma belongs to the speaker or the reporter, not to the report."""
-    low = frame.low(at)
-    article = low in ("a", "an") and frame.low(source.head) not in lexicon().pronouns
+def _is_aside(view: SentenceView, at: int, phrase: SpeakerPhrase) -> bool:
+    """Whether the words after the cue's comma describe the speaker or the situation instead of being content."""
+    low = view.low(at)
+    article = low in ("a", "an") and view.low(phrase.head) not in lexicon().pronouns
     return article or low in ("who", "which", "and", "but", "as") or low.endswith("ing")
 
 
-def _begins_own(frame: Frame, hit: Hit) -> bool:
-    """Whether a later verb starts a report of its own: a participle after a comma, or `and` / `but` and a verb."""
-    before = frame.low(hit.start - 1)
-    if hit.cue.form == "ing":
-        return before in (",", "and", "while") or frame.is_run(hit.start - 1)
+def _starts_attribution(view: SentenceView, match: CueMatch) -> bool:
+    """Whether a later verb starts another attribution: a participle after a comma, or a verb after `and` or `but`."""
+    before = view.low(match.start - 1)
+    if match.cue.form == "ing":
+        return before in (",", "and", "while") or view.is_quoted(match.start - 1)
     return before in ("and", "but", "then", "and then")
 
 
 def _leading(
-    frame: Frame, hit: Hit, pending: list[Hit], edge: int, subject: Source | None
+    view: SentenceView, match: CueMatch, pending: list[CueMatch], edge: int, subject: SpeakerPhrase | None
 ) -> tuple[Attribution, int] | None:
-    """``X said (that) content``, ``, adding that content``, ``but stressed that content``."""
-    if hit.start < edge:
+    """Return the attribution of a cue before its content, and its end: ``X said (that) ...``, ``, adding that ...``."""
+    if match.start < edge:
         return None
-    source = _subject_of(frame, hit, subject)
-    if source is None:
+    phrase = _subject_of(view, match, subject)
+    if phrase is None:
         return None
-    limit = _limit(frame, hit, pending)
-    start = content_start(frame, hit, limit)
-    content = trim(frame, start, limit)
-    if content is None or not fits(frame, hit, content):
+    limit = _limit(view, match, pending)
+    start = content_start(view, match, limit)
+    content = trim(view, start, limit)
+    if content is None or not fits(view, match, content):
         return None
-    cue = (hit.start, hit.stop)
-    return Attribution([content], cue, hit.cue.cue_class, source), content[1]
+    cue = (match.start, match.stop)
+    return Attribution([content], cue, match.cue.cue_class, phrase), content[1]
 
 
-def _subject_of(frame: Frame, hit: Hit, subject: Source | None) -> Source | None:
-    participle = hit.cue.form == "ing" and frame.low(hit.start) == frame.low(hit.verb)
-    coordinated = frame.low(hit.start - 1) in ("and", "but", "then")
+def _subject_of(view: SentenceView, match: CueMatch, subject: SpeakerPhrase | None) -> SpeakerPhrase | None:
+    """Return the speaker phrase of a leading cue; ``subject`` is the one of the attribution before it."""
+    participle = match.cue.form == "ing" and view.low(match.start) == view.low(match.verb)
+    coordinated = view.low(match.start - 1) in ("and", "but", "then")
     if participle or coordinated:
-        return subject or _sentence_subject(frame, hit.start)
-    return source_before(frame, hit.start)
+        return subject or _sentence_subject(view, match.start)
+    return phrase_before(view, match.start)
 
 
-def _sentence_subject(frame: Frame, before: int) -> Source | None:
-    """The first name, pronoun or role of the sentence that a verb follows; what a participle later on hangs on."""
+def _sentence_subject(view: SentenceView, before: int) -> SpeakerPhrase | None:
+    """Return the first name, pronoun or role with a verb after it: the subject of a participle later on."""
     lists = lexicon()
     for index in range(before):
-        low = frame.low(index)
+        low = view.low(index)
         after = index + 1
-        if frame.entity[index] >= 0 and frame.entity[after : after + 1] == [frame.entity[index]]:
+        if view.entity[index] >= 0 and view.entity[after : after + 1] == [view.entity[index]]:
             continue
         able = (
-            frame.entity[index] >= 0
+            view.entity[index] >= 0
             or low in ("he", "she", "they")
-            or is_role(frame.tokens[index])
+            or is_role(view.tokens[index])
             or low in lists.groups
         )
-        if not able or frame.low(after) == "'s" or (index and frame.low(index - 1) in lists.prepositions):
+        if not able or view.low(after) == "'s" or (index and view.low(index - 1) in lists.prepositions):
             continue
-        after += frame.low(after) == ","
-        following = frame.low(after)
+        after += view.low(after) == ","
+        following = view.low(after)
         verbal = (
             following in lists.auxiliaries
             or following.endswith(("ed", "s"))
             or following in lists.cues
             or following in _VERBS
         )
-        if verbal and after < before and frame.entity[after] < 0:
-            found = source_before(frame, after)
+        if verbal and after < before and view.entity[after] < 0:
+            found = phrase_before(view, after)
             if found:
                 return found
     return None
 
 
 _VERBS = frozenset(
-    [
-        "spoke",
-        "told",
-        "gave",
-        "went",
-        "took",
-        "came",
-        "made",
-        "left",
-        "met",
-        "held",
-        "sat",
-        "stood",
-        "wrote",
-        "began",
-        "ran",
-        "led",
-        "won",
-        "lost",
-        "hit",
-        "put",
-        "set",
-        "cut",
-        "saw",
-        "got",
-        "drew",
-        "drove",
-        "fought",
-        "found",
-        "kept",
-        "let",
-        "paid",
-        "read",
-        "rose",
-        "sent",
-        "shook",
-        "shot",
-        "shut",
-        "sold",
-        "spent",
-        "struck",
-        "swore",
-        "taught",
-        "thought",
-        "threw",
-        "understood",
-        "wore",
-        "fell",
-        "grew",
-        "knew",
-        "laid",
-        "lay",
-        "meant",
-    ]
+    "spoke told gave went took came made left met held sat stood wrote began ran led won lost hit put set cut saw "
+    "got drew drove fought found kept let paid read rose sent shook shot shut sold spent struck swore taught "
+    "thought threw understood wore fell grew knew laid lay meant".split()
 )
+"""Frequent irregular past forms of verbs that are not reporting verbs."""
 
 
-def _limit(frame: Frame, hit: Hit, pending: list[Hit]) -> int:
-    """Where the content behind a leading cue ends: the sentence's end, or the next verb of the same speaker."""
+def _limit(view: SentenceView, match: CueMatch, pending: list[CueMatch]) -> int:
+    """Return the end of the content after a leading cue: the next verb of the same speaker or the sentence end."""
     for later in pending:
-        if later.start <= hit.stop:
+        if later.start <= match.stop:
             continue
         before = later.start - 1
-        if _begins_own(frame, later):
-            if later.cue.form == "ing" and frame.low(before) != "," and not frame.is_run(before):
+        if _starts_attribution(view, later):
+            if later.cue.form == "ing" and view.low(before) != "," and not view.is_quoted(before):
                 continue
-            apart = frame.low(before - 1) == ","
-            same = later.cue.form == hit.cue.form or (hit.cue.form == "ing" and apart)
+            apart = view.low(before - 1) == ","
+            same = later.cue.form == match.cue.form or (match.cue.form == "ing" and apart)
             if later.cue.form != "ing" and (not same or (later.verb == later.start and later.cue.noun_like)):
                 continue
-            return later.start if frame.is_run(before) else before - (frame.low(before - 1) == ",")
-        source = source_before(frame, later.start)
+            return later.start if view.is_quoted(before) else before - (view.low(before - 1) == ",")
+        phrase = phrase_before(view, later.start)
         if (
-            source
-            and frame.low(source.start - 1) in ("and", "but", "while", "whereas")
-            and frame.low(source.start - 2) == ","
+            phrase
+            and view.low(phrase.start - 1) in ("and", "but", "while", "whereas")
+            and view.low(phrase.start - 2) == ","
         ):
-            return source.start - 2
-    return len(frame.tokens)
+            return phrase.start - 2
+    return len(view.tokens)

@@ -1,59 +1,59 @@
-"""What stands behind a verb of speech: whom it is said to, where the report begins, and whether it is one."""
+"""Complements of reporting verbs: addressee, start of the reported clause, validity."""
 
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.quotes.sentence_view import Frame, Hit
-from transforms.annotate.quotes.speaker_phrases import source_after
+from transforms.annotate.quotes.sentence_view import CueMatch, SentenceView
+from transforms.annotate.quotes.speaker_phrases import phrase_after
 
 
-def content_start(frame: Frame, hit: Hit, limit: int) -> int:
-    """Past the addressee, an adverbial, `that`, a comma or colon."""
-    at = hit.stop
-    if hit.cue.frame in ("addressee", "asked"):
-        at = addressee(frame, at)
-    elif frame.low(at) == "to" and hit.cue.frame == "clause":
-        at = max(at, addressee(frame, at + 1)) if not frame.is_run(at + 1) else at
-    if frame.low(at) in lexicon().adjuncts and frame.low(at) not in ("while", "there"):
+def content_start(view: SentenceView, verb: CueMatch, limit: int) -> int:
+    """Return the start of the reported content: after an addressee, an adverbial, `that`, a comma or a colon."""
+    at = verb.stop
+    if verb.cue.frame in ("addressee", "asked"):
+        at = addressee(view, at)
+    elif view.low(at) == "to" and verb.cue.frame == "clause":
+        at = max(at, addressee(view, at + 1)) if not view.is_quoted(at + 1) else at
+    if view.low(at) in lexicon().adjuncts and view.low(at) not in ("while", "there"):
         opens = next(
-            (i for i in range(at, min(at + 14, limit)) if frame.low(i) in ("that", ":") or frame.is_run(i)), None
+            (i for i in range(at, min(at + 14, limit)) if view.low(i) in ("that", ":") or view.is_quoted(i)), None
         )
-        subject = None if opens is not None else _clause_after(frame, at, limit)
+        subject = None if opens is not None else _clause_after(view, at, limit)
         at = opens if opens is not None else subject if subject is not None else at
-    elif frame.low(at) == ",":
+    elif view.low(at) == ",":
         # said, in a letter to the board, that ...
-        close = next((i for i in range(at + 1, min(at + 16, limit)) if frame.low(i) == ","), None)
-        if close is not None and (frame.low(close + 1) == "that" or frame.is_run(close + 1)):
+        close = next((i for i in range(at + 1, min(at + 16, limit)) if view.low(i) == ","), None)
+        if close is not None and (view.low(close + 1) == "that" or view.is_quoted(close + 1)):
             at = close
-    while at < limit and frame.low(at) in (",", ":", "that", "—", "–", "--"):
+    while at < limit and view.low(at) in (",", ":", "that", "—", "–", "--"):
         at += 1
     return at
 
 
-def _clause_after(frame: Frame, at: int, limit: int) -> int | None:
-    """Where a bare clause begins behind an adverbial: `said on Friday he would leave`."""
+def _clause_after(view: SentenceView, at: int, limit: int) -> int | None:
+    """Return the start of a clause without `that` after an adverbial: `said on Friday he would leave`."""
     lists = lexicon()
     for index in range(at + 1, min(at + 9, limit)):
-        if frame.low(index) in ("he", "she", "they", "it", "we", "there") and frame.low(index + 1) in lists.auxiliaries:
+        if view.low(index) in ("he", "she", "they", "it", "we", "there") and view.low(index + 1) in lists.auxiliaries:
             return index
         if (
-            frame.low(index - 1) in lists.months
-            and frame.tokens[index].is_word
-            and frame.low(index) not in lists.prepositions
+            view.low(index - 1) in lists.months
+            and view.tokens[index].is_word
+            and view.low(index) not in lists.prepositions
         ):
             return index
     return None
 
 
-def addressee(frame: Frame, at: int) -> int:
-    """Past the person who is told: a pronoun, a name, or a noun up to its end."""
+def addressee(view: SentenceView, at: int) -> int:
+    """Return the index after the addressee at ``at``: a pronoun, a name or a noun phrase."""
     lists = lexicon()
     stop = at
-    if frame.low(stop) in ("me", "him", "her", "them", "us", "you", "it") and frame.entity[stop] < 0:
+    if view.low(stop) in ("me", "him", "her", "them", "us", "you", "it") and view.entity[stop] < 0:
         return stop + 1
-    found = source_after(frame, at)
+    found = phrase_after(view, at)
     if found:
         return found.stop
-    while stop < len(frame.tokens) and stop - at < 6 and frame.tokens[stop].is_word:
-        low = frame.low(stop)
+    while stop < len(view.tokens) and stop - at < 6 and view.tokens[stop].is_word:
+        low = view.low(stop)
         if (
             low in ("that", "to", "if", "whether", "how", "why", "what")
             or low in lists.pronouns
@@ -66,60 +66,58 @@ def addressee(frame: Frame, at: int) -> int:
     return stop
 
 
-def fits(frame: Frame, hit: Hit, content: tuple[int, int]) -> bool:
-    """Whether what follows the verb is a report at all."""
+def fits(view: SentenceView, verb: CueMatch, content: tuple[int, int]) -> bool:
+    """Return whether a range of tokens after a reporting verb can be its content, by the frame of the verb."""
     start, stop = content
-    marked = bool(frame.runs(start, stop))
+    quoted = bool(view.quoted_spans(start, stop))
     lists = lexicon()
-    that = frame.low(start - 1) == "that"
-    colon = frame.low(start - 1) == ":"
-    first = frame.low(start)
+    that = view.low(start - 1) == "that"
+    colon = view.low(start - 1) == ":"
+    first = view.low(start)
     clause = that or any(
-        frame.low(i) in lists.auxiliaries or frame.low(i).endswith("ed") or frame.low(i) in lists.cues
+        view.low(i) in lists.auxiliaries or view.low(i).endswith("ed") or view.low(i) in lists.cues
         for i in range(start, stop)
     )
-    match hit.cue.frame:
+    match verb.cue.frame:
         case "clause":
-            if marked or that or colon:
+            if quoted or that or colon:
                 return True
             if first in lists.adjuncts and not clause:
                 return False
-            plain = frame.low(hit.verb) in ("said", "says", "say", "saying")
+            plain = view.low(verb.verb) in ("said", "says", "say", "saying")
             return (
-                frame.words(start, stop) >= 2
-                and (clause or plain)
-                and first not in ("of", "for", "about", "with", "by")
+                view.words(start, stop) >= 2 and (clause or plain) and first not in ("of", "for", "about", "with", "by")
             )
         case "addressee":
-            return marked or that or colon or (clause and frame.words(start, stop) >= 2 and start > hit.stop)
+            return quoted or that or colon or (clause and view.words(start, stop) >= 2 and start > verb.stop)
         case "asked":
-            return marked or colon or first in ("if", "whether", "why", "how", "what", "who", "when", "where", "to")
+            return quoted or colon or first in ("if", "whether", "why", "how", "what", "who", "when", "where", "to")
         case "infinitive":
-            return first == "to" or hit.cue.cue_class == "asked" or (marked and frame.is_run(start))
+            return first == "to" or verb.cue.cue_class == "asked" or (quoted and view.is_quoted(start))
         case "promise":
-            return first == "to" or that or (marked and frame.is_run(start))
+            return first == "to" or that or (quoted and view.is_quoted(start))
         case "phrase":
-            return marked and _near_run(frame, hit, start, stop)
+            return quoted and _has_quotation(view, verb, start, stop)
         case "quoting":
-            return marked and frame.is_run(start)
+            return quoted and view.is_quoted(start)
 
 
-def _near_run(frame: Frame, hit: Hit, start: int, stop: int) -> bool:
-    """Marked words that are not the name of a work, a sign or a nickname."""
+def _has_quotation(view: SentenceView, verb: CueMatch, start: int, stop: int) -> bool:
+    """Whether the content has a quoted span that is not the title of a work, a sign or a nickname."""
     for index in range(start, stop):
-        if frame.is_run(index):
-            if index == hit.stop and frame.low(hit.start) in lexicon().auxiliaries:
-                # a change that she has called 'a cure without a disease': names begin with a capital
-                inner = (token for token in frame.sentence.tokens if token.start > frame.tokens[index].start)
-                return next((not token.is_capital for token in inner if token.is_word), False)
-            return frame.low(index - 1) not in lexicon().blockers
+        if view.is_quoted(index):
+            if index == verb.stop and view.low(verb.start) in lexicon().auxiliaries:
+                # a change that she has called 'a cure without a disease': a title begins with a capital
+                words = (token for token in view.sentence.tokens if token.start > view.tokens[index].start)
+                return next((not token.is_capital for token in words if token.is_word), False)
+            return view.low(index - 1) not in lexicon().blockers
     return False
 
 
-def trim(frame: Frame, start: int, stop: int) -> tuple[int, int] | None:
-    """A range without punctuation at its ends; None when no word is left."""
-    while start < stop and not frame.tokens[start].is_word and not frame.is_run(start):
+def trim(view: SentenceView, start: int, stop: int) -> tuple[int, int] | None:
+    """Return a range of tokens without punctuation at its ends; None if no word remains."""
+    while start < stop and not view.tokens[start].is_word and not view.is_quoted(start):
         start += 1
-    while stop > start and not frame.tokens[stop - 1].is_word and not frame.is_run(stop - 1):
+    while stop > start and not view.tokens[stop - 1].is_word and not view.is_quoted(stop - 1):
         stop -= 1
     return (start, stop) if start < stop else None

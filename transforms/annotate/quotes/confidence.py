@@ -1,15 +1,15 @@
-"""How sure a quotation is: the probability that its words are one quotation as found and its source is right."""
+"""Calibrated probability that a quotation and its speaker are correct."""
 
 import math
 
-from transforms.annotate.quotes.assembler import Draft
+from transforms.annotate.quotes.assembler import QuoteCandidate
 
-LEAST, MOST = 0.01, 0.999
-"""What the model's own probabilities are held to before they count."""
+MIN_PROBABILITY, MAX_PROBABILITY = 0.01, 0.999
+"""Bounds to which the probabilities of the model are clipped before their log odds are taken."""
 
-# Logistic regression on PolNeAR's development set, by training/calibrate.py, which prints these tables; `always` of the
-# model is held .23 lower, so that what is called 90 % sure is right in 95 of 100.
-MODEL: dict[str, float] = {
+# Weights of a logistic regression on the PolNeAR development set, as printed by training/calibrate.py. The intercept of
+# the model ("always") is lowered by 0.23, so that 95 of 100 quotations with confidence 0.9 are correct.
+MODEL_WEIGHTS: dict[str, float] = {
     "always": -0.2,
     "surname": -0.09,
     "pronoun": 0.05,
@@ -24,7 +24,7 @@ MODEL: dict[str, float] = {
     "source": 0.18,
     "ruled": -1.42,
 }
-RULES: dict[str, float] = {
+RULE_WEIGHTS: dict[str, float] = {
     "always": 0.19,
     "surname": 0.67,
     "pronoun": 0.88,
@@ -38,29 +38,30 @@ RULES: dict[str, float] = {
 }
 
 
-def evidence(draft: Draft) -> dict[str, float]:
-    """What speaks for and against a quotation, by the names of `MODEL`; what is not there is 0.
+def features(candidate: QuoteCandidate) -> dict[str, float]:
+    """Return the features of the logistic regression, named as in `MODEL_WEIGHTS`; a missing feature is 0.
 
-    ``content`` and ``source`` are the log odds that the model gives; ``ruled`` is 1 where it says nothing.
+    ``content`` and ``source`` are the log odds of the model's probabilities; ``ruled`` is 1 for a candidate of the
+    rules, which has no such probabilities.
     """
-    found = {"always": 1.0, draft.speaker.method: 1.0, draft.kind: 1.0}
-    found["entity"] = float(draft.speaker.entity is not None)
-    if draft.shares is None:
+    found = {"always": 1.0, candidate.speaker.method: 1.0, candidate.kind: 1.0}
+    found["entity"] = float(candidate.speaker.entity is not None)
+    if candidate.probabilities is None:
         return found | {"ruled": 1.0}
-    return found | dict(zip(("content", "source"), map(_log_odds, draft.shares), strict=True))
+    return found | dict(zip(("content", "source"), map(_log_odds, candidate.probabilities), strict=True))
 
 
-def _log_odds(share: float) -> float:
-    held = min(max(share, LEAST), MOST)
-    return math.log(held / (1 - held))
+def _log_odds(probability: float) -> float:
+    clipped = min(max(probability, MIN_PROBABILITY), MAX_PROBABILITY)
+    return math.log(clipped / (1 - clipped))
 
 
-def confidence(draft: Draft, weights: dict[str, float] = MODEL) -> float:
-    """The probability that a quotation and its speaker are right, two digits.
+def confidence(candidate: QuoteCandidate, weights: dict[str, float] = MODEL_WEIGHTS) -> float:
+    """Return the calibrated probability that a quotation and its speaker are correct, rounded to two decimals.
 
     Args:
-        draft: the quotation.
-        weights: `MODEL`, or `RULES` where no model was asked.
+        candidate: the quotation.
+        weights: `MODEL_WEIGHTS`, or `RULE_WEIGHTS` if the text was annotated without the model.
     """
-    score = sum(weights.get(name, 0.0) * value for name, value in evidence(draft).items())
+    score = sum(weights.get(name, 0.0) * value for name, value in features(candidate).items())
     return round(1 / (1 + math.exp(-score)), 2)

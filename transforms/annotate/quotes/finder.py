@@ -1,4 +1,4 @@
-"""Quotations as records: found by the model or by rules, with ids, kinds and how sure their speaker is."""
+"""Find the attributed quotations of a text, by the model or by rules."""
 
 from bisect import bisect_left
 
@@ -6,12 +6,16 @@ from transforms.annotate.entities.clustering import RULES_VERSION
 from transforms.annotate.model.tagger import Tagged
 from transforms.annotate.nlp.parsed_text import ParsedText, parse_text
 from transforms.annotate.nlp.tokens import normalized
-from transforms.annotate.quotes.assembler import Draft, inner
-from transforms.annotate.quotes.confidence import MODEL, RULES, confidence
+from transforms.annotate.quotes.assembler import QuoteAssembler, QuoteCandidate, content_spans
+from transforms.annotate.quotes.confidence import MODEL_WEIGHTS, RULE_WEIGHTS, confidence
+from transforms.annotate.quotes.dialogue import dialogue_turns
 from transforms.annotate.quotes.model_assembler import ModelAssembler
 from transforms.annotate.quotes.rule_assembler import RuleAssembler
-from transforms.annotate.quotes.sentence_view import frames_of
+from transforms.annotate.quotes.sentence_view import sentence_views
 from transforms.schema.records import Entity, Quote, Span, stable_id
+
+MAX_TOKENS = 400
+"""Length of a sentence, in tokens, above which it is not prose and has no quotations."""
 
 
 def find_quotes(
@@ -20,84 +24,100 @@ def find_quotes(
     *,
     title: str | None = None,
     version_id: str = "",
-    reading: ParsedText | None = None,
+    parsed: ParsedText | None = None,
     tagged: Tagged | None = None,
 ) -> list[Quote]:
-    """The attributed quotations of a text, direct, mixed and indirect.
+    """Find the direct, mixed and indirect quotations of a text, with their speakers.
 
     Args:
-        text: an article's text, English.
+        text: an article's text, in English.
         entities: its entities, from `find_entities`; speakers are resolved to them.
-        title: the article's headline, to know it where it stands in the text.
-        version_id: what the quotes' ids hang on.
-        reading: the text taken apart, when the caller has it already.
-        tagged: what the model sees in it; None to go by rules.
+        title: the headline of the article, to recognise it in the text.
+        version_id: the version of the article; the ids of the quotes derive from it.
+        parsed: the parsed text, if the caller has it.
+        tagged: the output of the model for the text; None to find quotations by rules.
 
     Returns:
-        Quotes in order. ``text[start:end]`` of its spans, joined by a space, is the quote's text; a quote all in marks
-        has spans inside them. Only the outermost report counts. A speaker that cannot be named has no name.
+        Quotes in text order. The text of a quote is ``text[start:end]`` of its spans, joined by spaces; the spans of a
+        direct quote exclude the quotation marks. A quotation inside another one has no row. ``speaker_name`` is None if
+        no entity matches.
     """
-    reading = reading or parse_text(text)
-    frames = frames_of(reading, entities)
-    assembler = (
-        RuleAssembler(reading, entities, frames)
-        if tagged is None
-        else ModelAssembler(reading, entities, frames, tagged)
-    )
-    drafts = assembler.drafts()
-    headline = _headline_paragraph(reading, title)
+    parsed = parsed or parse_text(text)
+    candidates = find_candidates(parsed, entities, tagged)
+    headline = _headline_paragraph(parsed, title)
     version = RULES_VERSION if tagged is None else tagged.version
-    ordered = sorted(drafts, key=lambda draft: draft.spans[0])
+    ordered = sorted(candidates, key=lambda candidate: candidate.spans[0])
     mentions = sorted((m.start, m.end, entity.entity_id) for entity in entities for m in entity.mentions)
     return [
-        _quote(reading, entities, mentions, draft, ordinal, draft.paragraph == headline, version_id, version)
-        for ordinal, draft in enumerate(ordered)
+        _quote(parsed, entities, mentions, candidate, ordinal, candidate.paragraph == headline, version_id, version)
+        for ordinal, candidate in enumerate(ordered)
     ]
 
 
-def _headline_paragraph(reading: ParsedText, title: str | None) -> int:
-    """The paragraph that is the headline; -1 when none is."""
-    if not reading.paragraphs:
+def find_candidates(parsed: ParsedText, entities: list[Entity], tagged: Tagged | None) -> list[QuoteCandidate]:
+    """Find quote candidates: first the turns of an interview, then the quotations of all other sentences.
+
+    Args:
+        parsed: the text.
+        entities: its entities.
+        tagged: the output of the model for the text; None to find quotations by rules.
+    """
+    views = sentence_views(parsed, entities)
+    quotes = QuoteAssembler(parsed, entities, views)
+    assembler = RuleAssembler(quotes) if tagged is None else ModelAssembler(quotes, tagged)
+    turns = dialogue_turns(parsed, views, entities)
+    for turn in turns:
+        quotes.add_turn(turn)
+    in_turns = {paragraph for turn in turns for paragraph in turn.paragraphs}
+    for number, view in enumerate(views):
+        if view.sentence.paragraph not in in_turns and len(view.tokens) <= MAX_TOKENS:
+            assembler.add_sentence(number)
+    return quotes.candidates
+
+
+def _headline_paragraph(parsed: ParsedText, title: str | None) -> int:
+    """The index of the headline among the first three paragraphs; -1 if the text has no headline."""
+    if not parsed.paragraphs:
         return -1
-    lines = [reading.text[start:end] for start, end in reading.paragraphs[:3]]
+    lines = [parsed.text[start:end] for start, end in parsed.paragraphs[:3]]
     if title:
-        wanted = normalized(title)
-        return next((number for number, line in enumerate(lines) if normalized(line) == wanted), -1)
+        normalized_title = normalized(title)
+        return next((number for number, line in enumerate(lines) if normalized(line) == normalized_title), -1)
     short = len(lines[0].split()) <= 20 and lines[0].rstrip()[-1:] not in ".!?…:"
     return 0 if short and len(lines) > 1 else -1
 
 
 def _quote(
-    reading: ParsedText,
+    parsed: ParsedText,
     entities: list[Entity],
     mentions: list[tuple[int, int, str]],
-    draft: Draft,
+    candidate: QuoteCandidate,
     ordinal: int,
     in_headline: bool,
     version_id: str,
     model_version: str,
 ) -> Quote:
-    text = reading.text
-    spans = tuple(draft.spans)
-    said = " ".join(text[start:end] for start, end in spans)
-    marked = sorted([*draft.within, *(span for run in draft.runs for span in inner(text, reading.quoted_spans[run]))])
-    if draft.kind == "direct" and not marked:
-        marked = draft.spans
-    verbatim = tuple(text[start:end] for start, end in marked)
-    speaker = draft.speaker
+    text = parsed.text
+    spans = tuple(candidate.spans)
+    quote_text = " ".join(text[start:end] for start, end in spans)
+    whole = [span for index in candidate.quoted_spans for span in content_spans(text, parsed.quoted_spans[index])]
+    verbatim = sorted([*candidate.partial_spans, *whole])
+    if candidate.kind == "direct" and not verbatim:
+        verbatim = candidate.spans
+    speaker = candidate.speaker
     entity = entities[speaker.entity] if speaker.entity is not None else None
     return Quote(
         quote_id=stable_id(version_id, str([list(span) for span in spans])),
         ordinal=ordinal,
-        paragraph=draft.paragraph,
+        paragraph=candidate.paragraph,
         in_headline=in_headline,
-        kind=draft.kind,
-        text=said,
-        verbatim_text=verbatim,
+        kind=candidate.kind,
+        text=quote_text,
+        verbatim_text=tuple(text[start:end] for start, end in verbatim),
         spans=spans,
-        cue=text[draft.cue[0] : draft.cue[1]] if draft.cue else None,
-        cue_spans=(draft.cue,) if draft.cue else (),
-        cue_class=draft.cue_class,
+        cue=text[candidate.cue[0] : candidate.cue[1]] if candidate.cue else None,
+        cue_spans=(candidate.cue,) if candidate.cue else (),
+        cue_class=candidate.cue_class,
         speaker=text[speaker.span[0] : speaker.span[1]] if speaker.span else None,
         speaker_spans=(speaker.span,) if speaker.span else (),
         speaker_name=entity.name if entity else None,
@@ -105,9 +125,9 @@ def _quote(
         speaker_type=entity.type if entity else None,
         speaker_role=speaker.role,
         speaker_method=speaker.method,
-        confidence=confidence(draft, RULES if model_version == RULES_VERSION else MODEL),
+        confidence=confidence(candidate, RULE_WEIGHTS if model_version == RULES_VERSION else MODEL_WEIGHTS),
         mentioned_entity_ids=_mentioned(mentions, spans),
-        utterance_id=stable_id(normalized(said)),
+        utterance_id=stable_id(normalized(quote_text)),
         model_version=model_version,
     )
 

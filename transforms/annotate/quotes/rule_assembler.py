@@ -1,93 +1,101 @@
-"""Quotations by rules alone: clauses read around verbs of speech, for whoever must do without the model."""
+"""Assemble quote candidates by rules alone: the clauses around reporting verbs."""
 
-from transforms.annotate.quotes.assembler import Assembler, Draft, inner
+from transforms.annotate.quotes.assembler import QuoteAssembler, QuoteCandidate, content_spans
 from transforms.annotate.quotes.clauses import Attribution, read_clauses
-from transforms.annotate.quotes.sentence_view import Frame
-from transforms.annotate.quotes.speaker_phrases import source_after, source_before, with_apposition
+from transforms.annotate.quotes.sentence_view import SentenceView
+from transforms.annotate.quotes.speaker_phrases import phrase_after, phrase_before, with_apposition
 from transforms.annotate.quotes.speaker_resolver import Speaker
 from transforms.schema.records import QuoteKind, Span
 
 
-class RuleAssembler(Assembler):
-    """Walks over the sentences once, in order, and reads each one's clauses."""
+class RuleAssembler:
+    """Add the quote candidates of sentences by rules.
 
-    def _read_frame(self, number: int, frame: Frame) -> None:
-        found = read_clauses(frame)
-        before = next((a for a in found if a.source), None)
+    Args:
+        quotes: the candidates so far; call `add_sentence` in text order.
+    """
+
+    def __init__(self, quotes: QuoteAssembler) -> None:
+        self._quotes = quotes
+
+    def add_sentence(self, number: int) -> None:
+        """Add the quotations of sentence ``number``."""
+        view = self._quotes.views[number]
+        attributions = read_clauses(view)
+        first = next((a.content[0][0] for a in attributions if a.phrase), 0)
         free = [
-            token.quoted_span
-            for token in frame.tokens
-            if token.quoted_span >= 0 and token.quoted_span not in self._used
+            at
+            for at, token in enumerate(view.tokens)
+            if token.quoted_span >= 0 and token.quoted_span not in self._quotes.used
         ]
-        attributed = {run for item in found for start, stop in item.content for run in frame.runs(start, stop)}
-        early = [run for run in free if run not in attributed and self._stands_before(frame, run, before)]
-        for run in early:
-            self._loose_run(number, frame, run)
-        if not found:
-            self._cue_alone(number, frame)
-        for attribution in found:
-            self._attribute(number, frame, attribution)
-        for run in free:
-            if run not in self._used and run not in early:
-                self._loose_run(number, frame, run)
+        attributed = {at for item in attributions for start, stop in item.content for at in range(start, stop)}
+        leading = [at for at in free if at not in attributed and at < first]
+        for at in leading:
+            self._quotes.add_without_cue(number, at)
+        if not attributions:
+            self._attribute_previous(number)
+        for attribution in attributions:
+            self._add_attribution(number, attribution)
+        for at in free:
+            if view.tokens[at].quoted_span not in self._quotes.used and at not in leading:
+                self._quotes.add_without_cue(number, at)
 
-    @staticmethod
-    def _stands_before(frame: Frame, run: int, attribution: Attribution | None) -> bool:
-        index = next(i for i, token in enumerate(frame.tokens) if token.quoted_span == run)
-        return attribution is not None and index < attribution.content[0][0]
-
-    def _cue_alone(self, number: int, frame: Frame) -> None:
-        """`"Nobody moved?" Smith asked.`: a sentence of name and verb gives the marked one before it a speaker."""
-        last = self._drafts[-1] if self._drafts else None
-        fits = last and last.frame == number - 1 and last.paragraph == frame.sentence.paragraph and last.cue is None
-        if not frame.hits or not fits or last is None or last.kind != "direct":
+    def _attribute_previous(self, number: int) -> None:
+        """Set cue and speaker of the previous sentence's quotation: `"Nobody moved?" Smith asked.`"""
+        view, last = self._quotes.views[number], self._quotes.last
+        if not view.cue_matches or last is None or last.cue is not None or last.kind != "direct":
             return
-        hit = frame.hits[0]
-        source = source_before(frame, hit.start) if hit.start else source_after(frame, hit.stop)
-        if source is None or (hit.start and source.start > 1):
+        if last.sentence != number - 1 or last.paragraph != view.sentence.paragraph:
             return
-        source = source if hit.start else with_apposition(frame, source, len(frame.tokens))
-        last.speaker = self._resolver.resolve(number, source)
-        last.cue = (frame.tokens[hit.start].start, frame.tokens[hit.stop - 1].end)
-        last.cue_class = hit.cue.cue_class
-        last.frame = number
-        self._resolver.speaks(last.speaker, last.paragraph)
+        match = view.cue_matches[0]
+        phrase = phrase_before(view, match.start) if match.start else phrase_after(view, match.stop)
+        if phrase is None or (match.start and phrase.start > 1):
+            return
+        phrase = phrase if match.start else with_apposition(view, phrase, len(view.tokens))
+        last.speaker = self._quotes.resolver.resolve(number, phrase)
+        last.cue = view.span(match.start, match.stop)
+        last.cue_class = match.cue.cue_class
+        last.sentence = number
+        self._quotes.resolver.remember(last.speaker, last.paragraph)
 
-    def _attribute(self, number: int, frame: Frame, attribution: Attribution) -> None:
-        tokens = frame.tokens
-        dash = tokens[0].text in "—–" and len(tokens) > 1
-        spans, kinds, runs = [], set(), []
+    def _add_attribution(self, number: int, attribution: Attribution) -> None:
+        view = self._quotes.views[number]
+        dialogue_dash = view.tokens[0].text in "—–" and len(view.tokens) > 1
+        spans: list[Span] = []
+        kinds: set[QuoteKind] = set()
+        quoted: list[int] = []
         for start, stop in attribution.content:
-            kind = self._kind(frame, start, stop)
-            kinds.add("direct" if dash and start == 1 else kind)
-            spans.extend(self._spans(frame, start, stop, kind))
-            runs.extend(frame.runs(start, stop))
-        if any(run in self._used for run in runs) or not spans:
+            kind = _kind_of(view, start, stop)
+            kinds.add("direct" if dialogue_dash and start == 1 else kind)
+            spans.extend(self._spans(view, start, stop, kind))
+            quoted.extend(view.quoted_spans(start, stop))
+        if not self._quotes.used.isdisjoint(quoted) or not spans:
             return
         kind = next(iter(kinds)) if len(kinds) == 1 else "mixed"
-        cue = attribution.cue
-        draft = Draft(
-            spans,
-            kind,
-            frame.sentence.paragraph,
-            number,
-            cue=(tokens[cue[0]].start, tokens[cue[1] - 1].end) if cue else None,
-            cue_class=attribution.cue_class,
-            speaker=self._resolver.resolve(number, attribution.source) if attribution.source else Speaker(),
-            runs=runs,
-            open_ended=kind == "direct",
+        phrase = attribution.phrase
+        self._quotes.add(
+            QuoteCandidate(
+                spans,
+                kind,
+                view.sentence.paragraph,
+                number,
+                cue=view.span(*attribution.cue) if attribution.cue else None,
+                cue_class=attribution.cue_class,
+                speaker=self._quotes.resolver.resolve(number, phrase) if phrase else Speaker(),
+                quoted_spans=quoted,
+                open_ended=kind == "direct",
+            )
         )
-        self._follow_chain(draft)
-        self._keep(draft)
 
-    def _kind(self, frame: Frame, start: int, stop: int) -> QuoteKind:
-        marked = len(frame.runs(start, stop))
-        if not marked:
-            return "indirect"
-        return "mixed" if frame.words(start, stop) else "direct"
-
-    def _spans(self, frame: Frame, start: int, stop: int, kind: QuoteKind) -> list[Span]:
+    def _spans(self, view: SentenceView, start: int, stop: int, kind: QuoteKind) -> list[Span]:
         if kind != "direct":
-            return [(frame.tokens[start].start, frame.tokens[stop - 1].end)]
-        runs = [self._reading.quoted_spans[run] for run in frame.runs(start, stop)]
-        return [span for run in runs for span in inner(self._reading.text, run)]
+            return [view.span(start, stop)]
+        parsed = self._quotes.parsed
+        quoted = [parsed.quoted_spans[index] for index in view.quoted_spans(start, stop)]
+        return [span for one in quoted for span in content_spans(parsed.text, one)]
+
+
+def _kind_of(view: SentenceView, start: int, stop: int) -> QuoteKind:
+    if not view.quoted_spans(start, stop):
+        return "indirect"
+    return "mixed" if view.words(start, stop) else "direct"

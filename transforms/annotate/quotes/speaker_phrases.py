@@ -1,69 +1,72 @@
-"""Who stands beside a verb of speech: the noun phrase before it or, inverted, behind it."""
+"""Find speaker phrases: the noun phrases before or after a reporting verb."""
 
 from dataclasses import dataclass
 
 from transforms.annotate.entities.roles import is_role
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.quotes.sentence_view import Frame
+from transforms.annotate.quotes.sentence_view import SentenceView
 from transforms.schema.records import Entity
 
 MAX_PHRASE = 16
+"""Maximum length of a noun phrase, in tokens."""
 MAX_APPOSITION = 40
+"""Maximum length of a phrase with its apposition, in tokens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A noun phrase that may speak: ``tokens[start:stop]``, apposition and all, its main word at ``head``."""
+class SpeakerPhrase:
+    """A noun phrase that may denote a speaker: ``tokens[start:stop]`` with appositions, its head word at ``head``."""
 
     start: int
     stop: int
     head: int
 
 
-def source_before(frame: Frame, at: int) -> Source | None:
-    """The phrase that ends right before index ``at``, appositions and brackets between it and ``at`` stepped over."""
+def phrase_before(view: SentenceView, at: int) -> SpeakerPhrase | None:
+    """Return the phrase that ends before index ``at``, including appositions and brackets between them."""
     stop = at
-    stop = _before_brackets(frame, stop)
-    if frame.low(stop - 1) in (",", "—", "–") and frame.low(stop - 1):
-        return _over_apposition(frame, stop)
-    return _phrase_before(frame, stop)
+    stop = _before_brackets(view, stop)
+    if view.low(stop - 1) in (",", "—", "–") and view.low(stop - 1):
+        return _over_apposition(view, stop)
+    return _noun_phrase_before(view, stop)
 
 
-def _before_brackets(frame: Frame, stop: int) -> int:
-    """Where the bracketed words that end at ``stop`` begin; ``stop`` when none do."""
-    if frame.low(stop - 1) not in (")", "]"):
+def _before_brackets(view: SentenceView, stop: int) -> int:
+    """Return the start of the bracketed words that end at ``stop``; ``stop`` if there are none."""
+    if view.low(stop - 1) not in (")", "]"):
         return stop
     start = stop - 1
-    while start > 0 and frame.low(start) not in ("(", "["):
+    while start > 0 and view.low(start) not in ("(", "["):
         start -= 1
     return start
 
 
-def _over_apposition(frame: Frame, stop: int) -> Source | None:
-    """``Name, a vet from Karra, said``: the phrase before the comma that opens what the last comma closes."""
-    mark = frame.low(stop - 1)
-    best: Source | None = None
+def _over_apposition(view: SentenceView, stop: int) -> SpeakerPhrase | None:
+    """Return the phrase with the apposition that ends at ``stop``: ``Name, a vet from Karra, said``."""
+    mark = view.low(stop - 1)
+    best: SpeakerPhrase | None = None
     for index in range(stop - 2, max(-1, stop - MAX_APPOSITION), -1):
-        if frame.is_run(index) or frame.low(index) in (";", ":"):
+        if view.is_quoted(index) or view.low(index) in (";", ":"):
             break
-        if frame.low(index) != mark or not is_apposition(frame, index + 1, stop - 1):
+        if view.low(index) != mark or not _is_apposition(view, index + 1, stop - 1):
             continue
-        found = _phrase_before(frame, _before_brackets(frame, index))
-        if found and not can_speak(frame, found) and 0 <= frame.entity[index + 1] == frame.entity[stop - 2]:
-            # The schoolmaster, Ciaran Vale, said: no known role, so the name speaks.
-            return Source(found.start, stop - 1, stop - 2)
-        if found and (can_speak(frame, found) or frame.low(index + 1) in ("who", "whose")):
-            best = Source(found.start, stop - 1, found.head)
-            if frame.entity[found.head] >= 0:
+        found = _noun_phrase_before(view, _before_brackets(view, index))
+        if found and not can_speak(view, found) and 0 <= view.entity[index + 1] == view.entity[stop - 2]:
+            # The schoolmaster, Ciaran Vale, said: the role is unknown, so the name is the head.
+            return SpeakerPhrase(found.start, stop - 1, stop - 2)
+        if found and (can_speak(view, found) or view.low(index + 1) in ("who", "whose")):
+            best = SpeakerPhrase(found.start, stop - 1, found.head)
+            if view.entity[found.head] >= 0:
                 break
     return best
 
 
-def is_apposition(frame: Frame, start: int, stop: int) -> bool:
+def _is_apposition(view: SentenceView, start: int, stop: int) -> bool:
+    """Whether the tokens after a comma can be an apposition."""
     if start >= stop:
         return False
     lists = lexicon()
-    first = frame.tokens[start]
+    first = view.tokens[start]
     return (
         first.low in lists.determiners
         or first.low in ("who", "whose", "which", "whom", "now", "then", "formerly", "himself", "herself", "also")
@@ -73,88 +76,85 @@ def is_apposition(frame: Frame, start: int, stop: int) -> bool:
         or first.low in lists.titles
         or first.low.endswith(("ing", "ed", "er"))
         or first.is_capital
-        or any(is_role(token) for token in frame.tokens[start : start + 4])
+        or any(is_role(token) for token in view.tokens[start : start + 4])
     )
 
 
-def can_speak(frame: Frame, source: Source) -> bool:
-    """Whether the main word of a source is one that speaks: a name, a role, a group or a pronoun."""
-    head = frame.tokens[source.head]
+def can_speak(view: SentenceView, phrase: SpeakerPhrase) -> bool:
+    """Return whether the head of a phrase can denote a speaker: a name, a role, a group or a pronoun."""
+    head = view.tokens[phrase.head]
     return (
-        frame.entity[source.head] >= 0
-        or is_role(head)
-        or head.low in lexicon().groups
-        or head.low in lexicon().pronouns
+        view.entity[phrase.head] >= 0 or is_role(head) or head.low in lexicon().groups or head.low in lexicon().pronouns
     )
 
 
-def _phrase_before(frame: Frame, stop: int) -> Source | None:
-    """The noun phrase that ends at ``stop``, with its post-modifiers (``a spokesman for X``)."""
-    if stop <= 0 or not frame.tokens[stop - 1].is_word:
+def _noun_phrase_before(view: SentenceView, stop: int) -> SpeakerPhrase | None:
+    """Return the noun phrase that ends at ``stop``, with its post-modifiers (``a spokesman for X``)."""
+    if stop <= 0 or not view.tokens[stop - 1].is_word:
         return None
     lists = lexicon()
-    last = frame.low(stop - 1)
-    if frame.entity[stop - 1] < 0 and (
+    last = view.low(stop - 1)
+    if view.entity[stop - 1] < 0 and (
         last in lists.pronouns or last in ("everyone", "nobody", "others", "some", "many")
     ):
-        return Source(stop - 1, stop, stop - 1)
-    if last in ("them", "us") and frame.low(stop - 2) == "of":
-        return _phrase_before(frame, stop - 2)
-    if last == "who" and frame.entity[stop - 1] < 0:
-        return _phrase_before(frame, stop - 2 if frame.low(stop - 2) == "," else stop - 1)
-    start = _core_start(frame, stop)
+        return SpeakerPhrase(stop - 1, stop, stop - 1)
+    if last in ("them", "us") and view.low(stop - 2) == "of":
+        return _noun_phrase_before(view, stop - 2)
+    if last == "who" and view.entity[stop - 1] < 0:
+        return _noun_phrase_before(view, stop - 2 if view.low(stop - 2) == "," else stop - 1)
+    start = _core_start(view, stop)
     if start >= stop:
         return None
     head = stop - 1
-    # A preposition before the phrase: it modifies a noun further left, which is the one that speaks.
+    # After a preposition, the phrase modifies a noun further left, which is the head.
     outer = start - 1
-    if frame.low(outer) in ("of", "for", "at", "from", "with", "in", "to", "on", "by", "near") and outer > 0:
+    if view.low(outer) in ("of", "for", "at", "from", "with", "in", "to", "on", "by", "near") and outer > 0:
         # a source close to the talks, a person familiar with the plan
-        noun = outer - (2 if frame.low(outer - 1) in ("close", "familiar", "next", "loyal") else 1)
-        speaks = (
-            is_role(frame.tokens[noun]) or frame.low(noun) in lists.groups or frame.entity[noun] >= 0
-        ) and frame.tokens[noun].is_word
-        if speaks and frame.low(noun) not in lists.months:
-            left = _core_start(frame, noun + 1)
+        noun = outer - (2 if view.low(outer - 1) in ("close", "familiar", "next", "loyal") else 1)
+        is_head = (
+            is_role(view.tokens[noun]) or view.low(noun) in lists.groups or view.entity[noun] >= 0
+        ) and view.tokens[noun].is_word
+        if is_head and view.low(noun) not in lists.months:
+            left = _core_start(view, noun + 1)
             if left <= noun:
-                # Secretary of State Marco Rubio: the office ends before the name, so the name speaks.
-                own = _name_start(frame, stop)
-                apart = own - 1 > outer and frame.tokens[own - 1].is_capital and not is_role(frame.tokens[own - 1])
-                return Source(left, stop, head if apart and frame.low(own - 1) not in lists.titles else noun)
-    return Source(start, stop, head) if _is_phrase(frame, stop) else None
+                # Secretary of State Marco Rubio: the office ends before the name, so the name is the head.
+                own = _name_start(view, stop)
+                apart = own - 1 > outer and view.tokens[own - 1].is_capital and not is_role(view.tokens[own - 1])
+                return SpeakerPhrase(left, stop, head if apart and view.low(own - 1) not in lists.titles else noun)
+    return SpeakerPhrase(start, stop, head) if _is_phrase(view, stop) else None
 
 
-def _name_start(frame: Frame, stop: int) -> int:
-    """Where the name that ends at ``stop`` begins; ``stop`` when none does."""
+def _name_start(view: SentenceView, stop: int) -> int:
+    """Return the start of the name that ends at ``stop``; ``stop`` if there is none."""
     start = stop
-    while start > 0 and frame.entity[stop - 1] >= 0 and frame.entity[start - 1] == frame.entity[stop - 1]:
+    while start > 0 and view.entity[stop - 1] >= 0 and view.entity[start - 1] == view.entity[stop - 1]:
         start -= 1
     return start
 
 
-def _is_phrase(frame: Frame, stop: int) -> bool:
-    low = frame.low(stop - 1)
+def _is_phrase(view: SentenceView, stop: int) -> bool:
+    low = view.low(stop - 1)
     lists = lexicon()
-    return frame.entity[stop - 1] >= 0 or not (
+    return view.entity[stop - 1] >= 0 or not (
         low in lists.function_words and low not in lists.groups and low not in ("one", "others", "two", "three", "all")
     )
 
 
-def _core_start(frame: Frame, stop: int) -> int:
-    """Left from ``stop`` over the words of one noun phrase, up to its determiner."""
+def _core_start(view: SentenceView, stop: int) -> int:
+    """Return the start of the noun phrase that ends at ``stop``, with its determiner, without post-modifiers."""
     lists = lexicon()
     at = stop
     while at > 0 and stop - at < MAX_PHRASE:
-        token = frame.tokens[at - 1]
+        token = view.tokens[at - 1]
         low = token.low
-        if frame.entity[at - 1] >= 0:
+        if view.entity[at - 1] >= 0:
             at -= 1
             continue
         if not token.is_word and low != "'s":
-            if token.text in "’'" and at < stop and frame.low(at - 2).endswith("s"):
+            if token.text in "’'" and at < stop and view.low(at - 2).endswith("s"):
                 at -= 1
                 continue
-            if token.text == "." and at > 1 and frame.low(at - 2) in lists.titles:
+            if token.text == "." and at > 1 and view.low(at - 2) in lists.titles:
                 at -= 1
                 continue
             break
@@ -162,7 +162,7 @@ def _core_start(frame: Frame, stop: int) -> int:
             if low == "that" and at == stop:
                 break
             at -= 1
-            if frame.low(at - 1) == "of" and frame.low(at - 2) in (
+            if view.low(at - 1) == "of" and view.low(at - 2) in (
                 "one",
                 "some",
                 "many",
@@ -173,7 +173,7 @@ def _core_start(frame: Frame, stop: int) -> int:
                 "several",
             ):
                 at -= 2
-            elif frame.low(at - 1) in ("all", "both"):
+            elif view.low(at - 1) in ("all", "both"):
                 at -= 1
             break
         if low == "'s":
@@ -203,24 +203,24 @@ def _looks_verbal(low: str) -> bool:
     )
 
 
-def source_after(frame: Frame, at: int) -> Source | None:
-    """The phrase that begins at index ``at`` (``said the mayor of Brindle``)."""
-    if at >= len(frame.tokens) or not frame.tokens[at].is_word:
+def phrase_after(view: SentenceView, at: int) -> SpeakerPhrase | None:
+    """Return the phrase that starts at index ``at`` (``said the mayor of Brindle``)."""
+    if at >= len(view.tokens) or not view.tokens[at].is_word:
         return None
     lists = lexicon()
     stop, head = at, -1
-    while stop < len(frame.tokens) and stop - at < MAX_PHRASE:
-        token = frame.tokens[stop]
+    while stop < len(view.tokens) and stop - at < MAX_PHRASE:
+        token = view.tokens[stop]
         low = token.low
-        if frame.entity[stop] >= 0:
-            stop = _name_end(frame, stop)
-            if frame.low(stop) == "'s":
+        if view.entity[stop] >= 0:
+            stop = _name_end(view, stop)
+            if view.low(stop) == "'s":
                 stop += 1
                 continue
             head = stop - 1
-            if not _goes_on(frame, stop):
+            if not _continues(view, stop):
                 break
-        elif _bridges(frame, stop, head):
+        elif _bridges(view, stop, head):
             stop += 1
         elif is_role(token) or low in lists.groups:
             head, stop = stop, stop + 1
@@ -230,35 +230,35 @@ def source_after(frame: Frame, at: int) -> Source | None:
             stop += 1
     if head < at:
         return None
-    named = frame.entity[head] >= 0
+    named = view.entity[head] >= 0
     links = ("of", "from") if named else ("of", "for", "at", "from", "with", "in")
-    linked = head == stop - 1 and frame.low(stop) in links
-    if linked and (not named or frame.low(stop + 1) in lists.determiners):
-        stop = _post_modifier(frame, stop)
-    return Source(at, stop, head)
+    linked = head == stop - 1 and view.low(stop) in links
+    if linked and (not named or view.low(stop + 1) in lists.determiners):
+        stop = _post_modifier(view, stop)
+    return SpeakerPhrase(at, stop, head)
 
 
-def _name_end(frame: Frame, start: int) -> int:
+def _name_end(view: SentenceView, start: int) -> int:
     stop = start
-    while stop < len(frame.tokens) and frame.entity[stop] == frame.entity[start]:
+    while stop < len(view.tokens) and view.entity[stop] == view.entity[start]:
         stop += 1
     return stop
 
 
-def _goes_on(frame: Frame, stop: int) -> bool:
-    """Whether a role, a group or another name follows a name directly: `Pentagon officials`, `US envoy Ida Marsh`."""
-    if stop >= len(frame.tokens):
+def _continues(view: SentenceView, stop: int) -> bool:
+    """Whether a role, a group, a title or a name follows a name: `Pentagon officials`, `US envoy Ida Marsh`."""
+    if stop >= len(view.tokens):
         return False
-    token = frame.tokens[stop]
-    return frame.entity[stop] >= 0 or is_role(token) or token.low in lexicon().groups or token.low in lexicon().titles
+    token = view.tokens[stop]
+    return view.entity[stop] >= 0 or is_role(token) or token.low in lexicon().groups or token.low in lexicon().titles
 
 
-def _bridges(frame: Frame, at: int, head: int) -> bool:
-    """Whether a mark stands inside the phrase: after a short title, or between a role and its holder's name."""
-    named = at + 1 < len(frame.tokens) and frame.entity[at + 1] >= 0
-    if frame.low(at) == ".":
-        return named and frame.low(at - 1) in lexicon().titles
-    return frame.low(at) == "," and named and head == at - 1 and frame.entity[head] < 0 and is_role(frame.tokens[head])
+def _bridges(view: SentenceView, at: int, head: int) -> bool:
+    """Whether the mark at ``at`` is inside the phrase: after an abbreviated title or between a role and a name."""
+    named = at + 1 < len(view.tokens) and view.entity[at + 1] >= 0
+    if view.low(at) == ".":
+        return named and view.low(at - 1) in lexicon().titles
+    return view.low(at) == "," and named and head == at - 1 and view.entity[head] < 0 and is_role(view.tokens[head])
 
 
 def _ends_phrase(low: str) -> bool:
@@ -267,51 +267,51 @@ def _ends_phrase(low: str) -> bool:
     return listed or low in lists.pronouns or low in lists.months or low in ("yesterday", "today") or low.endswith("ly")
 
 
-def plain_phrase(frame: Frame, at: int) -> Source | None:
-    """The few plain words from ``at`` up to a mark, a preposition or a clause, for want of a known name or role."""
+def plain_phrase(view: SentenceView, at: int) -> SpeakerPhrase | None:
+    """Return the few words from ``at`` to a mark, a preposition or a clause, if the phrase has no known head."""
     stop = at
-    while stop < len(frame.tokens) and frame.tokens[stop].is_word and stop - at < 8:
-        if stop > at and _ends_phrase(frame.low(stop)):
+    while stop < len(view.tokens) and view.tokens[stop].is_word and stop - at < 8:
+        if stop > at and _ends_phrase(view.low(stop)):
             break
         stop += 1
     if stop == at:
         return None
     head = stop - 1
-    if frame.low(stop) == "," and stop + 1 < len(frame.tokens) and frame.entity[stop + 1] >= 0:
-        stop = _name_end(frame, stop + 1)
-    return Source(at, stop, head)
+    if view.low(stop) == "," and stop + 1 < len(view.tokens) and view.entity[stop + 1] >= 0:
+        stop = _name_end(view, stop + 1)
+    return SpeakerPhrase(at, stop, head)
 
 
-def with_apposition(frame: Frame, source: Source, limit: int) -> Source:
-    """The same source with what is set behind its name: ``said Anna Pruss, a vet who works in Karra``."""
-    stop = source.stop
-    if frame.low(stop) == "(":
-        close = next((i for i in range(stop, min(stop + 8, limit)) if frame.low(i) == ")"), None)
+def with_apposition(view: SentenceView, phrase: SpeakerPhrase, limit: int) -> SpeakerPhrase:
+    """Return the phrase extended by an apposition after it: ``said Anna Pruss, a vet who works in Karra``."""
+    stop = phrase.stop
+    if view.low(stop) == "(":
+        close = next((i for i in range(stop, min(stop + 8, limit)) if view.low(i) == ")"), None)
         stop = close + 1 if close is not None else stop
-        source = Source(source.start, stop, source.head)
-    if frame.low(stop) != "," or not is_apposition(frame, stop + 1, min(stop + 6, limit)):
-        return source
-    first = frame.tokens[stop + 1]
+        phrase = SpeakerPhrase(phrase.start, stop, phrase.head)
+    if view.low(stop) != "," or not _is_apposition(view, stop + 1, min(stop + 6, limit)):
+        return phrase
+    first = view.tokens[stop + 1]
     lists = lexicon()
     opens = first.low in ("a", "an", "the", "who", "whose", "which", "now", "then", "formerly") or is_role(first)
     if not opens and first.low not in lists.titles and not first.text.isdigit():
-        return source
+        return phrase
     end = stop + 1
-    while end < limit and not frame.is_run(end) and frame.low(end) not in (";", ":"):
+    while end < limit and not view.is_quoted(end) and view.low(end) not in (";", ":"):
         end += 1
-    while end > stop + 1 and not frame.tokens[end - 1].is_word:
+    while end > stop + 1 and not view.tokens[end - 1].is_word:
         end -= 1
-    return Source(source.start, end, source.head)
+    return SpeakerPhrase(phrase.start, end, phrase.head)
 
 
-def _post_modifier(frame: Frame, at: int) -> int:
-    """Past a preposition and its short phrase."""
+def _post_modifier(view: SentenceView, at: int) -> int:
+    """Return the end of a post-modifier: the preposition at ``at`` and its short phrase."""
     stop = at + 1
     lists = lexicon()
-    while stop < len(frame.tokens) and stop - at < 7:
-        token = frame.tokens[stop]
+    while stop < len(view.tokens) and stop - at < 7:
+        token = view.tokens[stop]
         if (
-            frame.entity[stop] >= 0
+            view.entity[stop] >= 0
             or token.low in ("the", "a", "an", "its", "his", "her", "their", "'s")
             or token.is_capital
         ) or (token.is_word and token.low not in lists.function_words and not token.low.endswith("ing")):
@@ -321,36 +321,36 @@ def _post_modifier(frame: Frame, at: int) -> int:
     return stop
 
 
-def source_within(frame: Frame, start: int, stop: int, entities: list[Entity]) -> Source:
-    """The source that is just ``tokens[start:stop]``: which of its words is the one that speaks.
+def phrase_within(view: SentenceView, start: int, stop: int, entities: list[Entity]) -> SpeakerPhrase:
+    """Return the phrase ``tokens[start:stop]`` with its head.
 
-    The last word before an apposition or a post-modifier (``a spokesman for Karra``), or the person's name behind an
-    office of several words (``Secretary of State Anna Pruss``).
+    The head is the last word before an apposition or a post-modifier (``a spokesman for Karra``), or the name of a
+    person after an office of several words (``Secretary of State Anna Pruss``).
     """
     lists = lexicon()
     end = start
-    while end < stop and (end == start or not _breaks(frame, end)):
+    while end < stop and (end == start or not _breaks(view, end)):
         end += 1
-    while end > start + 1 and not frame.tokens[end - 1].is_word:
+    while end > start + 1 and not view.tokens[end - 1].is_word:
         end -= 1
     head = end - 1
-    if frame.low(head) == "'s" and head > start:
+    if view.low(head) == "'s" and head > start:
         head -= 1
-    owner = frame.entity[stop - 1]
-    if frame.entity[head] < 0 and owner >= 0 and entities[owner].type == "PERSON" and end < stop:
-        name = _name_start(frame, stop)
-        before = frame.tokens[name - 1]
-        if before.is_capital and frame.low(name - 1) not in lists.prepositions:
+    owner = view.entity[stop - 1]
+    if view.entity[head] < 0 and owner >= 0 and entities[owner].type == "PERSON" and end < stop:
+        name = _name_start(view, stop)
+        before = view.tokens[name - 1]
+        if before.is_capital and view.low(name - 1) not in lists.prepositions:
             head = stop - 1
-    return Source(start, stop, head)
+    return SpeakerPhrase(start, stop, head)
 
 
-def _breaks(frame: Frame, at: int) -> bool:
-    """Whether what speaks has ended before this token."""
-    if frame.entity[at] >= 0 and frame.entity[at] == frame.entity[at - 1]:
+def _breaks(view: SentenceView, at: int) -> bool:
+    """Whether the token at ``at`` starts an apposition, a post-modifier or a clause."""
+    if view.entity[at] >= 0 and view.entity[at] == view.entity[at - 1]:
         return False
-    low = frame.low(at)
-    if low == "." and frame.low(at - 1) in lexicon().titles:
+    low = view.low(at)
+    if low == "." and view.low(at - 1) in lexicon().titles:
         return False
     return (
         low in (",", "(", "—", "–", ":", ";") or low in lexicon().prepositions or low in ("who", "that", "which", "and")
