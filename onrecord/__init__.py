@@ -1,7 +1,6 @@
-"""Onrecord: article URLs in, Parquet tables out.
+"""Public names of Onrecord: plain functions on plain values, and the Beam transforms built from them.
 
-Plain functions on plain values, and the Beam transforms made of them. Importing this package is cheap and imports no
-Beam: each name is loaded when it is first used.
+Importing this package does not import Beam: each name is loaded on first use.
 
     >>> from onrecord import annotate
     >>> [quote.speaker_name for quote in annotate('"It will rain," said Rosa Tiller.').quotes]
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 __version__ = version("onrecord")
 
-_HOMES = {
+_NAMES_BY_MODULE = {
     "transforms.annotate": ("AnnotateConfig", "annotate", "resolve_pronouns"),
     "transforms.annotate.transform": ("Annotate",),
     "transforms.extract": ("ExtractConfig", "extract_article"),
@@ -42,9 +41,9 @@ _HOMES = {
     "transforms.sources.transform": ("ListUrls", "ReadListings"),
     "transforms.schema.urls": ("request_of",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
-__all__ = [  # noqa: RUF022 - in the order that data meets them
+__all__ = [  # noqa: RUF022 - in pipeline order
     "ListUrls",
     "ReadListings",
     "FetchPages",
@@ -80,6 +79,6 @@ __all__ = [  # noqa: RUF022 - in the order that data meets them
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"onrecord has no {name!r}; its names are {', '.join(__all__)}")
-    return getattr(import_module(_HOME_OF[name]), name)
+    if name not in _MODULE_OF:
+        raise AttributeError(f"onrecord has no attribute {name!r}; its names are {', '.join(__all__)}")
+    return getattr(import_module(_MODULE_OF[name]), name)

@@ -1,7 +1,7 @@
-"""The transforms for Beam YAML, where what flows is rows with a schema: ``beam-providers.yaml`` names them.
+"""Transforms for Beam YAML, on rows with a schema; ``beam-providers.yaml`` lists them.
 
-A row has the columns of its table (``onrecord schema``) without those of the run; moments are ISO 8601 strings in UTC.
-Each transform gives its records and its failures by name, as in ``input: FetchPages.pages``.
+A row has the columns of its table (``onrecord schema``) except those of the run. Timestamps are ISO 8601 strings in
+UTC. Outputs have names, as in ``input: FetchPages.pages``.
 """
 
 import sys
@@ -17,7 +17,7 @@ import pyarrow as pa
 from apache_beam.portability.api import schema_pb2
 from apache_beam.typehints.arrow_type_compatibility import beam_schema_from_arrow_schema
 from apache_beam.typehints.row_type import RowTypeConstraint
-from apache_beam.typehints.schemas import typing_from_runner_api
+from apache_beam.typehints.schemas import schema_from_element_type, typing_from_runner_api
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from transforms.annotate.config import AnnotateConfig
@@ -26,6 +26,7 @@ from transforms.extract.config import ExtractConfig
 from transforms.extract.transform import ExtractArticles as ExtractRecords
 from transforms.fetch import FEED_TYPES, FetchConfig
 from transforms.fetch.transform import FetchPages as FetchRecords
+from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.builders import own_article, own_page
 from transforms.schema.records import Article, Mention, Page, UrlRequest
 from transforms.schema.tables import TABLES, clean_text
@@ -41,7 +42,7 @@ Rows = dict[str, "beam.PCollection[beam.Row]"]
 
 
 class _Span(NamedTuple):
-    """An element of a list column, a tuple since Arrow takes no Row for a struct."""
+    """A span, as an element of a list column; a named tuple, because Arrow cannot convert a Beam row to a struct."""
 
     start: int
     end: int
@@ -56,18 +57,18 @@ class _Mention(NamedTuple):
 _Config = TypeVar("_Config", bound=BaseModel)
 
 _TEXT, _TIME = pa.string(), pa.timestamp("us", tz="UTC")
-_GIVEN = [pa.field("title", _TEXT), pa.field("published_at", _TIME)]
+_LISTED_COLUMNS = [pa.field("title", _TEXT), pa.field("published_at", _TIME)]
 _COLUMNS: dict[str, list[pa.Field]] = {
     **{
         table.name: [f for f in table.schema if f.name not in ("run_id", "run_date", "run_time")]
         for table in TABLES.values()
     },
-    "urls": [pa.field("url", _TEXT, nullable=False), pa.field("source", _TEXT, nullable=False), *_GIVEN],
+    "urls": [pa.field("url", _TEXT, nullable=False), pa.field("source", _TEXT, nullable=False), *_LISTED_COLUMNS],
 }
-"""The columns of the rows that the transforms give."""
+"""Columns of the output rows, by output."""
 _COLUMNS["pages"] = [
     *_COLUMNS["fetches"],
-    *_GIVEN,
+    *_LISTED_COLUMNS,
     pa.field("body", pa.binary(), nullable=False),
     pa.field("content_type", _TEXT, nullable=False),
     pa.field("tdm_reserved", pa.bool_()),
@@ -75,7 +76,7 @@ _COLUMNS["pages"] = [
 
 
 class ListingsConfig(BaseModel):
-    """The settings of `ReadListings`."""
+    """Settings of `ReadListings`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -84,18 +85,19 @@ class ListingsConfig(BaseModel):
 
 
 class ReadListings(beam.PTransform):
-    """Reads feeds and sitemaps: gives ``urls``, and of the documents themselves ``fetches`` and ``failures``.
+    """Read feeds and sitemaps into ``urls``; ``fetches`` and ``failures`` are those of the feeds and sitemaps.
 
     Args:
-        settings: ``sources`` as in a configuration of feeds and sitemaps, and ``fetch``.
+        settings: ``sources``, feeds and sitemaps as in a configuration, and ``fetch``.
     """
 
     _yaml_requires_inputs = False
 
     def __init__(self, **settings: Any) -> None:
         super().__init__()
-        self._config = _checked("ReadListings", ListingsConfig, settings)
+        self._config = _validated("ReadListings", ListingsConfig, settings)
 
+    @multiple_outputs
     def expand(self, begin: beam.pvalue.PBegin) -> Rows:
         documents = FetchRecords(self._config.fetch, accept=FEED_TYPES | SITEMAP_TYPES)
         read = begin | ReadRecords(self._config.sources, documents)
@@ -103,9 +105,10 @@ class ReadListings(beam.PTransform):
 
 
 class FetchPages(beam.PTransform):
-    """Asks for the pages of rows with a ``url``: gives ``pages``, ``fetches`` and ``failures``.
+    """Fetch the pages of rows with a ``url`` into ``pages``, ``fetches`` and ``failures``.
 
-    A page's own row of the ledger comes with the page, or from the stage that ends its way.
+    ``fetches`` has the URLs without a page. The columns of a fetched page's fetch are in ``pages``, and
+    `ExtractArticles` outputs its row.
 
     Args:
         settings: options as under ``fetch`` in a configuration.
@@ -113,8 +116,9 @@ class FetchPages(beam.PTransform):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__()
-        self._config = _checked("FetchPages", FetchConfig, settings)
+        self._config = _validated("FetchPages", FetchConfig, settings)
 
+    @multiple_outputs
     def expand(self, rows: "beam.PCollection[beam.Row]") -> Rows:
         requests = _records(rows, "FetchPages", ("url",), _request, UrlRequest)
         fetched = requests | FetchRecords(self._config)
@@ -122,7 +126,7 @@ class FetchPages(beam.PTransform):
 
 
 class ExtractArticles(beam.PTransform):
-    """Makes articles of rows with a ``url`` and a ``body`` (bytes or text): ``articles``, ``fetches``, ``failures``.
+    """Extract rows with a ``url`` and a ``body`` (bytes or text) into ``articles``, ``fetches`` and ``failures``.
 
     Args:
         settings: options as under ``extract`` in a configuration.
@@ -130,8 +134,9 @@ class ExtractArticles(beam.PTransform):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__()
-        self._config = _checked("ExtractArticles", ExtractConfig, settings)
+        self._config = _validated("ExtractArticles", ExtractConfig, settings)
 
+    @multiple_outputs
     def expand(self, rows: "beam.PCollection[beam.Row]") -> Rows:
         pages = _records(rows, "ExtractArticles", ("url", "body"), _page, Page)
         read = pages | ExtractRecords(self._config)
@@ -139,7 +144,7 @@ class ExtractArticles(beam.PTransform):
 
 
 class Annotate(beam.PTransform):
-    """Reads rows with a ``text`` for names and quotations: gives ``entities``, ``quotes`` and ``failures``.
+    """Annotate rows with a ``text``: ``entities``, ``quotes`` and ``failures``.
 
     Args:
         settings: options as under ``annotate`` in a configuration.
@@ -147,36 +152,38 @@ class Annotate(beam.PTransform):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__()
-        self._config = _checked("Annotate", AnnotateConfig, settings)
+        self._config = _validated("Annotate", AnnotateConfig, settings)
 
+    @multiple_outputs
     def expand(self, rows: "beam.PCollection[beam.Row]") -> Rows:
         articles = _records(rows, "Annotate", ("text",), _article, Article)
         found = articles | AnnotateRecords(self._config)
         return _rows(entities=found.entities, quotes=found.quotes, failures=found.failures)
 
 
-def _checked(transform: str, model: type[_Config], settings: Mapping[str, Any]) -> _Config:
+def _validated(transform: str, model: type[_Config], settings: Mapping[str, Any]) -> _Config:
     try:
         return model.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         allowed = ", ".join(sorted(model.model_fields))
-        raise ValueError(f"{transform}: {key}: {first['msg']}; its settings are {allowed}") from error
+        raise ValueError(f"{transform}: {key}: {first['msg']}; the settings are {allowed}") from error
 
 
 def _records(
     rows: "beam.PCollection[beam.Row]",
     transform: str,
-    needed: tuple[str, ...],
+    required: tuple[str, ...],
     record_of: Callable[[dict[str, Any]], Any],
     kind: type,
 ) -> "beam.PCollection[Any]":
-    """Records of rows, whose schema is checked for the columns that are needed."""
-    given = rows.element_type
-    row_type = given if isinstance(given, RowTypeConstraint) else RowTypeConstraint.from_user_type(given)
-    columns = [name for name, _ in row_type._fields] if row_type is not None else []
-    missing = [name for name in needed if name not in columns]
+    """Convert rows to records, after a check that their schema has the required columns."""
+    try:
+        columns = [field.name for field in schema_from_element_type(rows.element_type).fields]
+    except TypeError:
+        columns = []
+    missing = [name for name in required if name not in columns]
     if missing:
         raise ValueError(
             f"{transform} needs rows with the column {' and '.join(missing)}; these have {', '.join(columns) or 'none'}"
@@ -199,9 +206,9 @@ def _page(row: dict[str, Any]) -> Page:
         published_at=_moment(row, "published_at"),
         source=row.get("source") or "urls",
     )
-    told = ("http_status", "attempts", "final_url", "etag", "last_modified", "elapsed_ms")
-    known = {name: row[name] for name in told if row.get(name) is not None}
-    return replace(page, fetch=replace(page.fetch, **known), tdm_reserved=row.get("tdm_reserved"))
+    columns = ("http_status", "attempts", "final_url", "etag", "last_modified", "elapsed_ms")
+    values = {name: row[name] for name in columns if row.get(name) is not None}
+    return replace(page, fetch=replace(page.fetch, **values), tdm_reserved=row.get("tdm_reserved"))
 
 
 def _article(row: dict[str, Any]) -> Article:
@@ -217,15 +224,15 @@ def _article(row: dict[str, Any]) -> Article:
 
 
 def _moment(row: dict[str, Any], column: str) -> datetime | None:
-    """The time in a column: ISO 8601, or whatever has it as its text (datetime, Beam's Timestamp)."""
+    """Return the time in a column: an ISO 8601 string, a datetime or a Beam Timestamp."""
     value = row.get(column)
     to_datetime = getattr(value, "to_utc_datetime", None)
-    read = parse_moment(f"{to_datetime(has_tz=True) if to_datetime else value}") if value is not None else None
-    return read.at if read else None
+    moment = parse_moment(f"{to_datetime(has_tz=True) if to_datetime else value}") if value is not None else None
+    return moment.at if moment else None
 
 
 def _rows(**collections: "beam.PCollection[Any]") -> Rows:
-    """Rows of records, each collection in the schema of its name."""
+    """Convert records to rows, each collection with the schema of its name."""
     return {
         name: records | f"Rows{name.title()}" >> beam.Map(partial(_row, name)).with_output_types(_row_type(name))
         for name, records in collections.items()
@@ -255,7 +262,7 @@ def _plain(kind: pa.DataType, value: Any) -> Any:
 
 
 def _row_type(name: str) -> RowTypeConstraint:
-    # Beam knows no Arrow type of time, and its JSON writer no time at all.
+    # Beam cannot convert an Arrow timestamp type, and its JSON writer cannot write timestamps.
     columns = [column.with_type(_TEXT) if column.type == _TIME else column for column in _COLUMNS[name]]
     schema = beam_schema_from_arrow_schema(pa.schema([column.remove_metadata() for column in columns]))
     return typing_from_runner_api(schema_pb2.FieldType(row_type=schema_pb2.RowType(schema=schema)))

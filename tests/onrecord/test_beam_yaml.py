@@ -1,4 +1,4 @@
-"""The transforms in Beam YAML: real pipelines, through the provider file that is shipped."""
+"""Beam YAML pipelines with the transforms of the shipped provider file."""
 
 import json
 import subprocess
@@ -88,7 +88,7 @@ pipeline:
     assert sorted(row["url"] for row in fetches) == sorted({*(a["url"] for a in texts.values()), FEED})
 
 
-def test_pages_and_texts_of_your_own(tmp_path: Path) -> None:
+def test_own_pages_and_texts(tmp_path: Path) -> None:
     run_yaml(f"""
 pipeline:
   transforms:
@@ -133,7 +133,7 @@ pipeline:
 
 
 @pytest.mark.parametrize(
-    ("transform", "said"),
+    ("transform", "message"),
     [
         (
             "{type: FetchPages, input: Create, config: {delay_second: 1}}",
@@ -144,8 +144,8 @@ pipeline:
         ("{type: ReadListings, config: {sources: [{type: urls, path: a}]}}", "ReadListings: sources.0"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_runs(transform: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_invalid_settings_and_rows_are_errors_at_construction(transform: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         run_yaml(f"""
 pipeline:
   transforms:
@@ -155,7 +155,7 @@ pipeline:
 """)
 
 
-def test_a_time_comes_as_text_or_as_a_moment() -> None:
+def test_times_as_strings_datetimes_and_timestamps() -> None:
     at = datetime(2025, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
     for value in (at, at.isoformat(), "2025-03-04T06:06:07+01:00", Timestamp.of(at.timestamp())):
         assert _moment({"published_at": value}, "published_at") == at
@@ -163,7 +163,7 @@ def test_a_time_comes_as_text_or_as_a_moment() -> None:
     assert _moment({}, "published_at") is None
 
 
-def test_the_command_prints_the_provider_files_path() -> None:
-    said = subprocess.run([sys.executable, "-m", "onrecord.beam_yaml"], capture_output=True, text=True, check=True)
-    assert Path(said.stdout.strip()) == PROVIDERS
+def test_command_prints_path_of_provider_file() -> None:
+    printed = subprocess.run([sys.executable, "-m", "onrecord.beam_yaml"], capture_output=True, text=True, check=True)
+    assert Path(printed.stdout.strip()) == PROVIDERS
     assert PROVIDERS.is_file()
