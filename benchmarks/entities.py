@@ -1,7 +1,7 @@
-"""Names and pronouns against gold, spaCy's small model beside: python -m benchmarks.entities [SHARED]
+"""Measure accuracy of names and pronouns, and compare with spaCy's small model: python -m benchmarks.entities [SHARED]
 
-Needs the development sets (`data/ner`, `data/coref`) of the folder SHARED, ../shared unless given; where they are
-absent it says so and exits with 0. spaCy runs in `.venv-peers` (`make peers`) over the same texts in the same run.
+Reads the development sets (`data/ner`, `data/coref`) of the folder SHARED (default: ../shared). If they are absent, it
+prints a message and exits with 0. spaCy runs in `.venv-peers` (`make peers`) on the same texts.
 """
 
 import gzip
@@ -19,19 +19,21 @@ from transforms.annotate import Annotator, Text, resolve_pronouns
 PEER = Path(__file__).parent.parent / ".venv-peers/bin/python"
 SETS = ("uner_ewt", "gum", "docred", "wikigold", "btc")
 CLASSES = ("PERSON", "ORG", "LOC")
-BATCH = 64
+BATCH_SIZE = 64
 
 Found = list[set[tuple[int, int, str]]]
 
 
 def ours(documents: list[Document]) -> tuple[Found, float]:
-    """Our names a document, and the CPU seconds of the whole annotation, quotations too."""
+    """Return our names per document, and the CPU seconds of the annotation, including quotations."""
     annotator = Annotator()
     start = time.process_time()
     annotations = [
         annotation
-        for at in range(0, len(documents), BATCH)
-        for annotation in annotator.annotate([Text(document.text, "en") for document in documents[at : at + BATCH]])
+        for at in range(0, len(documents), BATCH_SIZE)
+        for annotation in annotator.annotate(
+            [Text(document.text, "en") for document in documents[at : at + BATCH_SIZE]]
+        )
     ]
     seconds = time.process_time() - start
     return [
@@ -40,8 +42,8 @@ def ours(documents: list[Document]) -> tuple[Found, float]:
     ], seconds
 
 
-def spacys(documents: list[Document]) -> tuple[Found, float] | None:
-    """spaCy's; None where its environment is missing."""
+def spacy_names(documents: list[Document]) -> tuple[Found, float] | None:
+    """Return the names by spaCy and its CPU seconds; None if its environment is not installed."""
     if not PEER.exists():
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -54,17 +56,17 @@ def spacys(documents: list[Document]) -> tuple[Found, float] | None:
 
 
 def f1(documents: list[Document], found: Found) -> float:
-    """Micro F1 of exact spans over the three classes."""
+    """Return the micro F1 of exact spans over the three classes."""
     hits = predicted = gold = 0
-    for document, mine in zip(documents, found, strict=True):
-        true = {span for span in spans_of(document.tokens) if span[2] in CLASSES}
-        mine = {span for span in mine if span[2] in CLASSES}
-        hits, predicted, gold = hits + len(mine & true), predicted + len(mine), gold + len(true)
+    for document, names_found in zip(documents, found, strict=True):
+        expected = {span for span in spans_of(document.tokens) if span[2] in CLASSES}
+        ours = {span for span in names_found if span[2] in CLASSES}
+        hits, predicted, gold = hits + len(ours & expected), predicted + len(ours), gold + len(expected)
     return 2 * hits / max(1, predicted + gold)
 
 
 def names(shared: Path) -> None:
-    """Prints F1 a set and words a CPU second, ours and spaCy's."""
+    """Print F1 per set and words per CPU second, of Onrecord and of spaCy."""
     scores: dict[str, list[float]] = {"onrecord": [], "spaCy": []}
     seconds = dict.fromkeys(scores, 0.0)
     words = 0
@@ -72,45 +74,45 @@ def names(shared: Path) -> None:
         documents = entity_documents(shared / "data/ner", name, "dev")
         words += sum(len(document.text.split()) for document in documents)
         row = f"{name:10}"
-        for who, result in (("onrecord", ours(documents)), ("spaCy", spacys(documents))):
+        for system, result in (("onrecord", ours(documents)), ("spaCy", spacy_names(documents))):
             if result is not None:
-                scores[who].append(f1(documents, result[0]))
-                seconds[who] += result[1]
-                row += f"  {who} {100 * scores[who][-1]:.1f}"
+                scores[system].append(f1(documents, result[0]))
+                seconds[system] += result[1]
+                row += f"  {system} {100 * scores[system][-1]:.1f}"
         print(row)
-    for who, values in scores.items():
+    for system, values in scores.items():
         if values:
-            speed = words / seconds[who]
-            print(f"mean, {who}: {100 * sum(values) / len(values):.2f}; {speed:,.0f} words a CPU second")
+            speed = words / seconds[system]
+            print(f"mean, {system}: {100 * sum(values) / len(values):.2f}; {speed:,.0f} words per CPU second")
     if not scores["spaCy"]:
-        print("spaCy is not there to compare with: make peers")
+        print("spaCy is not installed; to compare with it, run: make peers")
 
 
 def pronouns(shared: Path) -> None:
-    """Prints how many of he and she go to the right person, with two or more persons named before."""
+    """Print the accuracy of he and she after two or more names of persons."""
     with gzip.open(shared / "data/coref/gum_pronouns.train.jsonl.gz", "rt", encoding="utf-8") as lines:
         rows = list(map(json.loads, lines))
-    answers: dict[str, dict[tuple[int, int], str]] = {}
+    resolved: dict[str, dict[tuple[int, int], str]] = {}
     for text in {row["text"] for row in rows}:
-        answers[text] = {(found["start"], found["end"]): found["name"] for found in resolve_pronouns(text)}
-    asked = [
+        resolved[text] = {(found["start"], found["end"]): found["name"] for found in resolve_pronouns(text)}
+    counted = [
         row
         for row in rows
         if row["pronoun"].lower() in ("he", "she") and row["names_before"] and row["n_persons_before"] >= 2
     ]
-    right = 0
-    for row in asked:
-        found = answers[row["text"]].get(tuple(row["pronoun_span"]), "").casefold()
+    correct = 0
+    for row in counted:
+        found = resolved[row["text"]].get(tuple(row["pronoun_span"]), "").casefold()
         known = {name.casefold() for name in (*row["gold_names"], row["entity"])}
-        right += bool(found) and (found in known or found.split()[-1] in {name.split()[-1] for name in known})
-    print(f"he and she, two or more persons named before: {right / len(asked):.3f} of {len(asked)} right")
+        correct += bool(found) and (found in known or found.split()[-1] in {name.split()[-1] for name in known})
+    print(f"he and she after two or more names of persons: {correct / len(counted):.3f} of {len(counted)} correct")
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Print the results."""
     shared = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED
     if not (shared / "data/ner").is_dir():
-        print(f"{shared} has no development sets: nothing to measure against.")
+        print(f"{shared} has no development sets: nothing to measure.")
         return
     names(shared)
     pronouns(shared)

