@@ -1,7 +1,7 @@
 """Minimum accuracy of annotation on the development sets, so that a change cannot reduce it unnoticed.
 
 A minimum is one point below the measured value; lowering one needs a reason in its commit. The development sets are not
-in the repository: without them these tests are skipped, and tests/transforms/annotate/test_cases.py and tests/site check
+in the repository, so these tests are skipped without them; tests/transforms/annotate/test_cases.py and tests/site check
 our own cases and pages.
 """
 

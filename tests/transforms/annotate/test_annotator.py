@@ -1,4 +1,4 @@
-"""A whole text, its language, and the line format of the command."""
+"""`annotate` on whole texts: language, JSON lines, batches."""
 
 import pytest
 
@@ -10,27 +10,27 @@ from transforms.schema.records import Annotation
 FRENCH = "Le maire a déclaré hier que « le port restera fermé » jusqu’au printemps prochain, selon Jean Dupont."
 
 
-def test_a_text_in_another_language_gets_nothing() -> None:
+def test_other_languages_have_no_annotations() -> None:
     assert annotate(FRENCH) == Annotation()
     assert annotate("“We sail,” said Ida Marsh.", language="fr") == Annotation()
 
 
-def test_english_is_detected_and_assumed_for_a_few_words() -> None:
+def test_english_is_detected_or_assumed_for_short_texts() -> None:
     assert annotate("“The boat will sail at noon,” said Ida Marsh on Friday morning.").quotes
     assert annotate("Ida Marsh won.").entities
 
 
 @pytest.mark.parametrize("code", ["en", "EN", "en-GB", "en_US"])
-def test_forms_of_the_language_code(code: str) -> None:
+def test_language_codes(code: str) -> None:
     assert annotate("“We sail,” said Ida Marsh.", language=code).quotes
 
 
-def test_a_known_language_is_not_detected_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_given_language_is_not_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transforms.annotate.annotator, "detect_language", lambda text: pytest.fail("detected"))
     annotate(FRENCH, language="en")
 
 
-def test_a_line_of_the_command() -> None:
+def test_annotate_line() -> None:
     text = "“We sail,” said Captain Ida Marsh."
     line = annotate_line({"id": "a", "text": text})
     (entity,) = line["entities"]
@@ -42,21 +42,21 @@ def test_a_line_of_the_command() -> None:
     assert (quote["kind"], quote["speaker_name"], quote["speaker_role"]) == ("direct", "Ida Marsh", "Captain")
 
 
-def test_a_line_names_the_known_place() -> None:
+def test_line_has_kb_id_of_a_country() -> None:
     (entity,) = annotate_line({"id": 1, "text": "They were on their way to France when the bridge fell."})["entities"]
     assert (entity["name"], entity["kb_id"]) == ("France", "iso3166:FR")
 
 
-def test_a_line_in_another_language_says_which() -> None:
+def test_line_has_the_detected_language() -> None:
     line = annotate_line({"id": 1, "text": FRENCH})
     assert (line["language"], line["entities"], line["quotes"]) == ("fr", [], [])
 
 
-def test_a_line_without_text_gives_nothing() -> None:
+def test_line_without_text() -> None:
     assert annotate_line({"id": 1, "text": None})["quotes"] == []
 
 
-def test_the_model_version_is_in_every_record() -> None:
+def test_all_records_have_the_model_version() -> None:
     found = annotate("“We sail,” said Ida Marsh.", language="en")
     assert {entity.model_version for entity in found.entities} == {MODEL_VERSION}
     assert {quote.model_version for quote in found.quotes} == {MODEL_VERSION}
@@ -71,7 +71,7 @@ def test_the_model_version_is_in_every_record() -> None:
         "Juan García said his boat was lost.",
     ],
 )
-def test_foreign_names_do_not_make_a_short_text_foreign(text: str) -> None:
+def test_short_english_text_with_foreign_names(text: str) -> None:
     assert annotate_line({"id": 1, "text": text})["language"] == "en"
 
 
@@ -84,7 +84,7 @@ def test_foreign_names_do_not_make_a_short_text_foreign(text: str) -> None:
         ("«No vamos a parar», afirmó Ana Ruiz ante la prensa.", "es"),
     ],
 )
-def test_one_foreign_sentence_stays_foreign(text: str, language: str) -> None:
+def test_short_text_in_another_language(text: str, language: str) -> None:
     line = annotate_line({"id": 1, "text": text})
     assert (line["language"], line["entities"], line["quotes"]) == (language, [], [])
 
@@ -96,13 +96,13 @@ def test_one_foreign_sentence_stays_foreign(text: str, language: str) -> None:
         "Mayor Ilse Okafor Warns Pier May Stay Shut\n\nOkafor spoke on Monday.",
     ],
 )
-def test_short_english_with_foreign_names_is_english(text: str) -> None:
+def test_short_english_text_with_foreign_words(text: str) -> None:
     line = annotate_line({"id": 1, "text": text})
     assert line["language"] == "en"
     assert len(line["entities"][0]["mentions"]) == 2
 
 
-def test_a_text_is_read_the_same_whatever_is_annotated_with_it() -> None:
+def test_batches_do_not_change_annotations() -> None:
     cases = [case["input"]["text"] for name in ("quotes", "entities") for case in load_cases(name)]
     together = Annotator().annotate([Text(text, "en") for text in cases])
     assert together == [annotate(text, language="en") for text in cases]

@@ -1,7 +1,7 @@
-"""Every case of tests/cases: small inputs with right answers, from public complaints about other tools and our own.
+"""All cases of tests/cases: short texts with expected annotations, from public bug reports of other tools and our own.
 
-Our own may ask for more: of an entity its ``role``, of a text its ``norp``, of a quote its ``cue_class`` and whom it
-mentions (``mentioned``).
+Our own cases may also contain the ``role`` of an entity, the ``norp`` of a text, and the ``cue_class`` and the names of
+mentioned entities (``mentioned``) of a quote.
 """
 
 import re
@@ -17,16 +17,16 @@ WORD = re.compile(r"\w+")
 TITLES = {"mr", "mrs", "ms", "dr", "sir", "president", "minister", "professor", "the", "captain", "councillor", "s"}
 
 FAILING = {
-    "quote-008",  # speaker: a person known only by a nickname in marks at the sentence's end
-    "entity-015",  # type: an invented place with nothing in the text that says so
-    "entity-028",  # type: a band is seen as a work or event
-    "own-entity-009",  # type: an invented firm whose name reads like a place's
+    "quote-008",  # speaker: a person known only by a nickname in quotation marks at the end of the sentence
+    "entity-015",  # type: an invented place without any hint in the text
+    "entity-028",  # type: a band is tagged as a work or event
+    "own-entity-009",  # type: an invented firm with a name like a place
     "own-entity-024",  # a family name that is also a common word (park), after a preposition
-    "own-entity-033",  # a place that is seen in "Lima-Quito" and not alone
+    "own-entity-033",  # a place that is found in "Lima-Quito" but not alone
     "own-quote-039",  # an announcement before a colon in a headline
-    "own-entity-039",  # type: a first name before a word that is also an organisation's (Rose Banks)
+    "own-entity-039",  # type: a first name before a noun for organisations (Rose Banks)
 }
-"""Cases that are not right yet; one that comes right must leave the set."""
+"""Cases that still fail; one that passes must be removed from this set."""
 
 
 def _cases(*names: str) -> list[Any]:
@@ -36,7 +36,7 @@ def _cases(*names: str) -> list[Any]:
 
 
 def _words(text: str, spans: list[Span] | tuple[Span, ...]) -> frozenset[int]:
-    """Where the words inside these spans begin; marks and punctuation at the edges don't count."""
+    """Return the offsets of the words inside spans, without punctuation."""
     found = WORD.finditer(text)
     return frozenset(m.start() for m in found if any(a <= m.start() and m.end() <= b for a, b in spans))
 
@@ -57,7 +57,7 @@ def _same_name(quote: Quote, expected: dict[str, Any]) -> bool:
 
 
 def _found(text: str, expected: dict[str, Any], whole: frozenset[int], quotes: list[Quote]) -> list[Quote]:
-    """The quotes whose content is the expected one: the same words, or about them where not all are marked."""
+    """Return the quotes with the expected content: equal words, or similar ones for a mixed or indirect quote."""
     want = _words(text, [(a, b) for a, b in expected["spans"]])
     covered = [(quote, _words(text, quote.spans)) for quote in quotes]
     if expected["kind"] == "mixed" and expected.get("verbatim"):
@@ -88,7 +88,7 @@ def test_quotes(case: dict[str, Any]) -> None:
         if "mentioned" in wanted:
             assert wanted["mentioned"] in [[names[i] for i in quote.mentioned_entity_ids] for quote in hits]
     for part in expected["not_quotes"]:
-        assert not any(_words(text, quote.spans) in _places(text, part) for quote in quotes), f"no quote: {part}"
+        assert not any(_words(text, quote.spans) in _places(text, part) for quote in quotes), f"not a quote: {part}"
 
 
 @pytest.mark.parametrize("case", _cases("entities", "own_entities"))
@@ -106,12 +106,14 @@ def test_entities(case: dict[str, Any]) -> None:
         assert [_name(e.name) for e in hits] == [_name(wanted["name"])], wanted["name"]
         assert wanted.get("role", "").casefold() in (hits[0].role or "").casefold(), f"role of {wanted['name']}"
     for part in expected["not_entities"]:
-        assert not any(place in mentions(e) for e in entities for place in _places(text, part)), f"no entity: {part}"
+        assert not any(place in mentions(e) for e in entities for place in _places(text, part)), (
+            f"not an entity: {part}"
+        )
     norp = {mention.text for e in found if e.type == "NORP" for mention in e.mentions}
     assert set(expected.get("norp", [])) <= norp
 
 
-def test_the_offsets_of_our_own_cases() -> None:
+def test_offsets_of_own_cases() -> None:
     for case in load_cases("own_quotes"):
         for quote in case["expected"]["quotes"]:
             pieces = quote["text"] if isinstance(quote["text"], list) else [quote["text"]]
@@ -121,6 +123,6 @@ def test_the_offsets_of_our_own_cases() -> None:
             assert case["input"]["text"][mention["start"] : mention["end"]] == mention["text"], case["id"]
 
 
-def test_each_failing_case_exists() -> None:
+def test_failing_cases_exist() -> None:
     names = ("quotes", "own_quotes", "entities", "own_entities")
     assert {case["id"] for name in names for case in load_cases(name)} >= FAILING

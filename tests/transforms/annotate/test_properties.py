@@ -1,4 +1,4 @@
-"""What holds for any text: offsets match, nothing crashes, time is linear."""
+"""Properties of `annotate` on any text: offsets match, no exceptions, linear time."""
 
 import time
 
@@ -57,7 +57,7 @@ texts = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(PIECES), max_s
 
 @settings(max_examples=300, deadline=None)
 @given(texts)
-def test_offsets_match_in_any_text(text: str) -> None:
+def test_offsets_match(text: str) -> None:
     found = annotate(text, language="en")
     for entity in found.entities:
         assert entity.mentions[0].start == entity.first_start
@@ -78,7 +78,7 @@ def test_offsets_match_in_any_text(text: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(texts)
-def test_the_same_text_gives_the_same_answer(text: str) -> None:
+def test_annotation_is_deterministic(text: str) -> None:
     assert annotate(text, language="en", version_id="v") == annotate(text, language="en", version_id="v")
 
 
@@ -102,15 +102,15 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("piece", "size"), [*((m, 1_000_000) for m in MARKS), *((o, 100_000) for o in OTHERS)])
-def test_much_of_one_thing_takes_a_few_seconds_at_most(piece: str, size: int) -> None:
+def test_repeated_input_takes_a_few_seconds(piece: str, size: int) -> None:
     lexicon()
     start = time.process_time()
-    # The model's own time is a constant a word; what could grow faster is the code around it.
+    # The time of the model is constant per word; only the code around it could be slower than linear.
     annotate(piece * (size // len(piece)), language="en", config=AnnotateConfig(model="rules"))
     assert time.process_time() - start < 5.0
 
 
-def test_time_is_linear_in_length() -> None:
+def test_time_is_linear() -> None:
     paragraph = (
         "“We sail,” said Ida Marsh, a pilot. Tom Oake said the boat was “a wreck”, adding he would stay. She left.\n\n"
     )
@@ -121,5 +121,5 @@ def test_time_is_linear_in_length() -> None:
         return time.process_time() - start
 
     seconds(10)
-    # Eight times the text: eight times the time, with room for the garbage collector; squared would be sixty-four.
+    # Eight times the text takes eight times as long, with a margin for the garbage collector; quadratic would be 64.
     assert seconds(1600) < 20 * max(seconds(200), 0.02)

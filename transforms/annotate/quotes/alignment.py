@@ -79,7 +79,8 @@ class Alignment:
             if index in indices:
                 start, end = min(start, quoted.outer_start), max(end, quoted.outer_end)
             elif quoted.start <= start and end <= quoted.end:
-                return ContentPart("direct", [_trimmed(text, start, end)], [])
+                start, end = _trimmed(text, start, end)
+                return ContentPart("direct", [(start, end)] if start < end else [], [])
             elif start < quoted.outer_start:
                 end = min(end, quoted.outer_start)
             else:

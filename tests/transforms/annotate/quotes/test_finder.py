@@ -1,4 +1,4 @@
-"""Quotations: what is quoted, by which verb, from whom."""
+"""`find_quotes` by rules: content, cue, speaker."""
 
 import pytest
 
@@ -65,11 +65,11 @@ def test_forms_of_attribution(text: str, content: str, kind: str, speaker: str |
         "The said boat sank.",
     ],
 )
-def test_what_is_no_quote(text: str) -> None:
+def test_text_without_quotes(text: str) -> None:
     assert _quotes(text) == []
 
 
-def test_one_sentence_can_hold_several_reports_of_one_speaker() -> None:
+def test_several_quotes_in_one_sentence() -> None:
     text = "Ida Marsh said talks had begun, adding “we want peace in full”, but stressed that time was short."
     assert [(q.text, q.cue, q.speaker_name) for q in _quotes(text)] == [
         ("talks had begun", "said", "Ida Marsh"),
@@ -78,12 +78,12 @@ def test_one_sentence_can_hold_several_reports_of_one_speaker() -> None:
     ]
 
 
-def test_only_the_outermost_report_counts() -> None:
+def test_only_the_outermost_attribution_counts() -> None:
     quote = _one("Ida Marsh said Tom Oake had said the boat was lost.")
     assert (quote.text, quote.speaker_name) == ("Tom Oake had said the boat was lost", "Ida Marsh")
 
 
-def test_speech_of_several_paragraphs_is_one_quote() -> None:
+def test_quote_over_several_paragraphs() -> None:
     quote = _one("Ida Marsh said: “One.\n\n“Two.\n\n“Three.”")
     assert quote.verbatim_text == ("One.", "Two.", "Three.")
     assert quote.text == "One. Two. Three."
@@ -103,18 +103,18 @@ def test_speech_of_several_paragraphs_is_one_quote() -> None:
         ("“We sail at noon on Friday.”", "none", None),
     ],
 )
-def test_how_a_speaker_is_found(text: str, method: str, speaker: str | None) -> None:
+def test_speaker_method(text: str, method: str, speaker: str | None) -> None:
     quote = _quotes(text)[0]
     assert (quote.speaker_method, quote.speaker_name) == (method, speaker)
 
 
-def test_a_paragraph_of_speech_alone_is_carried_over() -> None:
+def test_speaker_is_carried_over_to_next_paragraph() -> None:
     first, second = _quotes("“We sail,” said Ida Marsh.\n\n“There is no other way.”")
     assert (second.speaker_method, second.speaker_name) == ("carried_over", "Ida Marsh")
     assert second.speaker_spans == first.speaker_spans
 
 
-def test_speech_is_not_carried_over_past_another_person() -> None:
+def test_speaker_is_not_carried_over_past_another_person() -> None:
     *_, last = _quotes("“We sail,” said Ida Marsh. Tom Oake shook his head.\n\n“There is no other way.”")
     assert last.speaker_name != "Ida Marsh"
 
@@ -132,12 +132,12 @@ def test_speech_is_not_carried_over_past_another_person() -> None:
         ("“The boat sank.” Ida Marsh said.", "Ida Marsh", "Ida Marsh"),
     ],
 )
-def test_the_source_as_written(text: str, speaker: str, name: str | None) -> None:
+def test_speaker_phrase(text: str, speaker: str, name: str | None) -> None:
     quote = _quotes(text)[0]
     assert (quote.speaker, quote.speaker_name) == (speaker, name)
 
 
-def test_labels_of_an_interview() -> None:
+def test_interview_labels() -> None:
     quotes = _quotes("Ida Marsh: Do we sail?\n\nTom Oake: At noon.\n\nThe tide is right.\n\nIda Marsh: Good.")
     assert [(q.text, q.speaker_name) for q in quotes] == [
         ("Do we sail?", "Ida Marsh"),
@@ -147,7 +147,7 @@ def test_labels_of_an_interview() -> None:
     assert {q.speaker_method for q in quotes} == {"label"}
 
 
-def test_the_source_as_written_holds_title_and_apposition() -> None:
+def test_speaker_phrase_includes_title_and_apposition() -> None:
     quote = _one("“We sail,” said Captain Ida Marsh, a pilot from Brindle.")
     assert quote.speaker == "Captain Ida Marsh, a pilot from Brindle"
     assert quote.speaker_role == "pilot from Brindle"
@@ -166,19 +166,19 @@ def test_the_source_as_written_holds_title_and_apposition() -> None:
         ("“It sank,” sighed Ida Marsh.", "sighed", "said"),
     ],
 )
-def test_cues_and_their_classes(text: str, cue: str, cue_class: str) -> None:
+def test_cue_classes(text: str, cue: str, cue_class: str) -> None:
     quote = _one(text)
     assert (quote.cue, quote.cue_class) == (cue, cue_class)
 
 
-def test_who_is_spoken_of() -> None:
+def test_mentioned_entities() -> None:
     found = annotate("Ida Marsh said Tom Oake sank the boat.", language="en", config=RULES)
     names = {entity.entity_id: entity.name for entity in found.entities}
     assert [names[i] for i in found.quotes[0].mentioned_entity_ids] == ["Tom Oake"]
     assert names[found.quotes[0].speaker_entity_id or ""] == "Ida Marsh"
 
 
-def test_the_same_words_have_the_same_utterance_id_anywhere() -> None:
+def test_equal_words_have_equal_utterance_ids() -> None:
     one = _one("“We sail – at noon!” said Ida Marsh.")
     other = _one('Tom Oake wrote: "WE sail at noon."')
     assert one.utterance_id == other.utterance_id
@@ -192,12 +192,17 @@ def test_order_paragraph_and_headline() -> None:
     assert [q.in_headline for q in _quotes("“No, we never sail,” Ida Marsh said.", title="Another headline")] == [False]
 
 
-def test_confidence_falls_with_the_way_the_speaker_was_found() -> None:
-    sure = _one("“We sail,” Ida Marsh said.").confidence or 0
-    none = _one("“We sail at noon on Friday.”").confidence or 0
-    assert 0 < none < 0.5 < sure < 1
+def test_confidence_depends_on_speaker_method() -> None:
+    named = _one("“We sail,” Ida Marsh said.").confidence or 0
+    unknown = _one("“We sail at noon on Friday.”").confidence or 0
+    assert 0 < unknown < 0.5 < named < 1
 
 
-def test_the_verbatim_words_of_a_part_of_a_run_are_kept() -> None:
+def test_verbatim_words_of_a_partial_quoted_span() -> None:
     for quote in annotate("0“said t", language="en").quotes:
         assert (quote.kind == "indirect") == (quote.verbatim_text == ())
+
+
+def test_content_of_punctuation_alone_has_no_span() -> None:
+    (quote,) = annotate("0“according to.‖", language="en").quotes
+    assert quote.spans == ((0, 1),)

@@ -1,4 +1,4 @@
-"""Interviews: labels before the turns."""
+"""Dialogue labels of interviews and transcripts."""
 
 from transforms.annotate import AnnotateConfig, annotate
 
@@ -11,7 +11,7 @@ def _turns(text: str) -> list[tuple[str, str | None]]:
     return [(quote.text, quote.speaker_name) for quote in quotes]
 
 
-def test_question_and_answer_go_to_nobody_and_to_the_one_who_was_introduced() -> None:
+def test_answers_go_to_the_person_introduced_and_questions_have_no_name() -> None:
     text = "Ida Marsh has dived since 1990.\n\nQ: Is it cold?\n\nA: Always.\n\nQ: And dark?\n\nA: Only below."
     assert _turns(text) == [
         ("Is it cold?", None),
@@ -21,29 +21,29 @@ def test_question_and_answer_go_to_nobody_and_to_the_one_who_was_introduced() ->
     ]
 
 
-def test_two_persons_introduced_leave_the_answers_without_a_name() -> None:
+def test_answers_have_no_name_after_two_persons() -> None:
     text = "Ida Marsh dives with Tom Oake.\n\nQ: Is it cold?\n\nA: Always.\n\nQ: And dark?\n\nA: Only below."
     assert {name for _, name in _turns(text)} == {None}
 
 
-def test_the_papers_own_label_ends_the_turn_before_it() -> None:
+def test_label_of_the_newspaper_ends_a_turn() -> None:
     text = (
         "Brindle Echo: Is it cold?\n\nMarsh: Always.\n\nI like it.\n\nBrindle Echo: And dark?\n\nIda Marsh: Below, yes."
     )
     turns = _turns(text)
-    assert [said for said, _ in turns] == ["Is it cold?", "Always. I like it.", "And dark?", "Below, yes."]
+    assert [text for text, _ in turns] == ["Is it cold?", "Always. I like it.", "And dark?", "Below, yes."]
     assert [name for _, name in turns][1::2] == ["Ida Marsh", "Ida Marsh"]
 
 
-def test_initials_stand_for_the_person_introduced() -> None:
+def test_initials_are_resolved_to_the_person_introduced() -> None:
     text = "Ida Marsh dives.\n\nBE: Is it cold?\n\nIM: Always.\n\nBE: And dark?\n\nIM: Only below."
     assert [name for _, name in _turns(text)] == [None, "Ida Marsh", None, "Ida Marsh"]
 
 
-def test_what_follows_the_last_answer_belongs_to_it_only_in_the_first_person() -> None:
+def test_last_turn_includes_first_person_paragraphs_alone() -> None:
     text = "Ida Marsh: Is it cold?\n\nTom Oake: Always.\n\nI like it.\n\nThe pool opens in May."
     assert _turns(text)[-1] == ("Always. I like it.", "Tom Oake")
 
 
-def test_lines_with_a_colon_are_no_interview() -> None:
+def test_lines_with_a_colon_are_not_an_interview() -> None:
     assert _turns("Update: the road is open.\n\nUpdate: the road is shut.\n\nNote: bring boots.") == []
