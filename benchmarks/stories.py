@@ -91,7 +91,7 @@ def clusters(texts: list[str]) -> list[str]:
     """The story that each text gets, as pages of as many sites, in this order of publication."""
     stories = Stories()
     return [
-        stories.place(f"v{n}", f"a{n}", "", None, content_hash(text), sketch(text)).story_id
+        stories.assign(f"v{n}", f"a{n}", "", None, content_hash(text), sketch(text)).story_id
         for n, text in enumerate(texts)
     ]
 

@@ -144,9 +144,9 @@ def forget(
         else "Nothing of it is in the lake."
     )
     typer.echo(found if dry_run else f"{found} It will not come back.")
-    if removed.waiting:
+    if removed.locked_runs:
         fail(
-            f"being made anew right now, so that their earlier rows still stand: {', '.join(removed.waiting)}; "
+            f"being made anew right now, so that their earlier rows still stand: {', '.join(removed.locked_runs)}; "
             "give this command again when they have ended",
             EXIT_FAILED,
         )

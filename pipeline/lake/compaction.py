@@ -1,9 +1,9 @@
-"""Merges what many small runs left in a day into files of the target size: `onrecord compact`.
+"""Merge the files of many small runs of a day into files of the target size: `onrecord compact`.
 
-A compaction is a manifest of its own, which names the merged files and the runs whose place it takes (`supersedes`).
-With that one manifest all of these runs change over at once, and their own manifests, which stay, no longer count. A
-run that is made anew later counts by its own manifest again (`pipeline.lake.manifest.manifests`). Those of a stream's
-windows, which nobody makes anew, stay for `KEEP_WINDOWS`, or each commit would read more of them than the one before.
+A compaction is a manifest that names the merged files and the runs that it supersedes. It replaces all these runs at
+once; their own manifests are kept, but no longer count. A run that is run again later counts by its own manifest again
+(`pipeline.lake.manifest.manifests`). Manifests of a stream's windows, which are never run again, are deleted after
+`KEEP_WINDOWS`; otherwise each commit would read more of them than the one before.
 """
 
 import secrets
@@ -22,12 +22,12 @@ from transforms.storage.base import Store
 from transforms.write.parquet import TARGET_BYTES, merge_files
 
 KEEP_WINDOWS = timedelta(days=2)
-"""For how long after the compaction the manifest of a window stays: who reads the lake now may not know of it yet."""
+"""How long the manifest of a window is kept after its compaction, for readers that have not read the compaction yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """One day that was compacted."""
+    """The compaction of one day."""
 
     day: date
     runs: int
@@ -36,19 +36,19 @@ class Compacted:
 
 
 def compact(store: Store, before: date) -> Iterator[Compacted]:
-    """Merges the small runs of each day before a date.
+    """Merge the files of small runs, day by day.
 
-    A run whose largest file is half the target size or more stays as it is, and so does one that is being made anew.
+    A run whose largest file has half the target size or more is skipped, and so is a run that is in progress.
 
     Args:
         store: the lake.
-        before: days from this on are left alone: their runs may still come.
+        before: days from this one on are skipped, because more runs may follow.
 
     Yields:
-        Each day that was compacted, when it is.
+        Each day after its compaction.
 
     Raises:
-        RunLockedError: another process compacts the lake or takes rows out of it.
+        RunLockedError: another process compacts the lake or deletes rows from it.
     """
     with exclusive(store, COMPACTION):
         for manifest in manifests(store):
@@ -59,15 +59,15 @@ def compact(store: Store, before: date) -> Iterator[Compacted]:
             if manifest.run_date < before and _is_small(manifest):
                 days[manifest.run_date].append(manifest)
         for day, small in sorted(days.items()):
-            if _is_worth_it(small):
+            if _is_worthwhile(small):
                 with ExitStack() as stack:
-                    held = [m for m in small if try_lock(stack, store, m)]
-                    # With the locks, what stands stays: a run that was made anew since is left to the next time.
-                    standing = {(m.run_id, m.version) for m in manifests(store)}
-                    unchanged = [m for m in held if (m.run_id, m.version) in standing]
-                    if _is_worth_it(unchanged):
+                    locked = [m for m in small if try_lock(stack, store, m)]
+                    # Read again under the locks: skip runs that were replaced meanwhile.
+                    current = {(m.run_id, m.version) for m in manifests(store)}
+                    unchanged = [m for m in locked if (m.run_id, m.version) in current]
+                    if _is_worthwhile(unchanged):
                         yield _compact_day(store, day, unchanged)
-        _drop_windows(store)
+        _delete_window_manifests(store)
 
 
 def _compact_day(store: Store, day: date, runs: list[Manifest]) -> Compacted:
@@ -82,7 +82,7 @@ def _compact_day(store: Store, day: date, runs: list[Manifest]) -> Compacted:
             LakeFile(path=f.path.removeprefix(f"{staging}/publish/"), rows=f.rows, bytes=f.bytes) for f in merged
         ]
         if sum(f.rows for f in merged) != sum(m.rows(table) for m in runs):
-            raise OSError(f"the merged files of {table} of {day} hold another number of rows; the lake is as it was")
+            raise OSError(f"the merged files of {table} of {day} have another number of rows; the lake is unchanged")
     manifest = Manifest(
         run_id=run_id,
         run_date=day,
@@ -99,15 +99,15 @@ def _compact_day(store: Store, day: date, runs: list[Manifest]) -> Compacted:
     return Compacted(day, len(runs), len(manifest.replaces), after)
 
 
-def _drop_windows(store: Store) -> None:
-    """Removes the manifests of windows whose rows have long been a compaction's, and their locks."""
+def _delete_window_manifests(store: Store) -> None:
+    """Delete the manifests and locks of windows that were compacted some time ago."""
     old = datetime.now(timezone.utc) - KEEP_WINDOWS
-    standing = {*store.files("_runs")}
+    existing = {*store.files("_runs")}
     for manifest in manifests(store):
         if manifest.committed_at < old:
             windows = filter(is_window, manifest.supersedes.keys() - manifest.excluded_runs)
             paths = {path for run_id in windows for path in (manifest_path(run_id), lock_path(run_id))}
-            store.delete(sorted(paths & standing))
+            store.delete(sorted(paths & existing))
 
 
 def _is_small(manifest: Manifest) -> bool:
@@ -115,6 +115,6 @@ def _is_small(manifest: Manifest) -> bool:
     return bool(sizes) and max(sizes) < TARGET_BYTES // 2
 
 
-def _is_worth_it(runs: list[Manifest]) -> bool:
+def _is_worthwhile(runs: list[Manifest]) -> bool:
     files = Counter(table for m in runs for table in TABLES if m.files.get(table))
     return len(runs) > 1 and max(files.values(), default=0) > 1

@@ -1,6 +1,6 @@
-"""The quality gate: what a run's rows must be like to be published without anybody looking (docs/quality.md).
+"""Quality gate: check the rows of a run against limits before the commit (docs/quality.md).
 
-The commit asks it once, of the files that would be published. A breach holds the commit (`pipeline.lake.commit`).
+A breach holds the run until a user accepts it (`pipeline.lake.commit`).
 """
 
 import re
@@ -16,7 +16,7 @@ from transforms.storage.base import Store
 from transforms.storage.database import open_database
 
 SHOWN = 3
-"""How many silent sites a sentence names."""
+"""Number of silent sites that a message names."""
 
 _FAILED = """
     SELECT count(*), count(*) FILTER (outcome = 'failed'), coalesce(mode(reason) FILTER (outcome = 'failed'), '')
@@ -28,31 +28,38 @@ _REPEATED = """
       coalesce(arg_max(domain, n) FILTER (n > 1), '')
     FROM (SELECT domain, text_hash, count(*) AS n FROM read_parquet(?) GROUP BY domain, text_hash)
 """
-_BROUGHT = "outcome IN ('ok', 'unchanged', 'not_modified') AND source <> 'listing'"
-# Who was left alone for a reason of ours has not fallen silent.
-_ALIVE = f"({_BROUGHT}) OR reason IN ('not_due', 'host_budget', 'forgotten')"
+_HAS_PAGE = "outcome IN ('ok', 'unchanged', 'not_modified') AND source <> 'listing'"
+# A site that the run itself skipped is not silent.
+_ALIVE = f"({_HAS_PAGE}) OR reason IN ('not_due', 'host_budget', 'forgotten')"
 _STEADY = f"""
-    SELECT domain FROM fetches WHERE {_BROUGHT}
+    SELECT domain FROM fetches WHERE {_HAS_PAGE}
     GROUP BY domain HAVING count(DISTINCT run_id) = ? AND count(*) >= ? ORDER BY count(*) DESC, domain
-"""  # noqa: S608 - names of ours
+"""  # noqa: S608 - own names
 
 
 def check_quality(store: Store, run: Run, files: Sequence[StagedFile], config: QualityConfig) -> list[Check]:
-    """What the gate says of a run's rows.
+    """Check the rows of a run.
 
     Args:
         store: the lake.
         run: the attempt.
-        files: its files, as they would be published.
+        files: its merged files, before the commit.
         config: the limits.
 
     Returns:
-        A check for each limit that there was enough to measure for.
+        A check for each limit with a sample of sufficient size.
     """
     shares = (
         ("max_failed", config.max_failed, "fetches", _FAILED, "URLs failed", "most often with {}"),
         ("max_speakerless", config.max_speakerless, "quotes", _SPEAKERLESS, "quotes have no speaker", ""),
-        ("max_repeated", config.max_repeated, "articles", _REPEATED, "articles have a text twice", "most often on {}"),
+        (
+            "max_repeated",
+            config.max_repeated,
+            "articles",
+            _REPEATED,
+            "articles have the same text as another article of their site",
+            "most often on {}",
+        ),
     )
     checks = []
     with open_database() as database:
@@ -72,7 +79,7 @@ def check_quality(store: Store, run: Run, files: Sequence[StagedFile], config: Q
 
 def _check(name: str, bad: int, of: int, limit: float, words: str) -> Check:
     figure = bad / of
-    breach = f"{_percent(figure)} {words}; at most {_percent(limit)} may (quality.{name})" if figure > limit else None
+    breach = f"{_percent(figure)} {words}; the limit is {_percent(limit)} (quality.{name})" if figure > limit else None
     return Check(name=name, figure=round(figure, 4), limit=limit, of=of, breach=breach)
 
 
@@ -88,37 +95,37 @@ def _silent_sites(
     config: QualityConfig,
     limit: float,
 ) -> Iterator[Check]:
-    """Steady sites that bring nothing now; a run that was stopped says nothing of them."""
+    """The check of steady sites without a page in this run; none if the run was stopped early."""
     steady = _steady_sites(store, run, config)
     if not steady:
         return
     with store.local_copies([f.path for f in files if f.table == "fetches"]) as copies:
         paths = [str(copy) for copy in copies]
-        asked = f"SELECT domain, bool_or({_ALIVE}), bool_or(reason = 'cancelled') FROM read_parquet(?) GROUP BY domain"  # noqa: S608 - names of ours
-        told = database.execute(asked, [paths]).fetchall() if paths else []
-    if any(was_cancelled for _, _, was_cancelled in told):
+        query = f"SELECT domain, bool_or({_ALIVE}), bool_or(reason = 'cancelled') FROM read_parquet(?) GROUP BY domain"  # noqa: S608 - own names
+        domains = database.execute(query, [paths]).fetchall() if paths else []
+    if any(was_cancelled for _, _, was_cancelled in domains):
         return
-    alive = {domain for domain, is_alive, _ in told if is_alive}
+    alive = {domain for domain, is_alive, _ in domains if is_alive}
     silent = [domain for domain in steady if domain not in alive]
     more = f" and {len(silent) - SHOWN:,} more" if len(silent) > SHOWN else ""
     words = (
-        f"of the {len(steady):,} sites with pages in each of the last {config.silent_runs} runs bring none now, "
+        f"of {len(steady):,} sites with pages in each of the last {config.silent_runs} runs have none now, "
         f"{', '.join(silent[:SHOWN])}{more}"
     )
     yield _check("max_silent", len(silent), len(steady), limit, words)
 
 
 def _steady_sites(store: Store, run: Run, config: QualityConfig) -> list[str]:
-    """The sites that brought pages in each of the runs of this configuration before this one, the largest first."""
-    named = re.fullmatch(r"(.+)-[0-9]{8}T[0-9]{4}", run.run_id)
-    if not named:
+    """The sites with pages in each of the previous runs of this configuration, largest first."""
+    match = re.fullmatch(r"(.+)-[0-9]{8}T[0-9]{4}", run.run_id)
+    if not match:
         return []
-    standing = manifests(store)
-    earlier = [run_id for run_id in runs_of(standing, named[1]) if run_id < run.run_id][-config.silent_runs :]
+    current = manifests(store)
+    earlier = [run_id for run_id in runs_of(current, match[1]) if run_id < run.run_id][-config.silent_runs :]
     if len(earlier) < config.silent_runs:
         return []
-    holding = [m for m in standing if any(m.contains_run(run_id) for run_id in earlier)]
+    containing = [m for m in current if any(m.contains_run(run_id) for run_id in earlier)]
     where = f" WHERE run_id IN ({', '.join(map(quoted, earlier))})"
-    with open_manifests(store, holding, tables=("fetches",), where=where) as database:
+    with open_manifests(store, containing, tables=("fetches",), where=where) as database:
         rows = database.execute(_STEADY, [config.silent_runs, config.silent_articles]).fetchall()
     return [domain for (domain,) in rows]

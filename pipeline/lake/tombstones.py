@@ -1,8 +1,8 @@
-"""What was forgotten: a record beside the tables that keeps it from coming back.
+"""Tombstones: records of what was forgotten, so that later runs skip it.
 
-    LAKE/_forgotten/<time>-<token>.json    written before the first row goes
+    LAKE/_forgotten/<time>-<token>.json    written before the first row is deleted
 
-A page is kept as the hash of its address, so that the record does not hold what it is there to forget.
+A page is stored as the hash of its URL, so that the tombstone does not contain the URL itself.
 """
 
 import json
@@ -21,42 +21,44 @@ FOLDER = "_forgotten"
 
 
 class Tombstone(BaseModel):
-    """What one `onrecord forget` named."""
+    """The target of one `onrecord forget`."""
 
     model_config = ConfigDict(frozen=True)
 
     forgotten_at: datetime
     article_ids: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
-    """Names of hosts; whatever is below them is named too."""
+    """Host names; their subdomains are covered too."""
     before: date | None = None
-    """Runs of an earlier logical date."""
+    """Covers runs with an earlier logical date."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetTarget:
-    """All that the lake was told to forget."""
+    """The pages to forget: those of one command, or of all tombstones together. False if it covers nothing."""
 
     article_ids: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
+    """Host names; their subdomains are covered too."""
     before: date | None = None
+    """Covers runs with an earlier logical date."""
 
     def __bool__(self) -> bool:
         return bool(self.article_ids or self.hosts or self.before)
 
-    def names(self, article_id: str, url: str, run_date: date) -> bool:
-        """Whether a URL may not come back.
+    def covers(self, article_id: str, url: str, run_date: date) -> bool:
+        """Whether a run must skip a URL.
 
         Args:
-            article_id: its id.
-            url: in canonical form.
-            run_date: the logical date of the run that meets it.
+            article_id: id of the URL.
+            url: the canonical URL.
+            run_date: logical date of the run.
         """
-        return _is_named(article_id, url, self) or (self.before is not None and run_date < self.before)
+        return _is_covered(article_id, url, self) or (self.before is not None and run_date < self.before)
 
 
 def read_tombstones(store: Store) -> ForgetTarget:
-    """What the lake was told to forget so far; it is false when that is nothing."""
+    """Read all tombstones of a lake."""
     read = [store.read(path) for path in store.files(FOLDER) if path.endswith(".json")]
     found = [Tombstone.model_validate_json(data) for data in read if data is not None]
     return ForgetTarget(
@@ -66,27 +68,27 @@ def read_tombstones(store: Store) -> ForgetTarget:
     )
 
 
-def write_tombstone(store: Store, what: ForgetTarget) -> None:
-    """Writes a tombstone."""
-    at = datetime.now(timezone.utc)
-    stone = Tombstone(forgotten_at=at, article_ids=what.article_ids, hosts=what.hosts, before=what.before)
-    data = stone.model_dump(mode="json") | {"article_ids": sorted(what.article_ids)}
-    store.write(f"{FOLDER}/{at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.json", json.dumps(data, indent=1).encode())
+def write_tombstone(store: Store, target: ForgetTarget) -> None:
+    """Write a tombstone."""
+    now = datetime.now(timezone.utc)
+    tombstone = Tombstone(forgotten_at=now, article_ids=target.article_ids, hosts=target.hosts, before=target.before)
+    data = tombstone.model_dump(mode="json") | {"article_ids": sorted(target.article_ids)}
+    store.write(f"{FOLDER}/{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.json", json.dumps(data, indent=1).encode())
 
 
-def is_below(host: str, hosts: frozenset[str]) -> bool:
-    """Whether a host (``host`` or ``host:port``) is one of these names, or below one."""
+def is_subdomain(host: str, hosts: frozenset[str]) -> bool:
+    """Whether a host (``host`` or ``host:port``) is one of these hosts or a subdomain of one."""
     labels = host.partition(":")[0].split(".")
     return any(".".join(labels[n:]) in hosts for n in range(len(labels)))
 
 
-def named_articles(database: duckdb.DuckDBPyConnection, what: ForgetTarget, *, listings: bool) -> set[str]:
-    """The ids of all pages that are named by their own address or by that which they led to.
+def covered_articles(database: duckdb.DuckDBPyConnection, target: ForgetTarget, *, listings: bool) -> set[str]:
+    """Ids of all pages that a target covers, by their own URL or by the URL to which it redirected.
 
     Args:
-        database: with the tables ``articles``, ``fetches`` and ``failures`` (`pipeline.lake.query.catalog`).
-        what: what is named; `before` does not count here.
-        listings: whether the addresses of feeds and sitemaps count too.
+        database: has the tables ``articles``, ``fetches`` and ``failures`` (`pipeline.lake.query.catalog`).
+        target: what is forgotten; its `before` is ignored.
+        listings: whether feeds and sitemaps are covered too.
     """
     kept = f"reason IS DISTINCT FROM '{Reason.FORGOTTEN.value}'" + ("" if listings else " AND source <> 'listing'")
     rows = database.execute(
@@ -96,16 +98,18 @@ def named_articles(database: duckdb.DuckDBPyConnection, what: ForgetTarget, *, l
           UNION ALL SELECT article_id, url, final_url FROM fetches WHERE {kept}
           UNION ALL SELECT article_id, url, NULL FROM failures WHERE {kept}
         )
-        """  # noqa: S608 - names of ours
+        """  # noqa: S608 - own names
     )
     found: set[str] = set()
     while batch := rows.fetchmany(10_000):
         for article_id, url, final_url in batch:
-            led_on = final_url is not None and final_url != url
-            if _is_named(article_id, url, what) or (led_on and _is_named(url_id(final_url), final_url, what)):
+            is_redirect = final_url is not None and final_url != url
+            if _is_covered(article_id, url, target) or (
+                is_redirect and _is_covered(url_id(final_url), final_url, target)
+            ):
                 found.add(article_id)
     return found
 
 
-def _is_named(article_id: str, url: str, what: ForgetTarget) -> bool:
-    return article_id in what.article_ids or (bool(what.hosts) and is_below(host_of(url), what.hosts))
+def _is_covered(article_id: str, url: str, target: ForgetTarget) -> bool:
+    return article_id in target.article_ids or (bool(target.hosts) and is_subdomain(host_of(url), target.hosts))

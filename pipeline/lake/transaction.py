@@ -1,4 +1,4 @@
-"""Locks and the write-ahead log: how a manifest and its files change together."""
+"""Change a manifest and its files in one transaction: locks and a write-ahead log."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +9,7 @@ from transforms.storage.base import Changed, Locked, Store
 
 
 class CommitError(OnrecordError):
-    """The run cannot be committed; nothing of it is visible. The message is one sentence."""
+    """The run cannot be committed, and none of it is visible. The message is one sentence."""
 
 
 class HeldError(CommitError):
@@ -19,23 +19,26 @@ class HeldError(CommitError):
 
 
 class NothingHeldError(OnrecordError):
-    """There is nothing to accept. The message is one sentence."""
+    """There is no held run to accept. The message is one sentence."""
 
     exit_code = 2
 
 
 class RunLockedError(OnrecordError):
-    """Another process holds the lock of this run."""
+    """Another process holds the lock of the run. The message is one sentence."""
 
     exit_code = 2
 
 
 @contextmanager
 def locked(store: Store, run_id: str) -> Iterator[str]:
-    """Holds the lock of one run alone, or that of `COMPACTION`.
+    """Hold the lock of one run, or of `COMPACTION`.
+
+    Yields:
+        The lease owner.
 
     Raises:
-        RunLockedError: another process holds it.
+        RunLockedError: another process holds the lock.
     """
     path = lock_path(run_id)
     try:
@@ -44,69 +47,70 @@ def locked(store: Store, run_id: str) -> Iterator[str]:
     except Locked:
         if run_id == COMPACTION:
             raise RunLockedError(
-                f"another process compacts the lake or takes rows out of it ({store.uri(path)} is held): "
-                "wait until it ends"
+                f"another process compacts the lake or deletes rows from it (lock {store.uri(path)}): wait until it "
+                "ends"
             ) from None
         raise RunLockedError(
-            f"run {run_id} is being made by another process ({store.uri(path)} is held): "
-            "wait until it ends, or give another --run-id"
+            f"run {run_id} is in progress in another process (lock {store.uri(path)}): wait until it ends, or use "
+            "another --run-id"
         ) from None
 
 
 def prepare(store: Store, manifest: Manifest, staging: str) -> None:
-    """Writes the decision to publish a manifest; `apply` and `clean_up` do the rest, or whoever comes after a crash.
+    """Write the write-ahead manifest; `apply` and `clean_up` follow, or run after a crash.
 
     Args:
-        store: the lake.
-        manifest: what shall stand. The caller holds its lock (`lock_of`).
-        staging: ``_staging/<the lock's name>/<a token>``; files that it names and that are new lie under its
-            ``publish``.
+        store: the lake. The caller holds the lock of the manifest (`lock_of`).
+        manifest: the new manifest.
+        staging: ``_staging/<name of the lock>/<token>``; the manifest's new files are in its folder ``publish``.
     """
     store.write(f"{staging}/manifest.json", to_json(manifest))
 
 
 def apply(store: Store, manifest: Manifest, staging: str) -> None:
-    """Does what was decided: files move to their places, the manifest to ``_runs``, and what it replaces goes.
+    """Apply the write-ahead manifest; idempotent.
 
-    Each step can be repeated, so a crash anywhere in it does no harm.
+    Moves the new files to the tables and the manifest to ``_runs``, then deletes the files that it replaces. A crash
+    between two steps does no harm, because each step can be repeated.
 
     Raises:
-        CommitError: another manifest stands than the one that this follows; nothing has moved.
+        CommitError: the current manifest is not the parent of this one; nothing has been moved.
     """
     path, data = manifest_path(manifest.run_id), to_json(manifest)
-    standing = store.read(path)
-    before = Manifest.model_validate_json(standing).version if standing is not None else None
+    current = store.read(path)
+    version = Manifest.model_validate_json(current).version if current is not None else None
     try:
-        if standing != data and before != manifest.parent_version:
+        if current != data and version != manifest.parent_version:
             raise Changed
         for table in manifest.files.values():
             for file in table:
                 store.move(f"{staging}/publish/{file.path}", file.path)
-        if standing != data:
-            store.swap(path, data, standing)
+        if current != data:
+            store.swap(path, data, current)
     except Changed as error:
         raise CommitError(
-            f"run {manifest.run_id} was committed by another process meanwhile, which stands: {store.uri(path)}"
+            f"run {manifest.run_id} was committed by another process meanwhile, and that commit is kept: "
+            f"{store.uri(path)}"
         ) from error
     store.delete(manifest.replaces)
 
 
 def clean_up(store: Store, staging: str) -> None:
-    """Removes a staging folder. The decision in it goes last: as long as it stands, the next run comes back to it."""
+    """Delete a staging folder; the write-ahead manifest last, so that after a crash the next run continues here."""
     rest = [p for p in store.files(staging) if not p.endswith("/manifest.json")]
     store.delete([*rest, f"{staging}/manifest.json"])
 
 
 def lock_of(manifest: Manifest) -> str:
-    """The name of the lock that guards this manifest."""
+    """Name of the lock that guards a manifest."""
     return COMPACTION if manifest.supersedes else manifest.run_id
 
 
 def try_lock(stack: ExitStack, store: Store, manifest: Manifest) -> bool:
-    """Takes the lock that guards a manifest until the stack ends; whoever calls holds that of `COMPACTION`.
+    """Acquire the lock that guards a manifest until the stack closes. The caller holds the lock of `COMPACTION`.
 
     Returns:
-        False where the run is being made anew by another process.
+        False if another process holds it.
     """
     if lock_of(manifest) != COMPACTION:
         try:
@@ -117,5 +121,5 @@ def try_lock(stack: ExitStack, store: Store, manifest: Manifest) -> bool:
 
 
 def lock_path(run_id: str) -> str:
-    """Where a run's lock lies."""
+    """Path of the lock file of a run."""
     return f"_runs/{run_id}.lock"

@@ -1,1 +1,1 @@
-"""Which articles tell the same story."""
+"""Group near-duplicate articles into stories at commit."""

@@ -1,10 +1,10 @@
-"""Which articles tell one story, decided at commit: those whose texts are nearly the same.
+"""Assign the articles of a run to stories of near-duplicate texts.
 
-Each story is known by one text, that of its original. A run's articles come in the order of their publication; each
-joins the story of an equal text, else that of an earlier version of its own page, else the one whose original it
-shares most with, else it is the original of a new story. Only originals are compared, and found by hashes that they
-share: a wire story on a thousand sites costs a thousand look-ups, and no chain of small changes makes one story of two.
-A story's id is a hash of its original's text; rows of older days never change.
+A story is represented by the text of its original. The articles of a run are processed in the order of their
+publication. Each joins the story of an equal text, or else of an earlier version of its page, or else of the most
+similar original; otherwise it is the original of a new story. Only originals are compared, and they are found by shared
+hashes, so a wire story on a thousand sites costs a thousand look-ups, and a chain of small changes does not join two
+stories. The id of a story is a hash of its original's text; rows of earlier days never change.
 """
 
 from array import array
@@ -29,34 +29,34 @@ from transforms.write.external_sort import external_sort
 from transforms.write.parquet import merge_staged_files, write_rows
 
 RECENT = timedelta(days=7)
-"""How far back an article may stand whose text makes a later one a copy."""
+"""Maximum distance in days between an original and a copy."""
 NEAR = 0.5
-"""The least share of the shorter text that a copy has in common with its original."""
+"""Minimum share of the shorter text that a copy has in common with its original."""
 LEAST_RATIO = 0.15
-"""A text shorter than this, by the longer one's length, is an item of a round-up rather than a copy that was cut."""
+"""Minimum ratio of the two lengths; a shorter text is an item of a round-up instead of a shortened copy."""
 LEAST_SHARED = 3
-"""Hashes that two sketches must share before they are compared: one common phrase is no likeness."""
+"""Minimum number of shared hashes before two sketches are compared; a common phrase alone has fewer."""
 BATCH = 500
 
-_OF_ARTICLES = ("version_id", "article_id", "domain", "published_at", "text_hash", "sketch")
-_PLACED = pa.schema(
+_COLUMNS = ("version_id", "article_id", "domain", "published_at", "text_hash", "sketch")
+_SORTED = pa.schema(
     [
-        *map(TABLES["articles"].schema.field, _OF_ARTICLES),
+        *map(TABLES["articles"].schema.field, _COLUMNS),
         pa.field("text", pa.string()),
-        pa.field("again", pa.bool_()),
+        pa.field("is_repeated", pa.bool_()),
     ]
 )
 
 
 def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
-    """Writes the rows of ``stories`` for a run's articles.
+    """Write the rows of ``stories`` for the articles of a run.
 
     Args:
         run: the attempt.
-        articles: its published files of the table ``articles``.
+        articles: its merged files of the table ``articles``.
 
     Returns:
-        Their published files; none when there are no articles.
+        The merged files of ``stories``; none without articles.
     """
     if not articles:
         return []
@@ -70,21 +70,21 @@ def write_stories(run: Run, articles: Sequence[StagedFile]) -> list[StagedFile]:
         open_database(threads=1) as database,
     ):
         known = _known(database, run.run_id, new, texts, stories) if texts and stories else Stories()
-        rows = (known.place(*row, is_repeated=again) for *row, again in _articles(database, new))
+        rows = (known.assign(*row, is_repeated=is_repeated) for *row, is_repeated in _articles(database, new))
         return merge_staged_files(run, [write_rows(run, "stories", rows, path)])
 
 
 @dataclass(slots=True)
 class Stories:
-    """The stories so far, and how an article is placed among them."""
+    """The known stories; assigns articles to them."""
 
     originals: SketchIndex = field(default_factory=SketchIndex)
     by_text: dict[str, int] = field(default_factory=dict)
-    """text_hash -> its story's original"""
+    """text_hash -> number of the story's original"""
     by_page: dict[str, int] = field(default_factory=dict)
-    """article_id -> the same"""
+    """article_id -> number of the story's original"""
 
-    def place(
+    def assign(
         self,
         version_id: str,
         article_id: str,
@@ -95,9 +95,16 @@ class Stories:
         *,
         is_repeated: bool = True,
     ) -> Story:
-        """The story of one article whose text has the sketch `own`; articles come in the order of publication.
+        """Assign an article to a story. Call it in the order of publication.
 
-        `is_repeated` says whether its text or its page may come again.
+        Args:
+            version_id: id of the article version.
+            article_id: id of its page.
+            domain: domain of the page.
+            published_at: time of publication.
+            text_hash: hash of the text.
+            own: sketch of the text.
+            is_repeated: whether the text or the page may occur again.
         """
         number = self.by_text.get(text_hash, self.by_page.get(article_id))
         if number is None:
@@ -118,22 +125,22 @@ class Stories:
         )
 
     def _nearest(self, own: "array[int]") -> int | None:
-        near = []
+        candidates = []
         for number, count in self.originals.sharing(own).items():
             if count < LEAST_SHARED:
                 continue
             share, ratio = likeness(own, self.originals.sketch(number))
             if share >= NEAR and ratio >= LEAST_RATIO:
-                near.append((share, self.originals.story_ids[number], number))
-        return max(near)[2] if near else None
+                candidates.append((share, self.originals.story_ids[number], number))
+        return max(candidates)[2] if candidates else None
 
 
 def _known(
     database: duckdb.DuckDBPyConnection, run_id: str, new: list[Path], texts: list[Path], stories: list[Path]
 ) -> Stories:
-    """The recent stories: each by its original, or by the oldest copy where the original is not recent.
+    """The recent stories, each with its original, or with its oldest copy if the original is not recent.
 
-    An earlier attempt at the same run does not count; a compacted file may hold its rows.
+    Rows of an earlier attempt at the same run, which compacted files may contain, are ignored.
     """
     known = Stories()
     database.execute(
@@ -144,7 +151,7 @@ def _known(
         [[str(p) for p in stories], [str(p) for p in texts], run_id, run_id],
     )
     rows = database.execute(
-        "SELECT story_id, CASE WHEN is_original THEN article_id ELSE '' END, sketch, "  # noqa: S608 - names of ours
+        "SELECT story_id, CASE WHEN is_original THEN article_id ELSE '' END, sketch, "  # noqa: S608 - own names
         f"{_text_of(database, texts)} FROM (FROM recent QUALIFY row_number() OVER (PARTITION BY story_id ORDER BY"
         " is_original DESC, published_at NULLS LAST, url) = 1) JOIN"
         f" (SELECT version_id, sketch, text FROM {_ARTICLES}) USING (version_id)",
@@ -155,7 +162,7 @@ def _known(
             known.originals.add(story_id, article_id, _sketch(numbers, text))
     for column, stories_of in (("text_hash", known.by_text), ("article_id", known.by_page)):
         found = database.execute(
-            f"SELECT {column}, first(story_id ORDER BY is_original DESC, published_at NULLS LAST, story_id)"  # noqa: S608 - names of ours
+            f"SELECT {column}, first(story_id ORDER BY is_original DESC, published_at NULLS LAST, story_id)"  # noqa: S608 - own names
             f" FROM recent WHERE {column} IN (SELECT {column} FROM read_parquet(?)) GROUP BY 1",
             [[str(p) for p in new]],
         )
@@ -166,12 +173,12 @@ def _known(
 _ARTICLES = (
     "(FROM (SELECT NULL::BIGINT[] AS sketch LIMIT 0) UNION ALL BY NAME FROM read_parquet(?, union_by_name = true))"
 )
-"""Articles, with a sketch that is null where it comes of a file of schema version 1."""
+"""Articles; the sketch is null in files of schema version 1."""
 
 
 def _text_of(database: duckdb.DuckDBPyConnection, articles: list[Path]) -> str:
-    """The column that `_sketch` takes beside the sketch: no texts, unless one of these articles has no sketch."""
-    found = database.execute(f"SELECT 1 FROM {_ARTICLES} WHERE sketch IS NULL LIMIT 1", [[str(p) for p in articles]])  # noqa: S608 - names of ours
+    """SQL expression of the text that `_sketch` needs: null, unless an article has no sketch."""
+    found = database.execute(f"SELECT 1 FROM {_ARTICLES} WHERE sketch IS NULL LIMIT 1", [[str(p) for p in articles]])  # noqa: S608 - own names
     return "CASE WHEN sketch IS NULL THEN text END" if found.fetchall() else "NULL::VARCHAR"
 
 
@@ -180,26 +187,28 @@ def _sketch(numbers: Sequence[int] | None, text: str | None) -> "array[int]":
 
 
 def _articles(database: duckdb.DuckDBPyConnection, new: list[Path]) -> Iterator[tuple[Any, ...]]:
-    """A run's articles, the earliest published first; of those that name the same time, or none, the longest first.
+    """The articles of a run in the order of publication; those with the same time or without one, longest first.
 
-    A page that names a day alone comes behind those that name a time on it, for a copy's day is often all it has. The
-    last of a row says whether another article has the same text, or is of the same page.
+    A page with a date only comes after those with a time on that day, because copies often have only a date. The last
+    value of each row is whether another article has the same text or page.
     """
     paths = [str(path) for path in new]
     for column in ("text_hash", "article_id"):
         database.execute(
-            f"CREATE TEMP TABLE again_{column} AS SELECT {column} FROM read_parquet(?) GROUP BY 1 HAVING count(*) > 1",  # noqa: S608 - names of ours
+            f"CREATE TEMP TABLE repeated_{column} AS"  # noqa: S608 - own names
+            f" SELECT {column} FROM read_parquet(?) GROUP BY 1 HAVING count(*) > 1",
             [paths],
         )
     rows = (
-        f"SELECT * REPLACE ({_text_of(database, new)} AS text), -word_count AS shortness, published_at + INTERVAL 1 DAY"  # noqa: S608 - names of ours
-        " * (published_precision IS NOT DISTINCT FROM 'day')::INT AS moment, text_hash IN (FROM again_text_hash) OR"
-        " article_id IN (FROM again_article_id) AS again FROM (FROM (SELECT NULL::BIGINT[] AS sketch LIMIT 0) UNION ALL"
-        " BY NAME FROM read_parquet($paths, filename = true, file_row_number = true, union_by_name = true))"
+        f"SELECT * REPLACE ({_text_of(database, new)} AS text), -word_count AS shortness, published_at + INTERVAL 1 DAY"  # noqa: S608 - own names
+        " * (published_precision IS NOT DISTINCT FROM 'day')::INT AS moment, text_hash IN (FROM repeated_text_hash) OR"
+        " article_id IN (FROM repeated_article_id) AS is_repeated"
+        " FROM (FROM (SELECT NULL::BIGINT[] AS sketch LIMIT 0) UNION ALL BY NAME FROM read_parquet($paths,"
+        " filename = true, file_row_number = true, union_by_name = true))"
     )
     batches = external_sort(
-        database, rows, paths, {}, _PLACED, key=("version_id",), order=("moment", "shortness", "url"), size=BATCH
+        database, rows, paths, {}, _SORTED, key=("version_id",), order=("moment", "shortness", "url"), size=BATCH
     )
     for batch in batches:
-        for *row, numbers, text, again in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            yield (*row, _sketch(numbers, text), again)
+        for *row, numbers, text, is_repeated in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield (*row, _sketch(numbers, text), is_repeated)

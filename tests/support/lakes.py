@@ -1,4 +1,4 @@
-"""Small lakes for tests: runs of any rows, a lake written by schema version 1, and what readers see of them."""
+"""Small lakes for tests: runs with any rows, a lake of schema version 1, and reader views."""
 
 import shutil
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ COPY_OF_STORM = "http://brindle-post.example/articles/1044-storm-gates"
 
 
 def lake_of_version_1(folder: Path) -> FolderStore:
-    """A copy of the lake that schema version 1 wrote: two runs on two days, four articles of the demo site, WARC."""
+    """A copy of a lake of schema version 1: two runs on two days, four articles of the demo site, WARC files."""
     shutil.copytree(LAKE_V1, folder / "lake")
     return FolderStore(str(folder / "lake"))
 
@@ -37,7 +37,7 @@ def lake_of_version_1(folder: Path) -> FolderStore:
 def run_of(
     store: Store, run_id: str, articles: Iterable[Article] = (), day: date = DAY, **more: Sequence[Row]
 ) -> Manifest:
-    """Commits a run of these articles, with a row of ``fetches`` for each, and these rows of other tables."""
+    """Commit a run with these articles, a row of ``fetches`` for each, and rows of other tables."""
     with exclusive(store, run_id):
         run = new_attempt(run_id, day, store.root)
         rows: dict[str, Sequence[Any]] = {"articles": [*articles], **more}
@@ -59,13 +59,13 @@ def run_of(
 
 
 def by_manifest(store: Store, run_id: str | None = None) -> dict[str, list[Any]]:
-    """Every table's rows in order, as a reader sees them who goes by the manifests."""
+    """Sorted rows of all tables, read by the manifests."""
     with open_lake(store, run_id) as database:
         return {table: database.execute(f"FROM {table} ORDER BY ALL").fetchall() for table in TABLES}
 
 
 def by_glob(store: Store) -> dict[str, list[Any]]:
-    """The same for a reader who globs."""
+    """Sorted rows of all tables, read by listing the folders."""
     found = {}
     for name, table in TABLES.items():
         empty = table.schema.empty_table()
@@ -80,28 +80,28 @@ def by_glob(store: Store) -> dict[str, list[Any]]:
 
 
 def column(store: Store, query: str) -> list[Any]:
-    """The first column of a query's answer."""
+    """First column of the result of a query."""
     with open_lake(store) as database:
         return [row[0] for row in database.execute(query).fetchall()]
 
 
 def on_disk(store: Store) -> dict[str, bytes]:
-    """Every file of the lake but locks, with its bytes."""
+    """Content of all files of the lake except locks."""
     return {p: Path(store.root, p).read_bytes() for p in store.files("") if not p.endswith(".lock")}
 
 
-def named(store: Store) -> list[str]:
-    """The files that manifests name."""
+def manifest_files(store: Store) -> list[str]:
+    """Paths of all files in the manifests."""
     return sorted(path for manifest in manifests(store) for path in manifest.paths)
 
 
 def tables_on_disk(store: Store) -> list[str]:
-    """The files where readers who glob look, and archives."""
+    """Paths of all files in the folders of tables and archives."""
     return [p for p in store.files("") if p.split("/")[0] in {*TABLES, ARCHIVES}]
 
 
 def daily_config(site: Site, lake: Path, feed: str, **options: Any) -> RunConfig:
-    """A configuration that reads one feed of a test site, without waiting between requests."""
+    """A configuration that reads one feed of a test site without delays."""
     return RunConfig.model_validate(
         {
             "name": "days",

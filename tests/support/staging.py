@@ -1,4 +1,4 @@
-"""Stage rows as a run does, in a store that can die at any write."""
+"""Stage rows as a run does, in a store that can crash at any change."""
 
 from datetime import date
 
@@ -16,13 +16,13 @@ DAY = date(2026, 3, 4)
 
 
 class Killed(BaseException):
-    """Stands for a SIGKILL: nothing of ours catches it."""
+    """Simulates a SIGKILL; no code catches it."""
 
 
 def stage(
     store: Store, run_id: str = "daily-20260304T0000", texts: dict[int, str] | None = None
 ) -> tuple[Run, list[StagedFile]]:
-    """Stages and publishes (not: commits) a run of a few articles: number -> text."""
+    """Stage and merge a run of a few articles, number -> text, without a commit."""
     run = new_attempt(run_id, DAY, store.root)
     articles = [make_article(n, text) for n, text in (texts or {1: "one", 2: "two"}).items()]
     fetches = [make_fetch(n) for n in (texts or {1: "one", 2: "two"})]
@@ -36,8 +36,8 @@ def texts(store: Store) -> list[str]:
         return [text for (text,) in database.execute("SELECT text FROM articles ORDER BY 1").fetchall()]
 
 
-class Mortal(FolderStore):
-    """A folder whose process dies at the n-th change, before or after it is made."""
+class CrashingStore(FolderStore):
+    """A lake in a folder that crashes at the n-th change, before or after it."""
 
     def __init__(self, store: Store, dies_at: int | None, *, after: bool = False) -> None:
         super().__init__(store.root)

@@ -1,1 +1,1 @@
-"""Reading the lake: SQL, differences, crawl state."""
+"""Queries on a lake: SQL views, comparisons and the crawl state; nothing here changes the lake."""

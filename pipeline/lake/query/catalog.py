@@ -1,5 +1,5 @@
-"""The lake as a database: every table a view over exactly the files that manifests name, and what analysts ask first
-as views over these (`pipeline/views`).
+"""Open a lake as a DuckDB database: a view for each table, over exactly the files that manifests name, and the views of
+`pipeline/lake/query/views` for common questions.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +25,7 @@ VIEWS = (
     "disputed_utterances",
     "quoted_voices_by_attribute",
 )
-"""The views of `pipeline/views`, each behind those that it is made of."""
-
+"""The views in `views`, each after the views that it uses."""
 
 _SQL_TYPES = {
     "bool": "BOOLEAN",
@@ -43,15 +42,18 @@ _SQL_TYPES = {
 def open_lake(
     store: Store, run_id: str | None = None, *, gazetteer: str | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection with one view a table, and the views of `pipeline/views`.
+    """Open a lake with a view for each table, and the views of `VIEWS`.
 
-    Only files that a manifest names are seen, so a run shows whole or not at all. A table that no run has written yet
-    is there and empty. Files of older schema versions read with null in columns that they lack.
+    Only files that a manifest names are read, so a run is complete or not visible. A table that no run has written yet
+    is empty. Columns that files of an older schema version lack are null.
 
     Args:
-        store: the lake. Files of a bucket are copied to a temporary folder first.
-        run_id: see this run alone.
+        store: the lake. Files in a bucket are copied to a temporary folder first.
+        run_id: only this run; None: all runs.
         gazetteer: a CSV or Parquet file about speakers (`load_gazetteer`).
+
+    Yields:
+        The DuckDB connection.
     """
     runs = [m for m in manifests(store) if run_id is None or m.contains_run(run_id)]
     where = "" if run_id is None else f" WHERE run_id = {quoted(run_id)}"
@@ -62,7 +64,7 @@ def open_lake(
 
 
 def make_views(database: duckdb.DuckDBPyConnection) -> None:
-    """Makes the views of `pipeline/views` where the tables and the gazetteer are there."""
+    """Create the views of `VIEWS` in a database that has the tables and the gazetteer."""
     for view in VIEWS:
         database.execute(Path(__file__).with_name("views").joinpath(f"{view}.sql").read_text(encoding="utf-8"))
 
@@ -71,13 +73,16 @@ def make_views(database: duckdb.DuckDBPyConnection) -> None:
 def open_manifests(
     store: Store, runs: Sequence[Manifest], *, tables: Iterable[str] = TABLES, where: str = ""
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection with one view a table, over the files of these manifests.
+    """Open a database with a view for each table, over the files of some manifests.
 
     Args:
         store: the lake.
-        runs: manifests as `pipeline.lake.manifest.manifests` gives them.
-        tables: which tables to open.
+        runs: current manifests, from `pipeline.lake.manifest.manifests`.
+        tables: the tables to open.
         where: a condition on all rows, such as `` WHERE run_id = 'a'``.
+
+    Yields:
+        The DuckDB connection.
     """
     with open_database(is_bounded=False) as database, table_views(database, store, runs, tables=tables, where=where):
         yield database
@@ -93,8 +98,8 @@ def table_views(
     where: str = "",
     prefix: str = "",
 ) -> Iterator[None]:
-    """Makes one view a table as `open_manifests` does, good inside the context; `prefix` begins their names."""
-    # Files of one schema are read as one: only the first of them is opened before it is needed.
+    """Create the views of `open_manifests`, valid inside the context; their names begin with `prefix`."""
+    # Files of one schema are read together: DuckDB then opens only the first of them in advance.
     files = {
         table: [
             (f.path, (f.schema_version or m.schema_version, m.excluded_runs))
@@ -103,22 +108,22 @@ def table_views(
         ]
         for table in tables
     }
-    paths = [path for listed in files.values() for path, _ in listed]
+    paths = [path for entries in files.values() for path, _ in entries]
     with store.local_copies(paths) as copies:
         local = iter(copies)
-        for table, listed in files.items():
-            # The empty table brings columns that older files lack.
+        for table, entries in files.items():
+            # The empty table adds columns that older files lack.
             sources = [_empty(TABLES[table])]
-            alike: dict[tuple[int, frozenset[str]], list[Path]] = {}
-            for _, kind in listed:
-                alike.setdefault(kind, []).append(next(local))
-            sources += [_source(found, hides) for (_, hides), found in alike.items()]
+            groups: dict[tuple[int, frozenset[str]], list[Path]] = {}
+            for _, group in entries:
+                groups.setdefault(group, []).append(next(local))
+            sources += [_source(found, excluded_runs) for (_, excluded_runs), found in groups.items()]
             database.execute(f"CREATE TEMP VIEW {prefix}{table} AS FROM ({' UNION ALL BY NAME '.join(sources)}){where}")
         yield
 
 
 def _empty(table: Table) -> str:
-    # In SQL, for an Arrow table would have DuckDB load pandas where there is one.
+    # In SQL, because DuckDB would import pandas for an Arrow table.
     columns = ", ".join(f"NULL::{_sql_type(c.type)} AS {c.name}" for c in table.columns)
     return f"SELECT {columns} WHERE false"
 
@@ -132,51 +137,53 @@ def _sql_type(kind: pa.DataType) -> str:
     return _SQL_TYPES[str(kind)]
 
 
-def _source(files: list[Path], hides: frozenset[str]) -> str:
-    listed = ", ".join(quoted(str(f)) for f in files)
-    source = f"FROM read_parquet([{listed}], hive_partitioning = false)"
-    return f"({source} WHERE run_id NOT IN ({', '.join(map(quoted, sorted(hides)))}))" if hides else source
+def _source(files: list[Path], excluded_runs: frozenset[str]) -> str:
+    paths = ", ".join(quoted(str(f)) for f in files)
+    source = f"FROM read_parquet([{paths}], hive_partitioning = false)"
+    if not excluded_runs:
+        return source
+    return f"({source} WHERE run_id NOT IN ({', '.join(map(quoted, sorted(excluded_runs)))}))"
 
 
 def load_gazetteer(database: duckdb.DuckDBPyConnection, path: str | None) -> None:
-    """Makes the table ``gazetteer``: what the user knows of speakers (name, kb_id, attribute, value).
+    """Create the table ``gazetteer`` of speakers' attributes (name, kb_id, attribute, value).
 
     Args:
-        database: where.
-        path: a CSV or Parquet file; None for an empty table. Its columns ``name`` and ``alias`` say whom a row is about
-            by a name as in ``quotes.speaker_name`` (letter case aside), ``id`` by the ``kb_id`` of the entity; at least
-            one of the three. Each other column but ``type`` is an attribute, such as ``party``. So a gazetteer of the
-            annotation (docs/gazetteers.md) serves as it is.
+        database: where to create it.
+        path: a CSV or Parquet file; None for an empty table. At least one of three columns identifies the speaker of a
+            row: ``name`` and ``alias`` by a name as in ``quotes.speaker_name``, in any letter case, and ``id`` by the
+            ``kb_id`` of the entity. Each other column except ``type`` is an attribute, such as ``party``. A gazetteer
+            for the annotation (docs/gazetteers.md) has this format too.
 
     Raises:
-        ValueError: there is no such file, it cannot be read, or it has none of the three columns.
+        ValueError: the file does not exist, cannot be read, or has none of the three columns.
     """
     database.execute("CREATE TEMP TABLE gazetteer (name VARCHAR, kb_id VARCHAR, attribute VARCHAR, value VARCHAR)")
     if path is None:
         return
     source = "read_parquet(?)" if path.endswith(".parquet") else "read_csv(?, header = true, all_varchar = true)"
     try:
-        database.execute(f"CREATE TEMP TABLE _given AS FROM {source}", [path])
+        database.execute(f"CREATE TEMP TABLE _file AS FROM {source}", [path])
     except duckdb.Error as error:
         cause = str(error).splitlines()[0]
         raise ValueError(f"the gazetteer {path} cannot be read as CSV or Parquet: {cause}") from error
-    names = [row[0] for row in database.execute("DESCRIBE _given").fetchall()]
+    names = [row[0] for row in database.execute("DESCRIBE _file").fetchall()]
     keys = {"name": "name", "alias": "name", "id": "kb_id"}
     if not keys.keys() & set(names):
         raise ValueError(
-            f"the gazetteer {path} has none of the columns name, alias and id, which say whom a row is about; "
-            f"it has {', '.join(names)}"
+            f"the gazetteer {path} needs a column name, alias or id, which identifies the speaker of a row; "
+            f"its columns are {', '.join(names)}"
         )
     for attribute in [name for name in names if name not in (*keys, "type")]:
         column = '"' + attribute.replace('"', '""') + '"'
         for key in keys.keys() & set(names):
             database.execute(
                 f"INSERT INTO gazetteer BY NAME SELECT {key}::VARCHAR AS {keys[key]}, ? AS attribute, "  # noqa: S608 - quoted
-                f"{column}::VARCHAR AS value FROM _given WHERE {key} IS NOT NULL AND {column} IS NOT NULL",
+                f"{column}::VARCHAR AS value FROM _file WHERE {key} IS NOT NULL AND {column} IS NOT NULL",
                 [attribute],
             )
 
 
 def quoted(text: str) -> str:
-    """A string as a literal of SQL."""
+    """Quote a string as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

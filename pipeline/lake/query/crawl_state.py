@@ -1,15 +1,15 @@
-"""The ledger: what earlier runs know of a URL, read from the committed rows of ``fetches``.
+"""Crawl state: the history of each URL in earlier runs, read from the committed rows of ``fetches``.
 
-`recall` decides, for each URL that a run meets, whether it is asked for: a new one is, a known one when an age of
-``revisit.after`` has passed since its first answer and no answer lies after it. Ages are counted in the runs' logical
-time (``run_time``): on a schedule that is the clock, and for a run of another day (``--date``) it is that day. What is
-asked for again carries the validators of its last answer (a conditional request, RFC 9110, section 13), so that an
-unchanged page costs a few bytes.
+`apply_revisit_policy` decides whether a run fetches a URL. A new URL is fetched. A known one is fetched if an age of
+``revisit.after`` has passed since its first response, and no response is more recent than that. Ages are measured in
+logical time (``run_time``): the clock for a scheduled run, and the given day for a run with ``--date``. The request
+carries the validators of the last response (a conditional request, RFC 9110, section 13), so that an unchanged page
+costs only a few bytes.
 
-`urls_to_retry` are the URLs that earlier runs of a configuration did not come to. The transforms:
-`pipeline.steps.known_urls`.
+`urls_to_retry` reads the retry queue: the URLs that earlier runs of a configuration failed on or did not reach. The
+transforms are in `pipeline.steps.known_urls`.
 
-A run's own rows never count as known to it. One that is made anew (``--replace``) knows only the runs before it.
+A run ignores its own rows. A run that replaces a committed one (``--replace``) also ignores later runs.
 """
 
 import dataclasses
@@ -34,68 +34,67 @@ from transforms.schema.urls import domain_of, request_of
 from transforms.storage.base import Store
 
 GONE = (Reason.HTTP_GONE, Reason.ROBOTS, Reason.OPTED_OUT)
-"""Reasons for which a URL is left alone for ``gone_days``."""
+"""Reasons for which a URL is not fetched for ``gone_days``."""
 
-
-# Answers that are refused before their end; their rows have no status.
-_UNREAD = f"'{Reason.UNSUPPORTED_TYPE.value}', '{Reason.TOO_LARGE.value}'"
-# What was not asked for says nothing of the page.
-_TOLD = f"""
-    SELECT *, coalesce(run_time, run_date::TIMESTAMPTZ) AS told_at FROM fetches
-    WHERE run_id <> $run_id AND (NOT $is_rerun OR (told_at, run_id) < ($now, $run_id))
+# Responses that are rejected before they are complete; their rows have no status.
+_INCOMPLETE = f"'{Reason.UNSUPPORTED_TYPE.value}', '{Reason.TOO_LARGE.value}'"
+# Rows of URLs that were skipped without a request are not part of the history.
+_HISTORY = f"""
+    SELECT *, coalesce(run_time, run_date::TIMESTAMPTZ) AS logical_at FROM fetches
+    WHERE run_id <> $run_id AND (NOT $is_rerun OR (logical_at, run_id) < ($now, $run_id))
       AND (reason IS NULL OR reason NOT IN ('{Reason.NOT_DUE.value}', '{Reason.FORGOTTEN.value}'))
-"""  # noqa: S608 - codes of ours
+"""  # noqa: S608 - own names
 _LOOK_UP = f"""
-    SELECT article_id, arg_max(reason, fetched_at), arg_max(told_at, fetched_at),
-      min(told_at) FILTER (answered), max(told_at) FILTER (answered),
+    SELECT article_id, arg_max(reason, fetched_at), arg_max(logical_at, fetched_at),
+      min(logical_at) FILTER (is_final), max(logical_at) FILTER (is_final),
       arg_max({{'etag': etag, 'last_modified': last_modified}}, fetched_at) FILTER (has_page),
       arg_max(text_hash, fetched_at) FILTER (has_page AND outcome <> 'not_modified')
     FROM (
       SELECT * REPLACE (coalesce(reason, '') AS reason), outcome IN ('ok', 'not_modified', 'unchanged') AS has_page,
-        has_page OR (NOT retriable AND (http_status IS NOT NULL OR reason IN ({_UNREAD}))) AS answered
-      FROM ({_TOLD})
-    ) SEMI JOIN asked USING (domain, article_id) GROUP BY article_id
-"""  # noqa: S608 - names of ours
-# Twice the days, so that a URL whose first failure is too long ago does not look like one that failed since.
-_LEFT = f"""
-    WITH told AS (
-      SELECT *, run_id SIMILAR TO $runs AND (told_at, run_id) < ($now, $run_id) AS own FROM ({_TOLD})
-      WHERE told_at >= $now::TIMESTAMPTZ - 2 * $age::INTERVAL
+        has_page OR (NOT retriable AND (http_status IS NOT NULL OR reason IN ({_INCOMPLETE}))) AS is_final
+      FROM ({_HISTORY})
+    ) SEMI JOIN requested USING (domain, article_id) GROUP BY article_id
+"""  # noqa: S608 - own names
+# Rows of twice the age are read, because the first failure of a URL may be older than the age.
+_RETRY = f"""
+    WITH history AS (
+      SELECT *, run_id SIMILAR TO $runs AND (logical_at, run_id) < ($now, $run_id) AS is_own FROM ({_HISTORY})
+      WHERE logical_at >= $now::TIMESTAMPTZ - 2 * $age::INTERVAL
     ),
-    urls_to_retry AS (
-      SELECT article_id, min(told_at) AS first_at FROM told
-      WHERE retriable AND own AND source NOT IN ('listing', 'warc')
+    candidates AS (
+      SELECT article_id, min(logical_at) AS first_at FROM history
+      WHERE retriable AND is_own AND source NOT IN ('listing', 'warc')
       GROUP BY article_id
       HAVING first_at >= $now::TIMESTAMPTZ - $age::INTERVAL AND count(*) FILTER (attempts > 0) < $tries
     )
     SELECT arg_max(url, fetched_at), arg_max(source, fetched_at), max(fetched_at)
-    FROM told JOIN urls_to_retry USING (article_id) GROUP BY article_id, first_at
+    FROM history JOIN candidates USING (article_id) GROUP BY article_id, first_at
     HAVING arg_max(retriable, fetched_at)
     QUALIFY row_number() OVER (PARTITION BY any_value(domain) ORDER BY first_at, 1) <= $per_domain
-    ORDER BY first_at, 1 LIMIT $most
-"""  # noqa: S608 - names of ours
+    ORDER BY first_at, 1 LIMIT $limit
+"""  # noqa: S608 - own names
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UrlHistory:
-    """What earlier runs know of one URL; times are the logical ones of the runs."""
+    """The history of one URL in earlier runs; times are logical times of the runs."""
 
     reason: str
-    """Why it brought no page when it was last asked for; empty when it did."""
-    asked_at: datetime
-    """When it was last asked for."""
+    """Reason why the last request gave no page; empty if it gave one."""
+    requested_at: datetime
+    """Time of the last request."""
     first_at: datetime | None = None
-    """When its first answer came that was for good: a page, or why there is none. None: none came yet."""
+    """Time of the first final response: a page, or a permanent failure. None: no such response yet."""
     last_at: datetime | None = None
-    """When the last such answer came."""
+    """Time of the last final response."""
     etag: str | None = None
     last_modified: str | None = None
     text_hash: str | None = None
 
     def is_due(self, now: datetime, config: RevisitConfig) -> bool:
-        """Whether the URL is asked for at a logical time."""
+        """Whether the URL is fetched at a logical time."""
         if self.reason in GONE:
-            return now - self.asked_at >= timedelta(days=config.gone_days)
+            return now - self.requested_at >= timedelta(days=config.gone_days)
         if self.first_at is None or self.last_at is None or config.always:
             return True
         passed = [due for age in config.after if (due := self.first_at + age.timedelta) <= now]
@@ -104,7 +103,11 @@ class UrlHistory:
 
 @contextmanager
 def open_crawl_state(store: Store, since: date = date.min) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The committed rows of ``fetches`` as a view of this name, of runs whose logical date is not before `since`."""
+    """Open the committed rows of ``fetches``, of runs whose logical date is not before `since`, as a view.
+
+    Yields:
+        The DuckDB connection.
+    """
     runs = [m for m in manifests(store) if m.supersedes or m.run_date >= since]
     with open_manifests(store, runs, tables=("fetches",)) as database:
         yield database
@@ -113,30 +116,32 @@ def open_crawl_state(store: Store, since: date = date.min) -> Iterator[duckdb.Du
 def look_up(
     database: duckdb.DuckDBPyConnection, requests: Iterable[UrlRequest], run: Run, *, is_rerun: bool = False
 ) -> dict[str, UrlHistory]:
-    """What the ledger knows of these URLs, by ``article_id``; one that it does not know is not in the answer.
+    """Look up the history of URLs, by ``article_id``; new URLs are not in the result.
 
     Args:
-        database: as `open_crawl_state` gives it. Only the columns needed are read, and only the row groups
-            whose domains may be asked for.
+        database: from `open_crawl_state`. Only the needed columns are read, and only row groups that may have one of
+            the domains.
         requests: the URLs.
-        run: the run that asks; its own rows do not count.
-        is_rerun: whether only runs before it, by logical time and id, count.
+        run: the current run; its own rows are ignored.
+        is_rerun: also ignore later runs, by logical time and id.
     """
-    asked = {(domain_of(r.url), r.article_id) for r in requests}
-    if not asked:
+    keys = {(domain_of(r.url), r.article_id) for r in requests}
+    if not keys:
         return {}
-    database.register("asked", pa.table(dict(zip(("domain", "article_id"), zip(*asked, strict=True), strict=True))))
-    rows = database.execute(_LOOK_UP, _asking(run, is_rerun)).fetchall()
+    domains, article_ids = zip(*keys, strict=True)
+    database.register("requested", pa.table({"domain": domains, "article_id": article_ids}))
+    rows = database.execute(_LOOK_UP, _parameters(run, is_rerun)).fetchall()
     return {
-        article_id: UrlHistory(*told, **{"text_hash": text_hash, **(validators or {})})
-        for article_id, *told, validators, text_hash in rows
+        article_id: UrlHistory(*times, **{"text_hash": text_hash, **(validators or {})})
+        for article_id, *times, validators, text_hash in rows
     }
 
 
 def recovered_ids(store: Store, run: Run) -> pa.ChunkedArray:
-    """The ids that have a row in the files of ``fetches`` that an attempt has taken over.
+    """Ids of the URLs whose rows of ``fetches`` were recovered.
 
-    A stream's are gone once its first window is committed. So read them before a ledger is opened: it knows the others.
+    Read them before the crawl state is opened: the recovered files of a stream are deleted when its first window is
+    committed, and from then on the crawl state has these rows.
     """
     files = [store.read(file.path) for file in run.recovered if file.table == "fetches"]
     ids = [pq.read_table(pa.BufferReader(data), columns=["article_id"])["article_id"] for data in files if data]
@@ -144,26 +149,28 @@ def recovered_ids(store: Store, run: Run) -> pa.ChunkedArray:
 
 
 def apply_revisit_policy(
-    request: UrlRequest, past: UrlHistory | None, config: RevisitConfig, run: Run, banned: ForgetTarget
+    request: UrlRequest, history: UrlHistory | None, config: RevisitConfig, run: Run, tombstones: ForgetTarget
 ) -> UrlRequest | Fetch:
-    """A request with what is known of it, or the row of one that is not asked for.
+    """Decide whether a URL is fetched: a request with the validators of its history, or the row of a skipped URL.
 
     Args:
-        request: what a source names.
-        past: what the ledger knows.
+        request: the request of a source.
+        history: the history of the URL; None if it is new.
         config: the policy.
-        run: the run that asks.
-        banned: what the lake was told to forget.
+        run: the current run.
+        tombstones: pages that must be skipped.
     """
-    if banned.names(request.article_id, request.url, run.run_date):
+    if tombstones.covers(request.article_id, request.url, run.run_date):
         return _skipped(request, Reason.FORGOTTEN)
-    if past is None:
+    if history is None:
         return request
-    if not past.is_due(run.time, config):
+    if not history.is_due(run.time, config):
         return _skipped(request, Reason.NOT_DUE)
-    if config.conditional:
-        return dataclasses.replace(request, etag=past.etag, last_modified=past.last_modified, text_hash=past.text_hash)
-    return request
+    if not config.conditional:
+        return request
+    return dataclasses.replace(
+        request, etag=history.etag, last_modified=history.last_modified, text_hash=history.text_hash
+    )
 
 
 def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
@@ -179,7 +186,7 @@ def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
     )
 
 
-def _asking(run: Run, is_rerun: bool) -> dict[str, Any]:
+def _parameters(run: Run, is_rerun: bool) -> dict[str, Any]:
     return {"run_id": run.run_id, "now": run.time, "is_rerun": is_rerun}
 
 
@@ -192,29 +199,29 @@ def urls_to_retry(
     is_rerun: bool = False,
     per_domain: int | None = None,
 ) -> list[UrlRequest]:
-    """The URLs that earlier runs of a configuration failed on retriably or did not come to.
+    """Read the retry queue of a configuration: URLs that failed for a temporary reason or were not reached.
 
     Args:
-        database: as `open_crawl_state` gives it.
-        name: the configuration's name. Its runs are those with an id made of it; one with an id of its own
-            (``--run-id``) leaves nothing behind.
-        config: how long, how often and how many at most.
-        run: the run that takes them up.
-        is_rerun: whether only runs before it count.
-        per_domain: how many of one domain at most; None: as many as in all.
+        database: from `open_crawl_state`.
+        name: name of the configuration. Only runs with an id derived from it count, so a run with an id that the user
+            chose (``--run-id``) adds nothing to the queue.
+        config: maximum age, number of tries and number of URLs.
+        run: the current run.
+        is_rerun: ignore later runs.
+        per_domain: maximum number of URLs of one domain; None: no such limit.
 
     Returns:
-        Each URL once, the longest known first: its last row in the whole ledger is retriable.
+        Each URL once, the earliest failures first. The most recent row of each URL in all runs is retriable.
     """
     rows = database.execute(
-        _LEFT,
+        _RETRY,
         {
             "runs": f"{re.escape(name)}-[0-9]{{8}}{TIME_PATTERN}",
             "age": timedelta(days=config.take_up_days),
             "tries": config.take_up_tries,
-            "most": config.take_up_urls,
+            "limit": config.take_up_urls,
             "per_domain": per_domain or config.take_up_urls,
-            **_asking(run, is_rerun),
+            **_parameters(run, is_rerun),
         },
     ).fetchall()
     return [dataclasses.replace(request_of(url, source), failed_at=at) for url, source, at in rows]

@@ -1,7 +1,7 @@
-"""What changed between two runs, or between two lakes' rows of one run: for whoever upgrades the code or a model.
+"""Compare two runs, or the rows of one run in two lakes, for instance before and after an upgrade of code or model.
 
-The work is SQL (`diff.sql`). Pages are matched by ``article_id``; quotes by their words, else by the letters that they
-share where the text is the same; names by name and page.
+The comparison is SQL (`diff.sql`). Pages are matched by ``article_id``, names by name and page. Quotes are matched by
+their words, or else by their overlap if the text of the page is the same.
 """
 
 from collections.abc import Iterator
@@ -19,21 +19,21 @@ from transforms.storage.base import Store
 from transforms.storage.database import open_database
 
 TITLES = {
-    "runs": "The runs",
+    "runs": "Runs",
     "tables": "Rows",
-    "outcomes": "What became of the URLs",
+    "outcomes": "URL outcomes",
     "failures": "Failures by stage and reason",
-    "urls": "URLs that fared otherwise",
-    "articles": "Articles that one of the two has",
-    "fields": "Metadata that changed, by field",
-    "metadata": "Metadata that changed, page by page",
-    "texts": "Texts that changed, the least alike first",
-    "quotes": "Quotes of the pages that both have",
-    "speakers": "Speakers of the same quotes",
-    "changed_quotes": "Quotes that changed",
-    "entities": "Names of the pages that both have",
+    "urls": "URLs with a different outcome",
+    "articles": "Articles in only one run",
+    "fields": "Changed metadata, by field",
+    "metadata": "Changed metadata, by page",
+    "texts": "Changed texts, least similar first",
+    "quotes": "Quotes on pages in both runs",
+    "speakers": "Changed speakers of the same quotes",
+    "changed_quotes": "Changed quotes",
+    "entities": "Changed names on pages in both runs",
 }
-"""The sections of a comparison, in their order."""
+"""The sections of a comparison in order, with their titles."""
 
 _COUNTS = ("tables", "outcomes", "failures", "fields", "quotes")
 
@@ -45,7 +45,7 @@ _VERSIONS = """
 
 
 class NoSuchRunError(OnrecordError):
-    """A run is not committed in its lake; the message is one sentence."""
+    """The run is not committed in its lake. The message is one sentence."""
 
     exit_code = 2
 
@@ -57,39 +57,39 @@ class Section:
     name: str
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
-    """The first of them."""
+    """The first rows, up to the limit."""
     total: int
-    """How many there are."""
+    """Total number of rows."""
 
     @property
     def title(self) -> str:
-        """What it shows, in words."""
+        """Title of the section."""
         return TITLES[self.name]
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """Its rows by column."""
+        """The rows as dictionaries by column."""
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
 
 def diff(a: tuple[Store, str], b: tuple[Store, str], limit: int = 20) -> Iterator[Section]:
-    """Compares two committed runs.
+    """Compare two committed runs.
 
     Args:
-        a: a lake and the id of a run in it: what was before.
-        b: the same for what is now.
-        limit: most rows of a section; sections that count (`tables`, `outcomes`, `failures`, `fields`, `quotes`) come
-            whole.
+        a: the lake and id of the earlier run.
+        b: the lake and id of the later run.
+        limit: maximum number of rows in a section. Sections of counts (`tables`, `outcomes`, `failures`, `fields`,
+            `quotes`) are always complete.
 
     Yields:
-        Every section, also one without rows.
+        Every section, including those without rows.
 
     Raises:
-        NoSuchRunError: there is no such run.
+        NoSuchRunError: a run is not committed.
     """
     with ExitStack() as stack:
         database = stack.enter_context(open_database())
         about = [_open(stack, database, side, *which) for side, which in (("a", a), ("b", b))]
-        rows = list(zip(about[0], *(told.values() for told in about), strict=True))
+        rows = list(zip(about[0], *(metadata.values() for metadata in about), strict=True))
         yield Section("runs", ("what", "a", "b"), rows, len(rows))
         database.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
         for name in list(TITLES)[1:]:
@@ -97,23 +97,23 @@ def diff(a: tuple[Store, str], b: tuple[Store, str], limit: int = 20) -> Iterato
             found = database.execute(f"FROM diff_{name}{most}")
             columns = tuple(column[0] for column in found.description or ())
             rows = found.fetchall()
-            total = database.execute(f"SELECT count(*) FROM diff_{name}").fetchall()[0][0]  # noqa: S608 - names of ours
+            total = database.execute(f"SELECT count(*) FROM diff_{name}").fetchall()[0][0]  # noqa: S608 - own names
             yield Section(name, columns, rows, total)
 
 
 def _open(
     stack: ExitStack, database: duckdb.DuckDBPyConnection, side: str, store: Store, run_id: str
 ) -> dict[str, Any]:
-    """Makes one run's tables there, and gives what is to be said of the run."""
-    standing = manifests(store)
-    holding = [m for m in standing if m.contains_run(run_id)]
+    """Create the tables of one run in the database; returns the metadata of the run."""
+    current = manifests(store)
+    containing = [m for m in current if m.contains_run(run_id)]
     own = read_manifest(store, run_id)
-    if not holding or own is None:
-        known = sorted(run_ids(standing))
-        there = f"the last ones there are {', '.join(known[-5:])}" if known else "no run is committed there"
-        raise NoSuchRunError(f"no run {run_id} is committed in {store.root}: {there}")
+    if not containing or own is None:
+        existing = sorted(run_ids(current))
+        found = f"its last runs are {', '.join(existing[-5:])}" if existing else "it has no run"
+        raise NoSuchRunError(f"run {run_id} is not committed in the lake {store.root}; {found}")
     where = f" WHERE run_id = {quoted(run_id)}"
-    stack.enter_context(table_views(database, store, holding, where=where, prefix=f"{side}_"))
+    stack.enter_context(table_views(database, store, containing, where=where, prefix=f"{side}_"))
     extractor, model = database.execute(_VERSIONS.format(side=side)).fetchall()[0]
     return {
         "run": run_id,

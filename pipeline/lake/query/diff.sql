@@ -1,6 +1,5 @@
--- What differs between two runs, whose tables are there as a_<table> and b_<table>. Each table diff_<section> that this
--- makes is a section of the answer, in the order in which its rows are shown. Long texts are cut here, so that what is
--- kept is small; matching goes by ids and offsets.
+-- Compare two runs, given as the tables a_<table> and b_<table>. Each table diff_<section> is a section of the result, in
+-- the order of its rows. Long texts are truncated here to save memory; rows are matched by ids and offsets.
 
 CREATE TEMP TABLE diff_tables AS
 SELECT *, b - a AS change FROM (
@@ -26,7 +25,7 @@ FULL JOIN (SELECT stage, reason, count(*) AS b FROM b_failures GROUP BY ALL) m
 USING (stage, reason)
 ORDER BY abs(change) DESC, stage, reason;
 
-CREATE TEMP TABLE fates AS
+CREATE TEMP TABLE url_outcomes AS
 SELECT
     article_id,
     coalesce(b.url, a.url) AS url,
@@ -36,10 +35,10 @@ FROM (SELECT article_id, url, outcome, reason FROM a_fetches) a
 FULL JOIN (SELECT article_id, url, outcome, reason FROM b_fetches) b USING (article_id);
 
 CREATE TEMP TABLE diff_urls AS
-SELECT a, b, count(*) AS urls, min(url) AS example FROM fates
+SELECT a, b, count(*) AS urls, min(url) AS example FROM url_outcomes
 WHERE a <> b GROUP BY a, b ORDER BY urls DESC, a, b;
 
--- One version a page: an archive may bring a page twice.
+-- One version per page, since an archive can contain a page twice.
 CREATE TEMP MACRO pages_of(articles) AS TABLE
 SELECT article_id, url, version_id, text_hash, left(title, 160) AS title,
     left(list_aggregate(authors, 'string_agg', '; '), 160) AS authors, published_at::VARCHAR AS published_at, language,
@@ -55,13 +54,13 @@ SELECT
     CASE WHEN b.url IS NULL THEN 'only in A' ELSE 'only in B' END AS change,
     coalesce(a.url, b.url) AS url,
     coalesce(a.title, b.title) AS title,
-    CASE WHEN b.url IS NULL THEN fates.b ELSE fates.a END AS in_the_other
-FROM a_pages a FULL JOIN b_pages b USING (article_id) LEFT JOIN fates USING (article_id)
+    CASE WHEN b.url IS NULL THEN url_outcomes.b ELSE url_outcomes.a END AS in_the_other
+FROM a_pages a FULL JOIN b_pages b USING (article_id) LEFT JOIN url_outcomes USING (article_id)
 WHERE a.url IS NULL OR b.url IS NULL
 ORDER BY row_number() OVER (PARTITION BY change ORDER BY a.url, b.url), change;
 
 CREATE TEMP TABLE pages AS
-SELECT article_id, b.url, a.version_id AS a_version, b.version_id AS b_version, a.text_hash <> b.text_hash AS is_other
+SELECT article_id, b.url, a.version_id AS a_version, b.version_id AS b_version, a.text_hash <> b.text_hash AS is_changed
 FROM a_pages a JOIN b_pages b USING (article_id);
 
 CREATE TEMP TABLE diff_texts AS
@@ -74,7 +73,7 @@ WITH lines AS (
     FROM pages
     JOIN a_articles a ON a.version_id = pages.a_version
     JOIN b_articles b ON b.version_id = pages.b_version
-    WHERE pages.is_other
+    WHERE pages.is_changed
 ),
 changed AS (
     SELECT url,
@@ -109,7 +108,7 @@ CREATE TEMP TABLE diff_fields AS
 SELECT field, count(*) AS pages, count(*) FILTER (b IS NULL) AS only_in_a, count(*) FILTER (a IS NULL) AS only_in_b
 FROM diff_metadata GROUP BY field ORDER BY pages DESC, field;
 
--- Quotes of pages that both have.
+-- Quotes of pages in both runs.
 CREATE TEMP MACRO quotes_of(quotes, versions) AS TABLE
 SELECT article_id, version_id, quote_id, utterance_id, ordinal, kind, cue, speaker_name,
     left(text, 160) AS text, list_min(list_transform(spans, lambda span: span.start)) AS first,
@@ -119,18 +118,18 @@ FROM query_table(quotes) WHERE version_id IN (FROM query_table(versions));
 
 CREATE TEMP TABLE a_versions AS SELECT a_version FROM pages;
 CREATE TEMP TABLE b_versions AS SELECT b_version FROM pages;
-CREATE TEMP TABLE a_said AS FROM quotes_of('a_quotes', 'a_versions');
-CREATE TEMP TABLE b_said AS FROM quotes_of('b_quotes', 'b_versions');
+CREATE TEMP TABLE a_page_quotes AS FROM quotes_of('a_quotes', 'a_versions');
+CREATE TEMP TABLE b_page_quotes AS FROM quotes_of('b_quotes', 'b_versions');
 
--- The same words of the same page are the same quote.
-CREATE TEMP TABLE said AS
-SELECT a.quote_id AS a_id, b.quote_id AS b_id FROM a_said a JOIN b_said b USING (article_id, utterance_id, nth);
+-- Quotes with the same words on the same page match.
+CREATE TEMP TABLE matches AS
+SELECT a.quote_id AS a_id, b.quote_id AS b_id FROM a_page_quotes a JOIN b_page_quotes b USING (article_id, utterance_id, nth);
 
--- Of the others, two that share letters of the same text, where each has most in common with the other.
-INSERT INTO said
+-- Other quotes of the same text match if they overlap and neither overlaps another quote more.
+INSERT INTO matches
 SELECT a.quote_id, b.quote_id
-FROM a_said a JOIN b_said b ON a.version_id = b.version_id AND a.first < b.last AND b.first < a.last
-WHERE a.quote_id NOT IN (SELECT a_id FROM said) AND b.quote_id NOT IN (SELECT b_id FROM said)
+FROM a_page_quotes a JOIN b_page_quotes b ON a.version_id = b.version_id AND a.first < b.last AND b.first < a.last
+WHERE a.quote_id NOT IN (SELECT a_id FROM matches) AND b.quote_id NOT IN (SELECT b_id FROM matches)
 QUALIFY row_number() OVER (
     PARTITION BY a.quote_id ORDER BY least(a.last, b.last) - greatest(a.first, b.first) DESC, b.ordinal
 ) = 1 AND row_number() OVER (
@@ -156,8 +155,8 @@ SELECT
             END
         ], lambda change: change IS NOT NULL)
     END AS changes
-FROM (FROM a_said LEFT JOIN said ON quote_id = a_id) a
-FULL JOIN b_said b ON a.b_id = b.quote_id;
+FROM (FROM a_page_quotes LEFT JOIN matches ON quote_id = a_id) a
+FULL JOIN b_page_quotes b ON a.b_id = b.quote_id;
 
 CREATE TEMP TABLE diff_quotes AS
 SELECT change, count(*) AS quotes
@@ -177,7 +176,7 @@ FROM quote_pairs JOIN pages USING (article_id)
 WHERE changes <> []
 ORDER BY row_number() OVER (PARTITION BY changes ORDER BY url, ordinal), change;
 
--- Names of pages that both have.
+-- Names on pages in both runs.
 CREATE TEMP MACRO names_of(entities, versions) AS TABLE
 SELECT article_id, name, min(type) AS type, min(kb_id) AS kb_id FROM query_table(entities)
 WHERE version_id IN (FROM query_table(versions)) GROUP BY article_id, name;

@@ -62,7 +62,7 @@ def test_what_is_no_run_id_is_refused_in_one_sentence(run_id: str, v1: FolderSto
         done = onrecord(v1, *command)
         assert (done.exit_code, done.stdout) == (2, ""), command
         [said] = done.stderr.splitlines()
-        assert "is no run id: up to 128 letters (a to z), digits, dots, - and _ are allowed" in said
+        assert "is not a valid run ID: allowed are up to 128 letters (a to z), digits, dots, - and _" in said
         assert len(said) < 500
     assert on_disk(v1) == before
 
@@ -72,7 +72,7 @@ def test_a_run_is_not_made_in_the_place_of_a_compaction(v1: FolderStore) -> None
     config.write_text("name: ids\nlake: unused\nsources: [{type: urls, path: ids.yaml}]\n")
     done = onrecord(v1, "run", str(config), "--run-id", "compact.20250313.00000000", "--replace")
     assert done.exit_code == 2
-    assert "compact. is what the ids of compactions begin with" in done.stderr
+    assert "IDs of compactions begin with compact." in done.stderr
 
 
 def test_files_of_a_compacted_run_are_those_that_hold_its_rows(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_forget_names_the_runs_that_it_could_not_reach(v1: FolderStore) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["forget"], "name one thing to forget: a URL, a domain, or --before YYYY-MM-DD"),
+        (["forget"], "give exactly one of a URL, a domain and --before YYYY-MM-DD"),
         (["compact", "--before", "May"], "--before May: YYYY-MM-DD is expected"),
         (
             ["files", "--table", "quotations"],

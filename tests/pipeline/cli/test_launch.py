@@ -158,7 +158,7 @@ def test_a_run_that_was_launched_twice_stands_once(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path))
     attempts = [new_attempt("days", date(2026, 1, 31), store.root, is_detached=True) for _ in range(2)]
     staged = [stage(run) for run in attempts]
-    with locked(store, "days"), pytest.raises(RunLockedError, match="is being made by another process"):
+    with locked(store, "days"), pytest.raises(RunLockedError, match="is in progress in another process"):
         commit(store, attempts[0], staged[0], urls=1)
     assert manifests(store) == []
     for run, files in zip(attempts, staged, strict=True):

@@ -1,4 +1,4 @@
-"""Compaction: few files in place of many, the same rows, and runs that can be made anew or forgotten after it."""
+"""Compaction merges files and keeps all rows; compacted runs can be run again or forgotten."""
 
 import shutil
 from datetime import date, timedelta
@@ -15,7 +15,7 @@ from pipeline.lake.manifest import manifests, read_manifest
 from pipeline.lake.transaction import locked
 from tests.support.lakes import DAY, by_glob, by_manifest, column, lake_of_version_1, run_of
 from tests.support.records import make_article
-from tests.support.staging import Killed, Mortal
+from tests.support.staging import CrashingStore, Killed
 from transforms.storage.base import Store
 from transforms.storage.folder import FolderStore
 
@@ -24,7 +24,7 @@ LATER = date(2027, 1, 1)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A day of three small runs, of which two have fetched the same page, and a day of one."""
+    """A day with three small runs, two of which fetched the same page, and a day with one run."""
     made = FolderStore(str(tmp_path / "lake"))
     for hour in range(3):
         run_of(made, f"r{hour}-20260304T0{hour}00", [make_article(hour), make_article(9, "The same.")])
@@ -36,7 +36,7 @@ def parts(store: Store) -> list[str]:
     return [p for p in store.files("") if p.endswith(".parquet")]
 
 
-def test_a_day_of_small_runs_becomes_one_file_a_table_with_the_same_rows(store: Store) -> None:
+def test_small_runs_of_a_day_are_merged_into_one_file_per_table(store: Store) -> None:
     before = by_manifest(store)
     [done] = compact(store, LATER)
     assert (done.day, done.runs, done.files_before, done.files_after) == (DAY, 3, 9, 3)
@@ -50,20 +50,20 @@ def test_a_day_of_small_runs_becomes_one_file_a_table_with_the_same_rows(store: 
     assert list(compact(store, LATER)) == []
 
 
-def test_a_days_runs_may_still_come_so_it_waits(store: Store) -> None:
+def test_days_from_the_limit_on_are_skipped(store: Store) -> None:
     before = parts(store)
     assert list(compact(store, DAY)) == []
     assert parts(store) == before
 
 
-def test_each_run_can_be_seen_alone_and_stays_committed(store: Store) -> None:
+def test_compacted_runs_can_be_read_separately(store: Store) -> None:
     before = {run: by_manifest(store, run) for run in ("r0-20260304T0000", "r2-20260304T0200")}
     list(compact(store, LATER))
     assert {run: by_manifest(store, run) for run in before} == before
     assert all(read_manifest(store, run) for run in before)
 
 
-def test_a_run_made_anew_after_it_has_its_new_rows_alone(store: Store) -> None:
+def test_compacted_run_can_be_replaced(store: Store) -> None:
     list(compact(store, LATER))
     others = {run: by_manifest(store, run) for run in ("r0-20260304T0000", "r2-20260304T0200")}
     run_of(store, "r1-20260304T0100", [make_article(1, "New words.")])
@@ -76,7 +76,7 @@ def test_a_run_made_anew_after_it_has_its_new_rows_alone(store: Store) -> None:
     assert column(store, "SELECT count(*) FROM fetches") == [6]
 
 
-def test_what_a_compaction_that_is_locked_still_holds_of_a_replaced_run_does_not_count(store: Store) -> None:
+def test_rows_of_a_replaced_run_in_a_locked_compaction_are_excluded(store: Store) -> None:
     list(compact(store, LATER))
     with locked(store, "_compact"):
         run_of(store, "r1-20260304T0100", [make_article(1, "New words.")])
@@ -86,7 +86,7 @@ def test_what_a_compaction_that_is_locked_still_holds_of_a_replaced_run_does_not
     assert by_glob(store) == by_manifest(store)
 
 
-def test_a_second_compaction_takes_in_the_first(store: Store) -> None:
+def test_second_compaction_includes_the_first(store: Store) -> None:
     list(compact(store, LATER))
     run_of(store, "r7-20260304T0700", [make_article(7)])
     before = by_manifest(store)
@@ -96,12 +96,12 @@ def test_a_second_compaction_takes_in_the_first(store: Store) -> None:
     assert by_manifest(store, "r1-20260304T0100")["articles"]
 
 
-def test_large_runs_stay_as_they_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_runs_are_skipped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline.lake.compaction, "TARGET_BYTES", 10)
     assert list(compact(store, LATER)) == []
 
 
-def test_a_run_that_is_being_made_anew_is_left_out(store: Store) -> None:
+def test_locked_run_is_skipped(store: Store) -> None:
     before = by_manifest(store)
     with locked(store, "r1-20260304T0100"):
         [done] = compact(store, LATER)
@@ -109,7 +109,7 @@ def test_a_run_that_is_being_made_anew_is_left_out(store: Store) -> None:
     assert by_manifest(store) == by_glob(store) == before
 
 
-def test_files_of_an_older_schema_version_are_merged_too(tmp_path: Path) -> None:
+def test_files_of_an_older_schema_version_are_merged(tmp_path: Path) -> None:
     v1 = lake_of_version_1(tmp_path)
     run_of(v1, "new-20250312T0900", [make_article(1, sketch=(1, -2))], date(2025, 3, 12))
     before = by_manifest(v1)
@@ -122,14 +122,14 @@ def test_files_of_an_older_schema_version_are_merged_too(tmp_path: Path) -> None
     ]
 
 
-def test_rows_taken_out_after_a_compaction_read_them_do_not_come_back_with_it(store: Store) -> None:
-    gone, decided = make_article(1).article_id, Mortal(store, 2)
+def test_rows_deleted_during_a_compaction_stay_deleted(store: Store) -> None:
+    gone, crashing = make_article(1).article_id, CrashingStore(store, 2)
     with pytest.raises(Killed):
-        list(compact(decided, LATER))
-    [standing] = [m for m in manifests(store) if m.run_id == "r1-20260304T0100"]
-    delete_rows(store, standing, Deletion(article_ids=frozenset({gone})))
+        list(compact(crashing, LATER))
+    [current] = [m for m in manifests(store) if m.run_id == "r1-20260304T0100"]
+    delete_rows(store, current, Deletion(article_ids=frozenset({gone})))
     with exclusive(store, "any-20260304T0000"):
-        assert any(m.supersedes for m in manifests(store)), "the compaction was decided, so it is finished"
+        assert any(m.supersedes for m in manifests(store)), "the write-ahead manifest of the compaction is applied"
     seen = "SELECT count(*) FROM articles WHERE run_id = 'r1-20260304T0100'"
     assert column(store, seen) == [1]
     run_of(store, "r8-20260304T0800", [make_article(8)])
@@ -137,17 +137,17 @@ def test_rows_taken_out_after_a_compaction_read_them_do_not_come_back_with_it(st
     assert gone not in str(by_glob(store))
 
 
-def test_killed_at_any_step_readers_see_each_row_once(store: Store, tmp_path: Path) -> None:
+def test_crash_at_any_step_of_a_compaction(store: Store, tmp_path: Path) -> None:
     before = by_manifest(store)
-    for dies_at in range(1, 100):
-        copy = FolderStore(str(shutil.copytree(store.root, tmp_path / str(dies_at))))
+    for crash_at in range(1, 100):
+        copy = FolderStore(str(shutil.copytree(store.root, tmp_path / str(crash_at))))
         try:
-            list(compact(Mortal(copy, dies_at), LATER))
+            list(compact(CrashingStore(copy, crash_at), LATER))
         except Killed:
             assert by_manifest(copy) == before
             with exclusive(copy, "any-20260304T0000"):
                 assert copy.files("_staging") == []
             assert by_manifest(copy) == by_glob(copy) == before
         else:
-            assert dies_at > 15
+            assert crash_at > 15
             return

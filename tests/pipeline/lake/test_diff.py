@@ -1,4 +1,4 @@
-"""`onrecord diff`: two runs whose every difference is known, an older schema, and a real run before and after."""
+"""`onrecord diff` compares two runs with known differences, an older schema, and a real run with its rerun."""
 
 import json
 import re
@@ -30,7 +30,7 @@ TEXT = "The ferry stops. It will not sail again, said Ada Moss. Nobody knows why
 
 
 def entity(article: Article, name: str, **fields: Any) -> Entity:
-    """A name of an article."""
+    """An entity of an article."""
     return replace(
         Entity(
             entity_id=stable_id(article.version_id, name),
@@ -54,7 +54,7 @@ def gone(number: int) -> Fetch:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Run `before` and run `after`: five pages, each of which fared in its own way."""
+    """The runs `before` and `after` of five pages, each with a different outcome."""
     store = FolderStore(str(tmp_path_factory.mktemp("diff") / "lake"))
     same, edited, lost, new = (make_article(n, TEXT if n == 1 else None, title=f"Page {n}") for n in range(1, 5))
     run_of(
@@ -66,7 +66,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
             quote(same, 0, 16, "Ada Moss"),
             quote(same, 17, 40, "Ada Moss", kind="direct"),
             quote(same, 56, 73),
-            quote(lost, 0, 7, "Of a page that only one has"),
+            quote(lost, 0, 7, "On a page in one run only"),
         ],
         entities=[entity(same, "Ada Moss"), entity(same, "Moss", type="ORG"), entity(same, "Quay")],
         failures=[failure_of(gone(n), "fetch", Reason.HTTP_GONE, "It is gone.", DAY) for n in (4, 5)],
@@ -94,18 +94,18 @@ def sections(store: Store) -> dict[str, Section]:
     return {section.name: section for section in diff((store, "before"), (store, "after"))}
 
 
-def test_all_sections_come_in_their_order(sections: dict[str, Section]) -> None:
+def test_sections_are_in_order(sections: dict[str, Section]) -> None:
     assert list(sections) == list(TITLES)
 
 
-def test_the_runs_say_what_made_them(sections: dict[str, Section]) -> None:
+def test_runs_section_has_versions(sections: dict[str, Section]) -> None:
     about = {what: (a, b) for what, a, b in sections["runs"].rows}
     assert (about["run"], about["URLs"]) == (("before", "after"), (5, 4))
     assert (about["extractor_version"], about["model_version"]) == (("1", "1, 2"), ("1", "1, 2"))
     assert about["schema_version"][0] == about["schema_version"][1]
 
 
-def test_counts_are_compared_by_table_outcome_and_reason(sections: dict[str, Section]) -> None:
+def test_counts_by_table_outcome_and_reason(sections: dict[str, Section]) -> None:
     tables = {row[0]: row[1:] for row in sections["tables"].rows}
     assert (tables["fetches"], tables["failures"], tables["quotes"]) == ((5, 4, -1), (2, 1, -1), (4, 4, 0))
     assert sections["outcomes"].rows == [("ok", "", 3, 3, 0), ("failed", "http_gone", 2, 1, -1)]
@@ -117,20 +117,20 @@ def test_counts_are_compared_by_table_outcome_and_reason(sections: dict[str, Sec
     }
 
 
-def test_articles_that_one_has_say_what_became_of_them_in_the_other(sections: dict[str, Section]) -> None:
+def test_articles_in_one_run_have_their_outcome_in_the_other(sections: dict[str, Section]) -> None:
     assert sections["articles"].rows == [
         ("only in A", "http://site0.example/3", "Page 3", "failed / http_gone"),
         ("only in B", "http://site1.example/4", "Page 4", "failed / http_gone"),
     ]
 
 
-def test_a_text_shows_how_much_and_which_lines_changed(sections: dict[str, Section]) -> None:
+def test_changed_texts(sections: dict[str, Section]) -> None:
     [(url, likeness, *changed)] = sections["texts"].rows
     assert (url, changed) == ("http://site2.example/2", [9, 19, "Old line.", "A new line."])
     assert likeness == pytest.approx(2 * 4 / (5 + 7), abs=0.001)
 
 
-def test_metadata_is_compared_field_by_field(sections: dict[str, Section]) -> None:
+def test_changed_metadata(sections: dict[str, Section]) -> None:
     assert sections["fields"].rows == [("authors", 1, 1, 0), ("title", 1, 0, 0)]
     assert sections["metadata"].rows == [
         ("authors", "Ed Ink", None, "http://site2.example/2"),
@@ -138,7 +138,7 @@ def test_metadata_is_compared_field_by_field(sections: dict[str, Section]) -> No
     ]
 
 
-def test_quotes_are_matched_by_words_else_by_what_they_share(sections: dict[str, Section]) -> None:
+def test_quotes_are_matched_by_words_or_overlap(sections: dict[str, Section]) -> None:
     assert dict(sections["quotes"].rows) == {
         "other speaker": 1,
         "speaker lost": 1,
@@ -161,7 +161,7 @@ def test_quotes_are_matched_by_words_else_by_what_they_share(sections: dict[str,
     }
 
 
-def test_names_that_came_went_or_are_another_thing_now(sections: dict[str, Section]) -> None:
+def test_changed_entities(sections: dict[str, Section]) -> None:
     assert {row[:4] for row in sections["entities"].rows} == {
         ("Ada Moss", "kb_id", None, "x:1"),
         ("Moss", "type", "ORG", "PERSON"),
@@ -170,7 +170,7 @@ def test_names_that_came_went_or_are_another_thing_now(sections: dict[str, Secti
     }
 
 
-def test_a_run_is_the_same_as_itself_in_a_copy_of_the_lake(store: Store, tmp_path: Path) -> None:
+def test_run_equals_itself_in_a_copy_of_the_lake(store: Store, tmp_path: Path) -> None:
     shutil.copytree(store.root, tmp_path / "copy")
     found = {s.name: s for s in diff((store, "before"), (FolderStore(str(tmp_path / "copy")), "before"))}
     assert [row[-1] for row in found["tables"].rows] == [0] * 6
@@ -179,7 +179,7 @@ def test_a_run_is_the_same_as_itself_in_a_copy_of_the_lake(store: Store, tmp_pat
         assert (name, found[name].total) == (name, 0)
 
 
-def test_a_section_is_cut_and_says_how_many_there_are(store: Store) -> None:
+def test_section_is_limited_and_has_its_total(store: Store) -> None:
     found = {s.name: s for s in diff((store, "before"), (store, "after"), limit=1)}
     assert (len(found["entities"].rows), found["entities"].total) == (1, 4)
     assert len(found["quotes"].rows) == found["quotes"].total == 6
@@ -189,11 +189,11 @@ def onrecord(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["diff", *arguments])
 
 
-def test_the_command_prints_tables_or_json_lines(store: Store) -> None:
+def test_command_prints_tables_or_json_lines(store: Store) -> None:
     shown = onrecord("before", "after", "--lake", store.root, "--limit", "2")
     assert shown.exit_code == 0
-    assert "Names of the pages that both have, 2 of 4" in shown.stdout
-    assert "URLs that fared otherwise" in shown.stdout
+    assert "Changed names on pages in both runs, 2 of 4" in shown.stdout
+    assert "URLs with a different outcome" in shown.stdout
     lines = onrecord("before", "after", "--lake", store.root, "--format", "jsonl").stdout.splitlines()
     found = [json.loads(line) for line in lines]
     assert {"section": "texts", "total": 1, "shown": 1} in found
@@ -201,19 +201,19 @@ def test_the_command_prints_tables_or_json_lines(store: Store) -> None:
     assert speakers == {"section": "speakers", "a": "Ada Moss", "b": "Bo Lind", "quotes": 1, "example": TEXT[:16]}
 
 
-def test_what_cannot_be_compared_is_refused_in_one_sentence(store: Store, tmp_path: Path) -> None:
+def test_invalid_comparison_is_rejected_with_one_sentence(store: Store, tmp_path: Path) -> None:
     for arguments, message in (
-        (("before", "befor"), "no run befor is committed in .*: the last ones there are after, before"),
+        (("before", "befor"), "run befor is not committed in the lake .*; its last runs are after, before"),
         (("before", "before"), "are one run; --lake-b names the lake of the second"),
-        (("before", "../x"), "is no run id"),
+        (("before", "../x"), "is not a valid run ID"),
         (("before", "after", "--lake-b", str(tmp_path)), "no committed run lies there"),
     ):
-        refused = onrecord(*arguments, "--lake", store.root)
-        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
-        assert re.search(message, refused.stderr)
+        rejected = onrecord(*arguments, "--lake", store.root)
+        assert (rejected.exit_code, rejected.stderr.count("\n")) == (2, 1)
+        assert re.search(message, rejected.stderr)
 
 
-def test_runs_of_an_older_schema_are_compared_too(tmp_path: Path) -> None:
+def test_runs_of_an_older_schema_version(tmp_path: Path) -> None:
     store = lake_of_version_1(tmp_path)
     found = {s.name: s for s in diff((store, "v1-20250312T0000"), (store, "v1-20250313T0000"))}
     assert ("schema_version", 1, 1) in found["runs"].rows
@@ -226,7 +226,7 @@ HOST = "http://wire.example"
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
-    """A real run by rules, and its copy that was made anew by the model without a request."""
+    """A real run annotated by rules, and a copy annotated again by the model."""
     folder = tmp_path_factory.mktemp("upgrade")
     with Site() as site:
         site.put(
@@ -243,7 +243,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
     yield folder / "old", folder / "new"
 
 
-def test_a_run_before_and_after_it_was_made_anew(copies: tuple[Path, Path]) -> None:
+def test_run_before_and_after_reprocess(copies: tuple[Path, Path]) -> None:
     old, new = (FolderStore(str(folder)) for folder in copies)
     found = {s.name: s for s in diff((old, "days-20260304T0000"), (new, "days-20260304T0000"))}
     [(a, b)] = [row[1:] for row in found["runs"].rows if row[0] == "model_version"]

@@ -1,4 +1,4 @@
-"""Files that schema version 1 wrote are read for ever. `tests/data/lake-v1` is never written anew."""
+"""Files of schema version 1 stay readable; `tests/data/lake-v1` is never rewritten."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ def v1(tmp_path: Path) -> FolderStore:
     return lake_of_version_1(tmp_path)
 
 
-def test_the_files_are_those_of_version_1() -> None:
+def test_files_have_schema_version_1() -> None:
     files = sorted(LAKE_V1.glob("*/dt=*/*.parquet"))
     assert len(files) == 11
     for file in files:
@@ -34,7 +34,7 @@ def test_the_files_are_those_of_version_1() -> None:
         assert "sketch" not in schema.names
 
 
-def test_every_table_has_its_rows_and_null_in_newer_columns(v1: FolderStore) -> None:
+def test_newer_columns_are_null(v1: FolderStore) -> None:
     with open_lake(v1) as database:
         for table, rows in ROWS.items():
             found = database.sql(f"FROM {table}")
@@ -46,14 +46,14 @@ def test_every_table_has_its_rows_and_null_in_newer_columns(v1: FolderStore) -> 
     assert sketch is None
 
 
-def test_old_and_new_files_are_one_table(v1: FolderStore) -> None:
+def test_old_and_new_files_form_one_table(v1: FolderStore) -> None:
     run_of(v1, "new-20250314T0000", [make_article(1, sketch=(1, 2))], NEXT_DAY)
     assert column(v1, "SELECT sketch FROM articles ORDER BY run_date DESC") == [[1, 2], None, None, None, None]
     assert column(v1, "SELECT count(*) FROM fetches") == [7]
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_reads_them(v1: FolderStore, view: str, tmp_path: Path) -> None:
+def test_views_read_old_files(v1: FolderStore, view: str, tmp_path: Path) -> None:
     people = tmp_path / "people.csv"
     people.write_text("name,party\nIngrid Sorley,Blues\n")
     with open_lake(v1, gazetteer=str(people)) as database:
@@ -61,16 +61,16 @@ def test_every_view_reads_them(v1: FolderStore, view: str, tmp_path: Path) -> No
     assert bool(rows) == (view != "disputed_utterances")
 
 
-def test_the_ledger_knows_what_they_know(v1: FolderStore) -> None:
+def test_crawl_state_reads_old_files(v1: FolderStore) -> None:
     run = Run(run_id="new", run_date=NEXT_DAY, attempt="a", lake=v1.root)
     storm = request_of(STORM, "urls")
-    with open_crawl_state(v1) as ledger:
-        [(article_id, known)] = look_up(ledger, [storm, request_of("http://new.example/", "urls")], run).items()
+    with open_crawl_state(v1) as database:
+        [(article_id, known)] = look_up(database, [storm, request_of("http://new.example/", "urls")], run).items()
     assert article_id == storm.article_id
     assert (known.reason, known.first_at is not None, len(known.text_hash or "")) == ("", True, 32)
 
 
-def test_a_copy_joins_the_story_of_a_text_that_has_no_sketch(v1: FolderStore) -> None:
+def test_copy_joins_a_story_without_sketch(v1: FolderStore) -> None:
     [(text, story)] = _storm(v1)
     cut = "\n\n".join(text.split("\n\n")[:-1])
     later = make_article(1, cut, url="http://third.example/1", published_at=None)
@@ -89,7 +89,7 @@ def _storm(store: FolderStore) -> list[tuple[str, str]]:
         return [(text, story) for text, story in rows.fetchall()]
 
 
-def test_manifests_of_version_1_say_what_they_said(v1: FolderStore) -> None:
+def test_manifests_of_version_1_are_read(v1: FolderStore) -> None:
     assert [(m.run_id, m.schema_version, m.version.split(".")[1], m.excluded_runs) for m in manifests(v1)] == [
         ("v1-20250312T0000", 1, "0", frozenset()),
         ("v1-20250313T0000", 1, "0", frozenset()),

@@ -1,4 +1,4 @@
-"""The quality gate: what it measures, what it lets pass, and what becomes of a run that it holds."""
+"""The quality gate measures a run, holds it, and lets a user accept it."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def staged(store: Store, run_id: str = RUN, **rows: Sequence[Row]) -> tuple[Run, list[StagedFile]]:
-    """An attempt that is ready to be published."""
+    """An attempt that is ready to be committed."""
     run = new_attempt(run_id, DAY, store.root)
     files = [
         file
@@ -62,34 +62,35 @@ def gone(number: int) -> Fetch:
     return make_fetch(number, outcome="failed", reason="http_gone")
 
 
-def test_the_share_of_failures_counts_what_was_tried(store: Store) -> None:
+def test_share_of_failed_urls(store: Store) -> None:
     skipped = [make_fetch(n, outcome="skipped", reason="not_due") for n in range(50, 60)]
     listing = [make_fetch(60, source="listing", outcome="failed", reason="dns")]
     rows = [make_fetch(0), *(gone(n) for n in range(1, 9)), make_fetch(9, outcome="unchanged"), *skipped, *listing]
     assert checks(store, fetches=rows)["max_failed"] == Check(name="max_failed", figure=0.8, limit=0.8, of=10)
     found = checks(store, fetches=[gone(99), *rows])["max_failed"]
-    assert found.breach == "81.8 % of 11 URLs failed, most often with http_gone; at most 80 % may (quality.max_failed)"
+    assert found.breach == "81.8 % of 11 URLs failed, most often with http_gone; the limit is 80 % (quality.max_failed)"
 
 
-def test_the_share_of_quotes_without_a_speaker(store: Store) -> None:
+def test_share_of_quotes_without_speaker(store: Store) -> None:
     article = make_article(1, "So it was said on that day, and nobody minded.")
     quotes = [quote(article, n, n + 5, "Ada Moss" if n < 2 else None) for n in range(5)]
     assert checks(store, quotes=quotes)["max_speakerless"].breach is None
     found = checks(store, quotes=quotes[1:])["max_speakerless"]
-    assert found.breach == "75 % of 4 quotes have no speaker; at most 60 % may (quality.max_speakerless)"
+    assert found.breach == "75 % of 4 quotes have no speaker; the limit is 60 % (quality.max_speakerless)"
 
 
-def test_a_text_that_pages_of_one_site_share_counts_and_a_wire_story_on_many_sites_does_not(store: Store) -> None:
+def test_share_of_repeated_texts_counts_pages_of_one_site(store: Store) -> None:
     wire = [make_article(n, "The same story.", domain=f"site{n}.example") for n in range(8)]
     assert checks(store, articles=wire)["max_repeated"].figure == 0
     wall = [make_article(n, "Accept our cookies.", domain="walled.example") for n in range(10, 16)]
     found = checks(store, articles=[*wire, *wall])["max_repeated"]
     assert found.breach == (
-        "42.9 % of 14 articles have a text twice, most often on walled.example; at most 30 % may (quality.max_repeated)"
+        "42.9 % of 14 articles have the same text as another article of their site, most often on walled.example; the "
+        "limit is 30 % (quality.max_repeated)"
     )
 
 
-def test_a_small_sample_says_nothing_and_null_turns_a_check_off(store: Store) -> None:
+def test_small_samples_and_null_limits_are_not_checked(store: Store) -> None:
     rows: dict[str, Any] = {"fetches": [gone(n) for n in range(4)], "articles": [make_article(1)]}
     assert set(checks(store, **rows)) == {"max_failed"}
     assert checks(store, QualityConfig(), **rows) == {}
@@ -97,7 +98,7 @@ def test_a_small_sample_says_nothing_and_null_turns_a_check_off(store: Store) ->
 
 
 def earlier_runs(store: Store, *, days: Sequence[int] = (1, 2, 3), name: str = "days") -> None:
-    """Runs on days before, each with two pages of a site of its own, and one of three other sites."""
+    """Runs on earlier days, each with three pages of two steady sites and one page of another site."""
     for day in days:
         rows = [make_fetch(10 * day + n, domain=site) for n, site in enumerate(["a.example", "a.example", "b.example"])]
         extra = [make_fetch(10 * day + 5, domain=f"only-{day}.example")]
@@ -108,17 +109,17 @@ def silent(store: Store, *rows: Fetch, config: QualityConfig = SMALL, run_id: st
     return checks(store, config, run_id, fetches=rows).get("max_silent")
 
 
-def test_a_site_that_always_brought_pages_and_brings_none_now_is_named(store: Store) -> None:
+def test_silent_site_is_named(store: Store) -> None:
     earlier_runs(store)
     alive = make_fetch(1, domain="a.example")
     found = silent(store, alive, make_fetch(2, domain="b.example", outcome="failed", reason="http_4xx"))
     assert found is not None
     assert (found.figure, found.of) == (0.5, 2)
     assert found.breach == (
-        "50 % of the 2 sites with pages in each of the last 3 runs bring none now, b.example; at most 10 % may "
+        "50 % of 2 sites with pages in each of the last 3 runs have none now, b.example; the limit is 10 % "
         "(quality.max_silent)"
     )
-    # Its own runs of other days, of the future and of other names are no measure.
+    # Runs of the same day, later runs and runs of other names do not count.
     assert silent(store, alive, run_id="days-20260303T0600") is None
     assert silent(store, alive, run_id="other-20260304T0600") is None
     assert silent(store, alive, run_id="by-hand") is None
@@ -134,19 +135,19 @@ def test_a_site_that_always_brought_pages_and_brings_none_now_is_named(store: St
     ],
     ids=str,
 )
-def test_a_site_without_news_is_not_silent(fields: dict[str, str], store: Store) -> None:
+def test_site_without_new_pages_is_not_silent(fields: dict[str, str], store: Store) -> None:
     earlier_runs(store)
     found = silent(store, make_fetch(1, domain="a.example"), make_fetch(2, domain="b.example", **fields))
     assert found is not None
     assert found.figure == 0
 
 
-def test_a_run_that_was_stopped_says_nothing_of_silent_sites(store: Store) -> None:
+def test_stopped_run_does_not_check_silent_sites(store: Store) -> None:
     earlier_runs(store)
     assert silent(store, make_fetch(1, domain="c.example", outcome="skipped", reason="cancelled")) is None
 
 
-def test_a_site_counts_with_so_many_pages_in_each_of_so_many_runs(store: Store) -> None:
+def test_steady_sites_depend_on_runs_and_pages(store: Store) -> None:
     earlier_runs(store)
     row = make_fetch(1, domain="c.example")
     for changed, of in (({"silent_articles": 4}, 1), ({"silent_articles": 7}, None), ({"silent_runs": 4}, None)):
@@ -155,31 +156,31 @@ def test_a_site_counts_with_so_many_pages_in_each_of_so_many_runs(store: Store) 
 
 
 def held_run(store: Store) -> Manifest:
-    """A run of four failures, held."""
+    """A held run with four failures."""
     with exclusive(store, RUN):
         run, files = staged(store, fetches=[gone(n) for n in range(4)])
         with pytest.raises(HeldError, match=r"100 % of 4 URLs failed") as raised:
             commit(store, run, files, 4, check_quality(store, run, files, SMALL))
-    assert "`onrecord run CONFIG --date 2026-03-04T06:00 --accept` publishes it as it is" in str(raised.value)
+    assert "use `onrecord run CONFIG --date 2026-03-04T06:00 --accept` within 7 days" in str(raised.value)
     manifest = held(store, RUN)
     assert manifest is not None
     return manifest
 
 
-def test_other_runs_leave_what_is_held_for_a_week(store: Store) -> None:
+def test_held_files_are_kept_for_a_week(store: Store) -> None:
     manifest = held_run(store)
     before = on_disk(store)
     with exclusive(store, "other-20260304T0600"):
         assert on_disk(store) == before
     mark = Path(store.root, f"_staging/{RUN}/{manifest.attempt}/held.json")
-    told = json.loads(mark.read_text())
+    content = json.loads(mark.read_text())
     long_ago = manifest.committed_at - KEEP_HELD - timedelta(minutes=1)
-    mark.write_text(json.dumps({**told, "committed_at": long_ago.isoformat()}))
+    mark.write_text(json.dumps({**content, "committed_at": long_ago.isoformat()}))
     with exclusive(store, "other-20260304T0600"):
         assert store.files("_staging") == []
 
 
-def test_what_is_held_is_gone_when_another_attempt_at_the_run_was_committed(store: Store) -> None:
+def test_commit_of_another_attempt_ends_the_hold(store: Store) -> None:
     held_run(store)
     with exclusive(store, RUN):
         run, files = staged(store, fetches=[make_fetch(1)])
@@ -189,9 +190,9 @@ def test_what_is_held_is_gone_when_another_attempt_at_the_run_was_committed(stor
         assert store.files("_staging") == []
 
 
-def test_books_that_do_not_balance_are_an_error_and_nothing_is_held(store: Store) -> None:
+def test_run_is_not_held_if_row_counts_do_not_reconcile(store: Store) -> None:
     run, files = staged(store, fetches=[gone(n) for n in range(4)])
-    with pytest.raises(Exception, match="the books do not balance") as raised:
+    with pytest.raises(Exception, match="the row counts do not reconcile") as raised:
         commit(store, run, files, 5, check_quality(store, run, files, SMALL))
     assert not isinstance(raised.value, HeldError)
     assert held(store, RUN) is None
@@ -206,7 +207,7 @@ ARTICLE = (
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Four articles in a feed; three of them are out of order, until `repair`."""
+    """A feed with four articles, three of which fail until `repair`."""
     with Site() as served:
         for n in range(4):
             served.put(f"{HOST}/a/{n}", ARTICLE.format(n=n))
@@ -235,27 +236,25 @@ def repair(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(server.BEHAVIOURS, f"{HOST}/a/{n}")
 
 
-def asked(site: Site) -> list[str]:
+def requested(site: Site) -> list[str]:
     return sorted(entry.path for entry in site.log if entry.path.startswith("/a/"))
 
 
-def test_a_held_run_shows_nothing_and_started_again_asks_only_for_what_failed(
-    site: Site, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(HeldError, match=r"75 % of 4 URLs failed, most often with http_5xx; at most 50 % may"):
+def test_repeat_of_a_held_run_retries_only_failures(site: Site, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(HeldError, match=r"75 % of 4 URLs failed, most often with http_5xx; the limit is 50 %"):
         execute(config_of(site, store), RUN, MOMENT)
     assert (tables_on_disk(store), read_manifest(store, RUN)) == ([], None)
     site.log.clear()
     repair(monkeypatch)
     done = execute(config_of(site, store), RUN, MOMENT)
-    assert asked(site) == ["/a/1", "/a/2", "/a/3"]
+    assert requested(site) == ["/a/1", "/a/2", "/a/3"]
     assert column(store, "SELECT url[-1] FROM articles ORDER BY url") == ["0", "1", "2", "3"]
     assert {check.name: check.breach for check in done.manifest.checks} == {"max_failed": None, "max_repeated": None}
     assert not done.manifest.is_accepted
     assert store.files("_staging") == []
 
 
-def test_accepting_a_run_publishes_what_was_held_without_a_request(site: Site, store: Store) -> None:
+def test_accept_commits_the_held_files_without_requests(site: Site, store: Store) -> None:
     config = config_of(site, store)
     with pytest.raises(HeldError):
         execute(config, RUN, MOMENT)
@@ -276,7 +275,7 @@ def test_accepting_a_run_publishes_what_was_held_without_a_request(site: Site, s
         execute(config, "days-20260305T0600", MOMENT + timedelta(days=1), accept=True)
 
 
-def test_a_run_made_anew_is_held_with_its_rows_as_they_were(site: Site, store: Store) -> None:
+def test_held_rerun_keeps_the_committed_rows(site: Site, store: Store) -> None:
     execute(config_of(site, store, max_failed=None), RUN, MOMENT)
     before, attempt = by_manifest(store), read_manifest(store, RUN)
     site.log.clear()
@@ -288,27 +287,27 @@ def test_a_run_made_anew_is_held_with_its_rows_as_they_were(site: Site, store: S
     assert done.manifest.parent_version == attempt.version
     assert by_manifest(store)["fetches"] == before["fetches"]
     assert (store.files("_staging"), site.log) == ([], [])
-    # What was accepted once is not asked about again, as long as it is no worse.
+    # An accepted breach does not hold the run again unless the figure is higher.
     assert [run.is_made for run in reprocess(config_of(site, store), everything=True)] == [True]
     assert (made := read_manifest(store, RUN)) is not None
     assert made.is_accepted
 
 
-def test_the_command_says_why_with_exit_code_3_and_accepts(site: Site, store: Store, tmp_path: Path) -> None:
+def test_command_exits_with_code_3_and_accepts(site: Site, store: Store, tmp_path: Path) -> None:
     file = tmp_path / "days.yaml"
     file.write_text(config_of(site, store).model_dump_json())
     when = ("run", str(file), "--date", "2026-03-04T06:00", "--quiet")
     run = onrecord(site, *when)
     assert run.returncode == 3
     assert run.stderr.splitlines() == [
-        f"onrecord: run {RUN} is held by the quality gate, nothing of it is visible:",
-        "  75 % of 4 URLs failed, most often with http_5xx; at most 50 % may (quality.max_failed)",
-        "`onrecord run CONFIG --date 2026-03-04T06:00 --accept` publishes it as it is, within 7 days; the command "
-        "again, without --accept, asks anew for what failed for a passing reason",
+        f"onrecord: the quality gate holds run {RUN}, and none of it is visible:",
+        "  75 % of 4 URLs failed, most often with http_5xx; the limit is 50 % (quality.max_failed)",
+        "To commit it unchanged, use `onrecord run CONFIG --date 2026-03-04T06:00 --accept` within 7 days; without "
+        "--accept, the same command retries the URLs that failed for a temporary reason",
     ]
     accepted = onrecord(site, *when, "--accept")
     assert (accepted.returncode, accepted.stderr) == (0, "")
     assert column(store, "SELECT count(*) FROM fetches WHERE source = 'feed'") == [4]
     for wrong in (("--replace",), ("--date", "2026-03-01..2026-03-04")):
-        refused = onrecord(site, *when, "--accept", *wrong)
-        assert (refused.returncode, "it takes one run, as it is held" in refused.stderr) == (2, True)
+        rejected = onrecord(site, *when, "--accept", *wrong)
+        assert (rejected.returncode, "it takes one run, as it is held" in rejected.stderr) == (2, True)

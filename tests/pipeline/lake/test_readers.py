@@ -1,4 +1,4 @@
-"""Every table opens in DuckDB, Polars, pandas and Spark, by glob as users write it, nested lists included."""
+"""DuckDB, Polars, pandas and Spark read all tables by glob, including nested lists."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,15 +22,15 @@ NESTED = {
     "entities": ("mentions", [{"start": 0, "end": 8, "text": "Ada Moss"}, {"start": 20, "end": 24, "text": "Moss"}]),
     "quotes": ("spans", [{"start": 0, "end": len(FERRY)}]),
 }
-"""A column of each table that has lists, and its value in one of the rows."""
+"""For tables with lists, one such column and its value in one row."""
 
 Reader = Callable[[str], tuple[int, Any]]
-"""Table -> its number of rows, and the value of its nested column in the row that has one (else None)."""
+"""Table -> number of rows, and the value of its nested column in the row that has one, or None."""
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Two runs on one day, so that each table is several files, in a lake that has its other folders too."""
+    """A lake with two runs on one day, so that each table has several files."""
     store = FolderStore(str(tmp_path_factory.mktemp("readers")))
     for n in range(2):
         article = make_article(n, authors=("Rosa Tiller", "Kenji Nagasue"), tags=(), sketch=(-5, 7))
@@ -57,7 +57,7 @@ def glob(lake: str, table: str) -> str:
 
 
 def check(table: str, rows: int, nested: Any) -> None:
-    """What each reader must have seen."""
+    """Check what a reader has read."""
     assert rows == (4 if table == "fetches" else 2)
     assert nested == NESTED.get(table, (None, None))[1]
 
@@ -93,7 +93,7 @@ def test_pandas(lake: str, table: str) -> None:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[Any]:
-    """One Spark on this machine, which listens on loopback alone."""
+    """A local Spark session that listens on loopback only."""
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java, and there is no `java` on the PATH")
     sql = pytest.importorskip("pyspark.sql")

@@ -1,4 +1,4 @@
-"""The views for analysts, each over a lake whose right answer can be seen."""
+"""SQL views over small lakes with known results."""
 
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -22,7 +22,7 @@ DAY_1, DAY_2 = (datetime(2026, 3, day, 23, 30, tzinfo=timezone.utc) for day in (
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
-    """Two runs: a page of two versions, its copy on another site with a cut quote, and a third page."""
+    """Two runs: a page with two versions, its copy on another site with an excerpt of a quote, and a third page."""
     store = FolderStore(str(tmp_path_factory.mktemp("views")))
     wire = " ".join(f"word{n}" for n in range(80))
     old = make_article(1, wire, published_at=DAY_1, fetched_at=DAY_1)
@@ -55,7 +55,7 @@ def ask(lake: FolderStore, query: str, gazetteer: Path | None = None) -> list[tu
         return [tuple(row) for row in database.execute(query).fetchall()]
 
 
-def test_articles_latest_has_the_newest_version_of_each_page(lake: FolderStore) -> None:
+def test_articles_latest(lake: FolderStore) -> None:
     assert ask(lake, "SELECT url, text LIKE '%more' FROM articles_latest ORDER BY url") == [
         ("http://site0.example/3", False),
         ("http://site1.example/1", True),
@@ -63,7 +63,7 @@ def test_articles_latest_has_the_newest_version_of_each_page(lake: FolderStore) 
     ]
 
 
-def test_entities_latest_and_quotes_latest_hang_on_these_versions(lake: FolderStore) -> None:
+def test_entities_latest_and_quotes_latest(lake: FolderStore) -> None:
     for table, everything, latest in (("entities", 7, 6), ("quotes", 8, 7)):
         assert ask(lake, f"SELECT count(*) FROM {table}") == [(everything,)]
         assert ask(lake, f"SELECT count(*), count(DISTINCT run_id) FROM {table}_latest") == [(latest, 1)]
@@ -80,7 +80,7 @@ def test_speakers_by_day(lake: FolderStore) -> None:
     ]
 
 
-def test_who_is_quoted_on_whom_leaves_out_words_on_oneself(lake: FolderStore) -> None:
+def test_who_is_quoted_on_whom(lake: FolderStore) -> None:
     assert ask(
         lake, "SELECT speaker_name, named, quotes, utterances, domains FROM who_is_quoted_on_whom ORDER BY 1"
     ) == [
@@ -89,7 +89,7 @@ def test_who_is_quoted_on_whom_leaves_out_words_on_oneself(lake: FolderStore) ->
     ]
 
 
-def test_story_quotes_brings_the_sites_of_a_story_together(lake: FolderStore) -> None:
+def test_story_quotes(lake: FolderStore) -> None:
     stories = ask(
         lake, "SELECT story_id, count(*), list_sort(list(DISTINCT domain)) FROM story_quotes GROUP BY 1 ORDER BY 2"
     )
@@ -99,7 +99,7 @@ def test_story_quotes_brings_the_sites_of_a_story_together(lake: FolderStore) ->
     ]
 
 
-def test_utterances_count_equal_words_and_cuts_of_six_words_or_more(lake: FolderStore) -> None:
+def test_utterances_count_equal_quotes_and_excerpts(lake: FolderStore) -> None:
     rows = ask(
         lake, "SELECT text, quotes, near_quotes, articles, domains, speakers, cuts FROM utterances ORDER BY 2 DESC, 1"
     )
@@ -110,11 +110,11 @@ def test_utterances_count_equal_words_and_cuts_of_six_words_or_more(lake: Folder
     ]
 
 
-def test_disputed_utterances_have_different_speakers_and_six_words(lake: FolderStore) -> None:
+def test_disputed_utterances(lake: FolderStore) -> None:
     assert ask(lake, "SELECT text, speakers, quotes FROM disputed_utterances") == [(FERRY, ["Ada Moss", "Bo Lind"], 3)]
 
 
-def test_a_surname_disputes_nothing(tmp_path: Path) -> None:
+def test_surname_and_full_name_are_not_disputed(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path))
     article = make_article(1)
     run_of(
@@ -127,7 +127,7 @@ def test_a_surname_disputes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_the_share_of_quoted_voices_by_an_attribute(lake: FolderStore, tmp_path: Path, ending: str) -> None:
+def test_quoted_voices_by_attribute(lake: FolderStore, tmp_path: Path, ending: str) -> None:
     table = {
         "name": ["ADA MOSS", "Nobody Quoted", "Bo Lind"],
         "party": ["Reds", "Reds", None],
@@ -149,7 +149,7 @@ def test_the_share_of_quoted_voices_by_an_attribute(lake: FolderStore, tmp_path:
     assert ask(lake, "FROM quoted_voices_by_attribute") == []
 
 
-def test_a_gazetteer_of_the_annotation_serves_by_identifier_and_by_alias(tmp_path: Path) -> None:
+def test_gazetteer_matches_by_identifier_and_alias(tmp_path: Path) -> None:
     store, article = FolderStore(str(tmp_path)), make_article(1)
     known = replace(entity(article, "A. Moss"), kb_id="own:4")
     spoken = [said(article, n, who, f"{who} said so.") for n, who in enumerate(("A. Moss", "Bo Lind", "Cy Pell"))]
@@ -167,9 +167,9 @@ def test_a_gazetteer_of_the_annotation_serves_by_identifier_and_by_alias(tmp_pat
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("party\nReds\n", "none of the columns name, alias and id, .* it has party"), (None, "cannot be read as CSV")],
+    [("party\nReds\n", "needs a column name, alias or id, .* its columns are party"), (None, "cannot be read as CSV")],
 )
-def test_a_gazetteer_that_cannot_serve_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
+def test_invalid_gazetteer_is_rejected(tmp_path: Path, content: str | None, message: str) -> None:
     file = tmp_path / "people.csv"
     if content is not None:
         file.write_text(content)
@@ -178,10 +178,10 @@ def test_a_gazetteer_that_cannot_serve_is_refused(tmp_path: Path, content: str |
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_each_view_is_there_and_empty_in_an_empty_lake(tmp_path: Path, view: str) -> None:
+def test_views_are_empty_in_an_empty_lake(tmp_path: Path, view: str) -> None:
     assert ask(FolderStore(str(tmp_path)), f"FROM {view}") == []
 
 
-def test_every_view_file_is_loaded() -> None:
+def test_all_view_files_are_loaded() -> None:
     files = Path(__file__).parents[3].joinpath("pipeline/lake/query/views").glob("*.sql")
     assert {f.stem for f in files} == set(VIEWS)

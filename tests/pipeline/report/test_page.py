@@ -123,7 +123,7 @@ def test_the_command_writes_the_newest_run_a_named_one_and_all(tmp_path: Path) -
     ("arguments", "code", "said"),
     [
         (["missing"], 2, "no such run is committed"),
-        (["../first"], 2, "no run id"),
+        (["../first"], 2, "is not a valid run ID"),
         (["first", "--all"], 2, "not both"),
         (["--lake", "nowhere"], 2, "no committed run lies there"),
         (["first", "--out", "/nowhere/at/all.html"], 1, "cannot be written"),

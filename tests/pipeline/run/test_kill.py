@@ -21,7 +21,7 @@ import pytest
 
 from pipeline.lake.query.catalog import open_lake
 from tests.site.server import Site
-from tests.support.lakes import named, tables_on_disk
+from tests.support.lakes import manifest_files, tables_on_disk
 from transforms.schema.tables import TABLES
 from transforms.storage.folder import FolderStore
 
@@ -40,14 +40,14 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["pipeline.run.runner", "pipeline.cli.app"])
 
 
-def run(config: str, lake: str, run_id: str, dies_at: int | None, steps: str | None, more: tuple[str, ...]) -> None:
+def run(config: str, lake: str, run_id: str, crash_at: int | None, steps: str | None, more: tuple[str, ...]) -> None:
     """The body of a process: `onrecord run`, which kills itself before its n-th change of the lake.
 
     Args:
         config: the configuration's file.
         lake: the lake.
         run_id: the run.
-        dies_at: n; None to live.
+        crash_at: n; None to live.
         steps: a file in which to say how many changes there were.
         more: further arguments.
     """
@@ -55,19 +55,19 @@ def run(config: str, lake: str, run_id: str, dies_at: int | None, steps: str | N
 
     changes = 0
 
-    def mortal(change: Callable[..., Any]) -> Callable[..., Any]:
+    def crashing(change: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(change)
         def counted(*arguments: Any) -> Any:
             nonlocal changes
             changes += 1
-            if changes == dies_at:
+            if changes == crash_at:
                 os.kill(os.getpid(), signal.SIGKILL)
             return change(*arguments)
 
         return counted
 
     for name in ("write", "move", "delete", "new_file"):
-        setattr(FolderStore, name, mortal(getattr(FolderStore, name)))
+        setattr(FolderStore, name, crashing(getattr(FolderStore, name)))
     logging.disable(logging.CRITICAL)
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process lives
     try:
@@ -96,12 +96,12 @@ def started(
     config: str,
     lake: Path,
     run_id: str = "kill",
-    dies_at: int | None = None,
+    crash_at: int | None = None,
     steps: str | None = None,
     more: tuple[str, ...] = (),
 ) -> Iterator[BaseProcess]:
     """A run in a process of its own, which has ended when the context has."""
-    process = _processes.Process(target=run, args=(config, str(lake), run_id, dies_at, steps, more))
+    process = _processes.Process(target=run, args=(config, str(lake), run_id, crash_at, steps, more))
     process.start()
     try:
         yield process
@@ -143,14 +143,14 @@ def check_repeated(config: str, lake: Path, expected: dict[str, list[Any]]) -> N
     assert process.exitcode == 0
     assert rows(lake) == expected
     store = FolderStore(str(lake))
-    assert tables_on_disk(store) == named(store)
+    assert tables_on_disk(store) == manifest_files(store)
     assert store.files("_staging") == []
 
 
 @pytest.mark.parametrize("point", range(BY_STEP))
 def test_killed_at_a_change_of_the_lake(config: str, tmp_path: Path, undisturbed: Any, point: int) -> None:
     expected, steps, _ = undisturbed
-    with started(config, tmp_path / "lake", dies_at=1 + point * (steps - 1) // (BY_STEP - 1)) as process:
+    with started(config, tmp_path / "lake", crash_at=1 + point * (steps - 1) // (BY_STEP - 1)) as process:
         pass
     assert process.exitcode == -signal.SIGKILL
     check_repeated(config, tmp_path / "lake", expected)
@@ -175,13 +175,13 @@ def test_two_runs_at_once_both_succeed_and_replacing_one_leaves_the_other(
     assert (one.exitcode, two.exitcode) == (0, 0)
     store = FolderStore(str(lake))
     assert {len(rows(lake, run_id)["fetches"]) for run_id in ("kill", "other")} == {len(URLS)}
-    other, files = rows(lake, "other"), {path for path in named(store) if "other" in path}
+    other, files = rows(lake, "other"), {path for path in manifest_files(store) if "other" in path}
     with started(config, lake, "kill", more=("--replace",)) as process:
         pass
     assert process.exitcode == 0
     assert (rows(lake, "kill"), rows(lake, "other")) == (expected, other)
-    assert files == {path for path in named(store) if "other" in path}
-    assert tables_on_disk(store) == named(store)
+    assert files == {path for path in manifest_files(store) if "other" in path}
+    assert tables_on_disk(store) == manifest_files(store)
 
 
 def test_the_same_run_twice_at_once_is_refused(config: str, tmp_path: Path, undisturbed: Any) -> None:

@@ -180,7 +180,7 @@ def test_the_command_says_what_it_did_to_which_run(site: Site, tmp_path: Path) -
     assert (code, f"{tmp_path}/lake holds no run of days of 2026-02-01..2026-02-03" in err) == (2, True)
     tmp_path.joinpath("lake", "_runs", "days-20260102T0600.json").write_text("{}")
     code, _, err = onrecord()
-    assert (code, "days-20260102T0600.json is no manifest" in err) == (1, True)
+    assert (code, "days-20260102T0600.json is not a valid manifest" in err) == (1, True)
 
 
 def test_runs_are_taken_by_the_day_in_their_id_whatever_it_is(tmp_path: Path) -> None:

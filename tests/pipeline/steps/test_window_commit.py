@@ -1,4 +1,4 @@
-"""The windows of a stream: each is a run of its own, committed once, whatever dies in between."""
+"""Each window of a stream is committed as a run, exactly once, even after crashes."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
@@ -42,7 +42,7 @@ def stream_of(store: Store, began: datetime = BEGAN) -> Run:
 
 
 def staged(stream: Run, *numbers: int, start: datetime = NOON, ack_handles: Iterable[str] = ()) -> list[StagedFile]:
-    """What a stream stages of some pages."""
+    """Stage rows of some pages in a stream."""
     run = stream.of_window(start)
     name = "-".join(map(str, numbers))
     rows = {
@@ -55,17 +55,17 @@ def staged(stream: Run, *numbers: int, start: datetime = NOON, ack_handles: Iter
     ]
 
 
-class Fired:
-    """Hands panes to the commit as a runner does, and notes what was acknowledged, and what stood by then."""
+class PaneCommits:
+    """Commits panes as a runner does; records acknowledged messages, and the runs committed at that time."""
 
     def __init__(self, stream: Run) -> None:
-        self.told: list[str] = []
+        self.acknowledged: list[str] = []
         self._stream, self._do = stream, _CommitWindow(stream, self._acknowledge)
-        self.stood: list[list[str]] = []
+        self.committed: list[list[str]] = []
 
     def _acknowledge(self, ack_handles: Iterable[str]) -> None:
-        self.told += ack_handles
-        self.stood.append([m.run_id for m in manifests(open_store(self._stream.lake))])
+        self.acknowledged += ack_handles
+        self.committed.append([m.run_id for m in manifests(open_store(self._stream.lake))])
 
     def __call__(self, files: list[StagedFile], pane: int = 0, start: datetime = NOON) -> str:
         at = Timestamp.of(start.timestamp())
@@ -75,9 +75,9 @@ class Fired:
         return run_id
 
 
-def test_a_window_is_a_run_with_its_id_its_day_and_its_stories(store: Store) -> None:
+def test_window_is_committed_as_a_run(store: Store) -> None:
     stream = stream_of(store)
-    assert Fired(stream)(staged(stream, 1, 2)) == "live-20260304T120000"
+    assert PaneCommits(stream)(staged(stream, 1, 2)) == "live-20260304T120000"
     manifest = read_manifest(store, "live-20260304T120000")
     assert manifest is not None
     assert (manifest.run_date, manifest.urls, manifest.rows("articles")) == (NOON.date(), 2, 2)
@@ -88,31 +88,31 @@ def test_a_window_is_a_run_with_its_id_its_day_and_its_stories(store: Store) -> 
     assert store.files("_staging") == []
 
 
-def test_the_same_window_again_changes_nothing_and_tells_the_queues_once_more(store: Store) -> None:
+def test_repeated_window_is_only_acknowledged_again(store: Store) -> None:
     stream = stream_of(store)
-    fired, files = Fired(stream), staged(stream, 1, 2, ack_handles=["r1", "r2"])
-    assert fired(files) == fired(files)
+    commits, files = PaneCommits(stream), staged(stream, 1, 2, ack_handles=["r1", "r2"])
+    assert commits(files) == commits(files)
     before = by_manifest(store)
-    # A runner that restores a checkpoint may hand over fewer.
-    fired(files[:1])
+    # A runner that restores a checkpoint may pass fewer files.
+    commits(files[:1])
     assert by_manifest(store) == before
-    assert fired.told == ["r1", "r2", "r1", "r2"]
+    assert commits.acknowledged == ["r1", "r2", "r1", "r2"]
     assert len(manifests(store)) == 1
 
 
-def test_what_is_late_is_a_run_of_its_own_whose_rows_carry_its_id(store: Store) -> None:
+def test_late_pane_is_another_run(store: Store) -> None:
     stream = stream_of(store)
-    fired = Fired(stream)
-    ids = [fired(staged(stream, 1)), fired(staged(stream, 4), pane=1), fired(staged(stream, 7), pane=2)]
+    commits = PaneCommits(stream)
+    ids = [commits(staged(stream, 1)), commits(staged(stream, 4), pane=1), commits(staged(stream, 7), pane=2)]
     assert ids == [f"live-20260304T120000{late}" for late in ("", "-late1", "-late2")]
-    assert fired(staged(stream, 4), pane=1) == ids[1]
+    assert commits(staged(stream, 4), pane=1) == ids[1]
     assert column(store, "SELECT run_id FROM fetches ORDER BY url") == ids
     assert column(store, "SELECT run_id FROM articles ORDER BY url") == ids
 
 
-def test_a_stream_that_starts_again_inside_a_window_takes_nothings_place(store: Store) -> None:
+def test_stream_restarted_inside_a_window(store: Store) -> None:
     first, second = stream_of(store), stream_of(store, BEGAN + timedelta(seconds=20))
-    one, two = Fired(first), Fired(second)
+    one, two = PaneCommits(first), PaneCommits(second)
     files = staged(second, 2)
     ids = [one(staged(first, 1)), two(files), two(staged(second, 3), pane=1)]
     assert ids == [f"live-20260304T120000{late}" for late in ("", "-late1", "-late2")]
@@ -120,10 +120,10 @@ def test_a_stream_that_starts_again_inside_a_window_takes_nothings_place(store: 
     assert column(store, "SELECT url FROM fetches ORDER BY url") == sorted(make_fetch(n).url for n in (1, 2, 3))
 
 
-def test_each_window_has_its_own_id_also_where_a_clock_is_behind_and_over_midnight(store: Store) -> None:
+def test_window_ids_and_dates(store: Store) -> None:
     stream = stream_of(store)
     starts = [NOON - timedelta(hours=1), NOON - timedelta(minutes=5), NOON, NOON + timedelta(hours=12)]
-    ids = [Fired(stream)(staged(stream, n, start=start), start=start) for n, start in enumerate(starts)]
+    ids = [PaneCommits(stream)(staged(stream, n, start=start), start=start) for n, start in enumerate(starts)]
     assert len({*ids}) == 4
     assert column(store, "SELECT count(*) FROM fetches") == [4]
     manifest = read_manifest(store, ids[-1])
@@ -132,12 +132,12 @@ def test_each_window_has_its_own_id_also_where_a_clock_is_behind_and_over_midnig
     assert all("dt=2026-03-05" in path for path in manifest.paths)
 
 
-def test_windows_of_a_second_do_not_meet(store: Store) -> None:
+def test_windows_of_one_second_have_different_ids(store: Store) -> None:
     stream = stream_of(store)
     assert window_run(stream, NOON, 0).run_id != window_run(stream, NOON + timedelta(seconds=1), 0).run_id
 
 
-def test_a_window_that_another_attempt_committed_meanwhile_is_refused(store: Store) -> None:
+def test_window_of_another_attempt_is_rejected(store: Store) -> None:
     stream, other = stream_of(store), stream_of(store)
     run = window_run(stream, NOON, 0)
     commit_window(window_run(other, NOON, 0), staged(other, 1))
@@ -146,39 +146,37 @@ def test_a_window_that_another_attempt_committed_meanwhile_is_refused(store: Sto
     assert column(store, "SELECT count(*) FROM fetches") == [1]
 
 
-def test_queues_are_told_after_the_commit_and_not_when_it_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_are_acknowledged_after_the_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = stream_of(store)
-    fired, files = Fired(stream), staged(stream, 1, ack_handles=["r1"])
+    commits, files = PaneCommits(stream), staged(stream, 1, ack_handles=["r1"])
     with locked(store, "live-20260304T120000"), pytest.raises(RunLockedError):
-        fired(files)
+        commits(files)
     with monkeypatch.context() as broken:
         broken.setattr(pipeline.steps.window_commit, "write_stories", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            fired(files)
-    assert fired.told == []
+            commits(files)
+    assert commits.acknowledged == []
     assert {f.path for f in files} <= {*store.files("_staging")}
-    fired(files)
-    assert (fired.told, fired.stood) == (["r1"], [["live-20260304T120000"]])
+    commits(files)
+    assert (commits.acknowledged, commits.committed) == (["r1"], [["live-20260304T120000"]])
 
 
-def test_a_crash_between_the_decision_and_its_show_is_finished_by_the_retry(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_crash_before_apply_is_completed_by_the_retry(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = stream_of(store)
-    fired, files = Fired(stream), staged(stream, 1, 2)
+    commits, files = PaneCommits(stream), staged(stream, 1, 2)
     with monkeypatch.context() as broken:
         broken.setattr(pipeline.lake.commit, "apply", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            fired(files)
+            commits(files)
     assert read_manifest(store, "live-20260304T120000") is None
-    fired(files)
+    commits(files)
     assert column(store, "SELECT count(*) FROM articles") == [2]
     assert by_glob(store) == by_manifest(store)
     assert store.files("_staging") == []
 
 
 @pytest.mark.parametrize("days", [0.5, 3])
-def test_other_commands_leave_what_a_stream_stages_alone_however_long_it_flows(store: Store, days: float) -> None:
+def test_other_runs_keep_staged_files_of_a_stream(store: Store, days: float) -> None:
     stream = stream_of(store)
     mark = AttemptMark(
         fingerprint="x", started_at=datetime.now(timezone.utc) - days * KEEP_CRASHED, folder=stream.staging
@@ -187,14 +185,14 @@ def test_other_commands_leave_what_a_stream_stages_alone_however_long_it_flows(s
     store.write(f"{stream.staging}/attempt.json", mark.model_dump_json().encode())
     with locked(store, "live-stream"):
         run_of(store, "daily-20260304T0000", [make_article(9)])
-    # Its process fell, its workers go on.
+    # The stream's launcher has crashed, but its workers continue.
     run_of(store, "daily-20260305T0000", [make_article(8)])
     with exclusive(store, "live-stream"):
         assert {f.path for f in files} <= {*store.files("_staging")}
 
 
-def aged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long after the compaction."""
+def advance_clock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the clock to a time after `KEEP_WINDOWS`."""
 
     class Later(datetime):
         @classmethod
@@ -204,21 +202,21 @@ def aged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.lake.compaction.datetime", Later)
 
 
-def test_manifests_of_compacted_windows_go_in_time_and_their_rows_stay(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_manifests_of_compacted_windows_are_deleted_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = stream_of(store)
     for n in range(4):
         start = NOON + timedelta(minutes=5 * n)
-        Fired(stream)(staged(stream, n, start=start), start=start)
+        PaneCommits(stream)(staged(stream, n, start=start), start=start)
     run_of(store, "daily-20260304T0000", [make_article(9)])
     before, day = by_manifest(store), NOON.date() + timedelta(days=1)
     [done] = compact(store, day)
     assert done.runs == 5
     assert len(manifests(store)) == 1
     list(compact(store, day))
-    assert sum(path.endswith(".json") for path in store.files("_runs")) == 6  # not yet: who reads now needs them
-    aged(store, monkeypatch)
+    assert (
+        sum(path.endswith(".json") for path in store.files("_runs")) == 6
+    )  # kept for readers that have opened the lake
+    advance_clock(store, monkeypatch)
     list(compact(store, day))
     left = [path for path in store.files("_runs") if "live-" in path]
     assert left == []
@@ -232,7 +230,7 @@ def test_manifests_of_compacted_windows_go_in_time_and_their_rows_stay(
         assert look_up(database, [request], stream)  # type: ignore[list-item]
 
 
-def test_files_are_grouped_by_window_through_beam(store: Store) -> None:
+def test_commit_windows_transform(store: Store) -> None:
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
     from apache_beam.transforms.window import FixedWindows, TimestampedValue
 

@@ -1,4 +1,4 @@
-"""Near-duplicates: which article versions share a story, and which is its original."""
+"""Near-duplicate articles share a story with one original."""
 
 import random
 from dataclasses import replace
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def run_of(store: Store, rows: list[Article], day: date = DAY) -> Rows:
-    """Commits a run of these articles; gives its rows of ``stories`` by version."""
+    """Commit a run of these articles; returns its rows of ``stories`` by version."""
     run = new_attempt(f"daily-{day:%Y%m%d}T0000", day, store.root)
     files = merge_staged_files(run, [write_rows(run, "articles", rows, f"{run.staging}/rows/articles/a.parquet")])
     fetches = [make_fetch(n) for n, _ in enumerate(rows)]
@@ -48,26 +48,26 @@ def run_of(store: Store, rows: list[Article], day: date = DAY) -> Rows:
 
 
 def at(n: int, text: str, hours: int | None = 0, precision: str = "second") -> Article:
-    """The n-th page with a text, published some hours after the morning."""
+    """The n-th page with a text, published some hours after `MORNING`."""
     published = MORNING + timedelta(hours=hours) if hours is not None else None
     return make_article(n, text, published_at=published, published_precision=precision if published else None)
 
 
 @pytest.mark.parametrize("brief", [False, True], ids=["articles", "briefs"])
-def test_edited_copies_are_known_and_other_articles_are_not(brief: bool) -> None:
+def test_precision_and_recall(brief: bool) -> None:
     titles, texts = map(list, zip(*documents(brief=brief), strict=True))
     found = clusters(texts)
     precision, recall = precision_and_recall(titles, lambda one, other: found[one] == found[other])
     assert precision >= 0.98 and recall >= 0.95
 
 
-def test_each_edit_of_an_article_is_near_to_it() -> None:
+def test_edited_copies_join_the_story() -> None:
     for title, paragraphs in articles():
         original, *copies = edits(title, paragraphs, random.Random(7))  # noqa: S311 - the same each time
         assert all(len(set(clusters([original, copy]))) == 1 for copy in copies)
 
 
-def test_the_earliest_published_is_the_original_whatever_the_files_order(store: Store) -> None:
+def test_earliest_article_is_the_original(store: Store) -> None:
     first, second, other = at(3, CUT, 1), at(1, TEXT, 2), at(2, OTHER, 0)
     rows = run_of(store, [second, other, first])
     story = stable_id("story", first.text_hash)
@@ -76,13 +76,13 @@ def test_the_earliest_published_is_the_original_whatever_the_files_order(store: 
     assert rows[other.version_id] == (stable_id("story", other.text_hash), True, 1.0)
 
 
-def test_a_day_alone_and_no_date_come_behind_a_time(store: Store) -> None:
+def test_article_with_a_time_comes_before_one_with_a_date(store: Store) -> None:
     timed, day, none = at(1, TEXT, 5), at(2, CUT, -6, "day"), at(3, SHORT, None)
     rows = run_of(store, [none, day, timed])
     assert [rows[a.version_id][1] for a in (timed, day, none)] == [True, False, False]
 
 
-def test_similarity_is_the_share_of_the_shorter_text_that_both_have(store: Store) -> None:
+def test_similarity_is_the_shared_part_of_the_shorter_text(store: Store) -> None:
     original = at(1, TEXT)
     half = at(2, "\n\n".join([*PARAGRAPHS[:4], *OTHER.split("\n\n")[:2]]), 1)
     rows = run_of(store, [original, half])
@@ -90,7 +90,7 @@ def test_similarity_is_the_share_of_the_shorter_text_that_both_have(store: Store
     assert 0.5 <= rows[half.version_id][2] < 0.95
 
 
-def test_a_story_goes_on_over_days_and_older_rows_stay(store: Store) -> None:
+def test_story_continues_on_later_days(store: Store) -> None:
     before = run_of(store, [at(1, TEXT)])
     files = {path: Path(store.root, path).read_bytes() for path in store.files("stories")}
     copy, equal = at(2, CUT, 30), at(3, TEXT, -30)
@@ -101,7 +101,7 @@ def test_a_story_goes_on_over_days_and_older_rows_stay(store: Store) -> None:
     assert all(Path(store.root, path).read_bytes() == data for path, data in files.items())
 
 
-def test_a_copy_carries_a_story_whose_original_is_no_longer_recent(store: Store) -> None:
+def test_copy_continues_a_story_without_recent_original(store: Store) -> None:
     [(story, *_)] = run_of(store, [at(1, TEXT)]).values()
     run_of(store, [at(2, CUT)], DAY + timedelta(days=6))
     [(later, is_original, _)] = run_of(store, [at(3, CUT)], DAY + timedelta(days=12)).values()
@@ -110,7 +110,7 @@ def test_a_copy_carries_a_story_whose_original_is_no_longer_recent(store: Store)
     assert (much_later, is_original) == (stable_id("story", at(4, CUT).text_hash), True)
 
 
-def test_edits_of_the_originals_page_are_no_copies(store: Store) -> None:
+def test_new_version_of_the_original_is_the_original(store: Store) -> None:
     original, copy = at(1, TEXT), at(2, CUT, 1)
     first = run_of(store, [original, copy])
     story = first[original.version_id][0]
@@ -121,17 +121,17 @@ def test_edits_of_the_originals_page_are_no_copies(store: Store) -> None:
     assert rows[rewritten.version_id][2] < 0.2
 
 
-def test_an_item_of_a_round_up_is_not_its_story() -> None:
+def test_round_up_is_not_a_copy_of_its_items() -> None:
     round_up = "\n\n".join("\n\n".join(paragraphs) for _, paragraphs in articles())
     assert len(set(clusters([round_up, TEXT]))) == 2
 
 
-def test_a_run_without_articles_has_no_stories(store: Store) -> None:
+def test_no_articles_no_stories(store: Store) -> None:
     assert write_stories(new_attempt("daily-20260304T0000", DAY, store.root), []) == []
 
 
 @pytest.mark.parametrize("has_sketch", [True, False], ids=["with sketches", "of schema version 1"])
-def test_articles_with_and_without_a_sketch_get_the_same_stories(has_sketch: bool, store: Store) -> None:
+def test_stories_with_and_without_stored_sketch(has_sketch: bool, store: Store) -> None:
     def article(n: int, text: str, hours: int) -> Article:
         made = at(n, text, hours)
         return replace(made, sketch=to_column(sketch(text))) if has_sketch else made

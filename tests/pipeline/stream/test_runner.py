@@ -82,13 +82,13 @@ def test_what_only_a_run_can_read_is_refused_before_anything_is_locked(tmp_path:
 
 def test_one_stream_of_a_configuration_flows_at_a_time(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path))
-    with locked(store, "live-stream"), pytest.raises(RunLockedError, match="is being made by another process"):
+    with locked(store, "live-stream"), pytest.raises(RunLockedError, match="is in progress in another process"):
         flow(config_of(tmp_path))
 
 
 def test_no_run_can_have_a_streams_id() -> None:
     check_run_id("live-stream")
-    with pytest.raises(ValueError, match="-stream is what the ids of streams end with"):
+    with pytest.raises(ValueError, match="IDs of streams end with -stream"):
         check_run_id("live-stream", is_new=True)
 
 

@@ -187,7 +187,7 @@ def test_a_lock_of_a_dead_process_ends_with_its_lease(store: BucketStore, monkey
     other = context.Process(target=_hold, args=(store.root, taken))
     other.start()
     assert taken.wait(60)
-    with pytest.raises(RunLockedError, match=f"run {RUN} is being made by another process"), exclusive(store, RUN):
+    with pytest.raises(RunLockedError, match=f"run {RUN} is in progress in another process"), exclusive(store, RUN):
         pass
     other.kill()
     other.join()
@@ -216,7 +216,7 @@ def test_a_run_that_lost_its_lock_is_not_published(store: BucketStore, monkeypat
         run, files = stage(store)
         monkeypatch.setattr(transforms.storage.gcs, "LEASE", timedelta(0))
         with store.lock(f"_runs/{RUN}.lock"):
-            with pytest.raises(CommitError, match=rf"run {RUN} lost its lock gs://press/.*start it again"):
+            with pytest.raises(CommitError, match=rf"run {RUN} lost its lock gs://press/.*start the run again"):
                 commit(store, replace(run, lease_owner=holder), files, urls=2)
             # The end of the first holder leaves the second's lock alone.
             lock = store.read(f"_runs/{RUN}.lock")

@@ -1,4 +1,4 @@
--- The newest version of each page: one row an article_id, with the columns of articles.
+-- The newest version of each page: one row per article_id, with the columns of articles.
 CREATE VIEW articles_latest AS
 WITH newest AS (
   SELECT article_id, max({

@@ -1,5 +1,5 @@
--- The same words, of at least six, by different speakers: one row an utterance. A surname is no other speaker than the
--- full name that ends with it.
+-- Utterances of at least six words that are attributed to different speakers: one row per utterance. A surname and a full
+-- name that ends with it count as the same speaker.
 CREATE VIEW disputed_utterances AS
 WITH named AS (
   SELECT utterance_id, min(text) AS text, list_sort(list(DISTINCT speaker_name)) AS speakers,

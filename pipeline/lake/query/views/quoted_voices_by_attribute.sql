@@ -1,6 +1,6 @@
--- The share of quoted voices by what the user's gazetteer says of them: one row an attribute and value. A voice is known
--- by the identifier of its entity, else by its name. The value is null for named speakers of whom the gazetteer says
--- nothing, so that the shares of an attribute's values make 1.
+-- The share of quoted speakers by an attribute from the user's gazetteer: one row per attribute and value. A speaker is
+-- matched by the identifier of its entity, or else by its name. The value is null for named speakers that are not in the
+-- gazetteer, so that the shares of an attribute add up to 1.
 CREATE VIEW quoted_voices_by_attribute AS
 WITH voices AS (
   SELECT lower(speaker_name) AS name, kb_id, count(*) AS quotes, count(DISTINCT utterance_id) AS utterances
@@ -10,7 +10,7 @@ WITH voices AS (
 ),
 by_id AS (SELECT kb_id, attribute, min(value) AS value FROM gazetteer WHERE kb_id IS NOT NULL GROUP BY ALL),
 by_name AS (SELECT lower(name) AS name, attribute, min(value) AS value FROM gazetteer WHERE name IS NOT NULL GROUP BY ALL),
-told AS (
+attributed AS (
   SELECT attributes.attribute, coalesce(by_id.value, by_name.value) AS value, coalesce(voices.kb_id, voices.name) AS voice,
     voices.quotes, voices.utterances
   FROM voices CROSS JOIN (SELECT DISTINCT attribute FROM gazetteer) AS attributes
@@ -20,7 +20,7 @@ told AS (
 counted AS (
   SELECT attribute, value, count(DISTINCT voice) AS voices, sum(quotes)::BIGINT AS quotes,
     sum(utterances)::BIGINT AS utterances
-  FROM told GROUP BY ALL
+  FROM attributed GROUP BY ALL
 )
 SELECT *,
   voices / sum(voices) OVER (PARTITION BY attribute) AS share_of_voices,

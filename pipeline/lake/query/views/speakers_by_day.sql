@@ -1,5 +1,5 @@
--- Who was quoted on which day of publication (that of the run where the page names none), one row a speaker and day.
--- utterances counts equal words once, however many sites printed them.
+-- Quotes per speaker and day of publication (the date of the run if the page has no date): one row per speaker and day.
+-- utterances counts equal words once, even if several sites published them.
 CREATE VIEW speakers_by_day AS
 SELECT
   coalesce(published_at::DATE, run_date) AS day, speaker_name, mode(speaker_role) AS speaker_role,

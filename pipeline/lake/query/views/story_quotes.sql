@@ -1,4 +1,4 @@
--- The quotes of each story, on all sites that tell it: one row a quote of a page's newest version.
+-- The quotes of each story on all sites: one row per quote in the newest version of a page.
 CREATE VIEW story_quotes AS
 SELECT
   stories.story_id, stories.is_original, articles_latest.domain, articles_latest.url, articles_latest.title,

@@ -1,4 +1,4 @@
--- Whose words name whom: one row a speaker and a name inside the quotes; nobody on themselves.
+-- Speakers and the entities that their quotes mention: one row per speaker and entity, without mentions of themselves.
 CREATE VIEW who_is_quoted_on_whom AS
 WITH naming AS (
   SELECT quote_id, article_id, domain, utterance_id, speaker_name, speaker_entity_id,
