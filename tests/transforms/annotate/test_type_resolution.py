@@ -6,7 +6,7 @@ import pytest
 
 from transforms.annotate.entities.boundaries import correct_boundaries
 from transforms.annotate.entities.clustering import cluster_names
-from transforms.annotate.entities.rule_mentions import NameMention, joined_words
+from transforms.annotate.entities.name_mention import NameMention, name_words
 from transforms.annotate.entities.type_resolution import resolve_types
 from transforms.annotate.nlp.parsed_text import ParsedText, parse_text
 from transforms.annotate.nlp.tokens import tokenize
@@ -25,7 +25,7 @@ def _names(
         start = parsed.text.index(part, at)
         at = start + len(part)
         sentence = next(n for n, s in enumerate(parsed.sentences) if s.start <= start < s.end)
-        words = joined_words(tokenize(parsed.text, start, at))
+        words = name_words(tokenize(parsed.text, start, at))
         names.append(
             NameMention(
                 start,
@@ -186,6 +186,6 @@ def _all_of(parsed: ParsedText, parts: list[str], kind: EntityType) -> list[Name
     for part in parts:
         start = parsed.text.index(part, at)
         at = start + len(part)
-        words = joined_words(tokenize(part))
+        words = name_words(tokenize(part))
         names.append(NameMention(start, at, kind, words, 2, probabilities={kind: 0.99}))
     return names

@@ -1,1 +1,1 @@
-"""Who a pronoun refers to."""
+"""Resolve pronouns to the persons of a text."""

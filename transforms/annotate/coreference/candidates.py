@@ -1,70 +1,77 @@
-"""The persons of a text as candidates for a pronoun: gender, where they are named, how prominent they are."""
+"""Find the antecedent of a pronoun among the persons of a text, by gender, distance and prominence."""
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from itertools import compress
 
-from transforms.annotate.coreference.genders import find_genders
 from transforms.annotate.entities.clustering import RULES_VERSION
-from transforms.annotate.entities.titles import Gender
+from transforms.annotate.entities.titles import Gender, gender_of_first_name, gender_of_title
 from transforms.annotate.nlp.lexicon import lexicon
 from transforms.annotate.nlp.parsed_text import ParsedText
 from transforms.annotate.nlp.quotation_marks import QuotedSpan
 from transforms.schema.records import Entity
 
+PRONOUNS: dict[str, Gender] = {"he": "m", "him": "m", "his": "m", "himself": "m"}
+PRONOUNS |= {"she": "f", "her": "f", "hers": "f", "herself": "f"}
+_GENDER_EVIDENCE = frozenset({"he", "she", "his", "her", "himself", "herself"})
+
+MAX_CANDIDATES = 200
+"""Maximum number of candidates, the most mentioned persons, so that time stays linear in the length of the text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What speaks for a person as the one that a pronoun stands for."""
+    """Weights of the score of a candidate."""
 
     often: float
-    """Times the logarithm of how often the person was named so far."""
+    """Factor of the logarithm of the number of earlier mentions."""
     apart: float
-    """Taken off for each sentence since."""
+    """Penalty per sentence since the last mention."""
     subject: float
-    """The last mention is the first person of its sentence."""
+    """Bonus if the last mention is the first person named in its sentence."""
     fits: float
-    """The gender is known and fits."""
+    """Bonus if the gender is known and agrees."""
     here: float = 0.0
-    """The last mention stands in the pronoun's paragraph."""
+    """Bonus if the last mention is in the paragraph of the pronoun."""
     spoke: float = 0.0
-    """The person spoke last."""
+    """Bonus for the last speaker."""
     margin: float = 0.0
-    """How much better than all others the person must be; else nobody is chosen."""
+    """Minimum lead over the second candidate; below it, no candidate is chosen."""
 
 
 IN_TEXT = Weights(often=1.5, apart=0.5, subject=0.5, fits=0.5, here=1.0)
-"""For any pronoun in running text; chosen on GUM's pronouns from a coarse grid, of which whole regions are as good."""
+"""For any pronoun in running text; chosen by a coarse grid search on the pronouns of GUM, with a flat optimum."""
 SPEAKING = Weights(often=0.75, apart=1.0, subject=0.5, fits=1.0, here=2.0, spoke=1.0, margin=0.25)
-"""For the pronoun beside a verb of speech: news names its speakers anew, mostly in the same paragraph."""
-
-MAX_CANDIDATES = 200
-"""The most-named persons of a text that are considered, so that time stays linear in its length."""
+"""For a pronoun next to a reporting verb: news repeats the names of speakers, mostly in the same paragraph."""
 
 
 @dataclass(slots=True)
 class Candidate:
-    """One person and the places where the text, outside quote marks or not, names them."""
+    """A person that a pronoun can refer to, with one element per mention in the lists."""
 
     index: int
+    """Index of the entity."""
     gender: Gender | None
     starts: list[int]
+    """Offsets of the mentions, in order."""
     sentences: list[int]
+    """Indices of their sentences."""
     subjects: list[bool]
-    """For each mention whether it is the first person of its sentence."""
+    """Whether the mention is the first person named in its sentence."""
 
 
 def coreference_candidates(parsed: ParsedText, entities: list[Entity], *, in_full: bool = False) -> list[Candidate]:
-    """The persons among the entities, the most named first, with what pronouns need to know of them.
+    """Return the persons among the entities, the most mentioned first.
 
     Args:
         parsed: the text.
         entities: its entities.
-        in_full: leave out a single word that no full name, title or first name explains. News gives the names of
-            those who speak in full; such a word is more often a firm or a place there.
+        in_full: leave out names of a single word without a full name, title or first name. News gives the full names
+            of speakers, and such a word is more often a firm or a place.
 
     Returns:
-        At most `MAX_PEOPLE` persons.
+        At most `MAX_CANDIDATES` candidates.
     """
     sentence_starts = [sentence.start for sentence in parsed.sentences]
     firsts: dict[int, int] = {}
@@ -82,22 +89,21 @@ def coreference_candidates(parsed: ParsedText, entities: list[Entity], *, in_ful
                 firsts[sentence] = min(mention.start, firsts.get(sentence, mention.start))
         candidates.append(Candidate(index, genders.get(index), starts, sentences, []))
     for candidate in candidates:
-        candidate.subjects = [
-            firsts.get(s) == start for start, s in zip(candidate.starts, candidate.sentences, strict=True)
-        ]
+        mentions = zip(candidate.starts, candidate.sentences, strict=True)
+        candidate.subjects = [firsts.get(sentence) == start for start, sentence in mentions]
     return sorted(candidates, key=lambda candidate: -len(candidate.starts))[:MAX_CANDIDATES]
 
 
 def _is_surely_person(text: str, entity: Entity, in_full: bool) -> bool:
-    """Whether a name is surely a person's: a first name, role or title says so, or no place is used so."""
+    """Whether a first name, a role or a title marks a person, or else no mention is used like a place."""
     lists = lexicon()
     if entity.role or entity.name.split()[0].lower() in lists.male | lists.female:
         return True
     before = [text[max(0, mention.start - 16) : mention.start].lower().split()[-1:] for mention in entity.mentions]
     if any(word.rstrip(".") in lists.titles for last in before for word in last):
         return True
-    used = sum(last[:1] in (["the"], ["at"], ["in"], ["on"], ["near"]) for last in before)
-    return used <= len(before) / 4 if " " in entity.name else not in_full and not used
+    like_place = sum(last[:1] in (["the"], ["at"], ["in"], ["on"], ["near"]) for last in before)
+    return like_place <= len(before) / 4 if " " in entity.name else not in_full and not like_place
 
 
 def antecedent(
@@ -110,64 +116,139 @@ def antecedent(
     speaker: int | None = None,
     weights: Weights = IN_TEXT,
 ) -> Candidate | None:
-    """The person that ``he`` or ``she`` at an offset stands for, or None when nobody fits.
+    """Return the person that ``he`` or ``she`` at an offset refers to.
 
     Args:
         candidates: from `coreference_candidates`.
-        at: the pronoun's offset, code points.
-        sentence: the number of its sentence.
-        gender: the pronoun's.
-        opening: the number of the first sentence of its paragraph.
-        speaker: index of the entity that spoke last, when it spoke just before.
-        weights: what counts how much.
+        at: the offset of the pronoun, in code points.
+        sentence: the index of its sentence.
+        gender: the gender of the pronoun.
+        opening: the index of the first sentence of its paragraph.
+        speaker: the index of the entity that spoke last, if it spoke just before.
+        weights: the weights of the score.
 
     Returns:
-        The best of the persons named before ``at`` whose gender is the same or unknown; None when there is none, or
-        another is nearly as good.
+        The best of the persons named before ``at`` with the same or an unknown gender; None if there is none, or if
+        the second best is too close.
     """
-    best, most, second = None, -math.inf, -math.inf
+    best, best_score, second = None, -math.inf, -math.inf
     for candidate in candidates:
         before = bisect_left(candidate.starts, at)
         if not before or candidate.gender not in (gender, None):
             continue
-        distance = min(sentence - candidate.sentences[before - 1], 12)
+        last = before - 1
+        distance = min(sentence - candidate.sentences[last], 12)
         score = weights.often * math.log(before) - weights.apart * distance
-        score += weights.subject * candidate.subjects[before - 1] + weights.fits * (candidate.gender == gender)
-        score += weights.here * (candidate.sentences[before - 1] >= opening) + weights.spoke * (
-            candidate.index == speaker
-        )
-        if score > most:
-            best, most, second = candidate, score, most
+        score += weights.subject * candidate.subjects[last] + weights.fits * (candidate.gender == gender)
+        score += weights.here * (candidate.sentences[last] >= opening) + weights.spoke * (candidate.index == speaker)
+        if score > best_score:
+            best, best_score, second = candidate, score, best_score
         else:
             second = max(second, score)
-    return best if most - second >= weights.margin else None
+    return best if best_score - second >= weights.margin else None
 
 
 def add_mention(candidate: Candidate, at: int, sentence: int, subject: bool) -> None:
-    """Count a resolved pronoun as one more mention of its person."""
-    place = bisect_left(candidate.starts, at)
-    candidate.starts.insert(place, at)
-    candidate.sentences.insert(place, sentence)
-    candidate.subjects.insert(place, subject)
+    """Count a resolved pronoun as another mention of its antecedent.
+
+    Args:
+        candidate: the antecedent.
+        at: the offset of the pronoun, in code points.
+        sentence: the index of its sentence.
+        subject: whether the pronoun is the subject.
+    """
+    position = bisect_left(candidate.starts, at)
+    candidate.starts.insert(position, at)
+    candidate.sentences.insert(position, sentence)
+    candidate.subjects.insert(position, subject)
 
 
 def outside_quotes(quoted_spans: list[QuotedSpan], candidates: list[Candidate]) -> list[Candidate]:
-    """The same persons with their mentions inside quote marks left out: they don't speak there, they are spoken of."""
-    starts = [quoted.outer_start for quoted in quoted_spans]
-    kept = []
+    """Return the candidates without their mentions in quoted spans, where others speak about them."""
+    span_starts = [quoted.outer_start for quoted in quoted_spans]
+    found = []
     for candidate in candidates:
-        keep = []
-        for place, start in enumerate(candidate.starts):
-            index = bisect_left(starts, start) - 1
-            if index < 0 or start >= quoted_spans[index].outer_end:
-                keep.append(place)
-        kept.append(
+        keep = [not _is_quoted(quoted_spans, span_starts, start) for start in candidate.starts]
+        found.append(
             Candidate(
                 candidate.index,
                 candidate.gender,
-                [candidate.starts[place] for place in keep],
-                [candidate.sentences[place] for place in keep],
-                [candidate.subjects[place] for place in keep],
+                list(compress(candidate.starts, keep)),
+                list(compress(candidate.sentences, keep)),
+                list(compress(candidate.subjects, keep)),
             )
         )
-    return kept
+    return found
+
+
+def _is_quoted(quoted_spans: list[QuotedSpan], span_starts: list[int], at: int) -> bool:
+    index = bisect_left(span_starts, at) - 1
+    return index >= 0 and at < quoted_spans[index].outer_end
+
+
+def find_genders(parsed: ParsedText, entities: list[Entity]) -> dict[int, Gender]:
+    """Return the gender of each person with evidence in the text.
+
+    The evidence is, in this order, a title (``Mrs``), the first name, a role (``spokeswoman``, ``his widow``), and the
+    pronouns after the name in sentences that name no other person, if all of them agree.
+
+    Args:
+        parsed: the text.
+        entities: its entities.
+
+    Returns:
+        Genders by index into ``entities``.
+    """
+    persons = [index for index, entity in enumerate(entities) if entity.type == "PERSON"]
+    found: dict[int, Gender] = {}
+    by_pronouns = _genders_by_pronouns(parsed, entities, persons)
+    for index in persons:
+        entity = entities[index]
+        first = gender_of_first_name(entity.name.split()[0].lower())
+        gender = _by_title(parsed.text, entity) or first or _by_role(entity.role) or by_pronouns.get(index)
+        if gender:
+            found[index] = gender
+    return found
+
+
+def _by_title(text: str, entity: Entity) -> Gender | None:
+    for mention in entity.mentions:
+        before = text[max(0, mention.start - 16) : mention.start].lower().split()
+        gender = gender_of_title(before[-1].rstrip(".")) if before else None
+        if gender:
+            return gender
+    return None
+
+
+def _by_role(role: str | None) -> Gender | None:
+    for word in (role or "").lower().replace("-", " ").split():
+        gender = gender_of_title(word)
+        if gender:
+            return gender
+        if word in lexicon().prepositions:
+            break
+    return None
+
+
+def _genders_by_pronouns(parsed: ParsedText, entities: list[Entity], persons: list[int]) -> dict[int, Gender]:
+    sentence_starts = [sentence.start for sentence in parsed.sentences]
+    named: dict[int, set[int]] = {}
+    first_mentions: dict[int, int] = {}
+    for index in persons:
+        for mention in entities[index].mentions:
+            number = bisect_right(sentence_starts, mention.start) - 1
+            named.setdefault(number, set()).add(index)
+            first_mentions.setdefault(number, mention.start)
+    votes: dict[int, set[Gender]] = {}
+    span_starts = [quoted.outer_start for quoted in parsed.quoted_spans]
+    for number, indices in named.items():
+        tokens, first = parsed.sentences[number].tokens, first_mentions[number]
+        words_before = sum(token.end <= first and token.is_word for token in tokens)
+        if len(indices) != 1 or words_before > 2:
+            continue
+        for token in tokens:
+            if token.low not in _GENDER_EVIDENCE or token.start < first:
+                continue
+            if not _is_quoted(parsed.quoted_spans, span_starts, token.start):
+                votes.setdefault(next(iter(indices)), set()).add(PRONOUNS[token.low])
+    return {index: next(iter(genders)) for index, genders in votes.items() if len(genders) == 1}

@@ -1,16 +1,15 @@
-"""Third-person pronouns in running text."""
+"""Resolve third-person pronouns in running text."""
 
 from typing import TypedDict
 
-from transforms.annotate.coreference.candidates import add_mention, antecedent, coreference_candidates
-from transforms.annotate.coreference.genders import PRONOUNS
+from transforms.annotate.coreference.candidates import PRONOUNS, add_mention, antecedent, coreference_candidates
 from transforms.annotate.entities.clustering import find_entities
 from transforms.annotate.model.tagger import tagger
 from transforms.annotate.nlp.parsed_text import parse_text
 
 
 class ResolvedPronoun(TypedDict):
-    """``text[start:end]`` is the pronoun, ``name`` the person's fullest name in the text."""
+    """A pronoun, ``text[start:end]``, and the fullest name of its person in the text."""
 
     start: int
     end: int
@@ -18,16 +17,16 @@ class ResolvedPronoun(TypedDict):
 
 
 def resolve_pronouns(text: str) -> list[ResolvedPronoun]:
-    """Who ``he``, ``she``, ``him``, ``her``, ``his``, ``hers``, ``himself`` and ``herself`` stand for.
+    """Resolve ``he``, ``she``, ``him``, ``her``, ``his``, ``hers``, ``himself`` and ``herself``.
 
-    A pronoun goes to a person named before it whose first name or title does not speak against it, chosen by how often
-    and how lately the person was named. It counts as a mention for the pronouns after it.
+    The antecedent is a person named earlier, without evidence of another gender, chosen by the number of mentions and
+    the distance. A resolved pronoun counts as a mention for later pronouns.
 
     Args:
-        text: running text, English.
+        text: running text in English.
 
     Returns:
-        One entry a pronoun that could be resolved, in order; offsets are code points, end exclusive.
+        The pronouns that could be resolved, in order; offsets are code points, end exclusive.
     """
     parsed = parse_text(text)
     (tagged,) = tagger().tag([parsed])

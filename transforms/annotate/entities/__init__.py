@@ -1,1 +1,1 @@
-"""Named entities: mentions, types, clusters."""
+"""Find named entities: mentions, types, clusters, known identifiers."""

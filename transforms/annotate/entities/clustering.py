@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from transforms.annotate.entities.boundaries import LEGAL_FORMS
 from transforms.annotate.entities.model_mentions import tagged_names
+from transforms.annotate.entities.name_mention import NameMention
 from transforms.annotate.entities.roles import role_of
-from transforms.annotate.entities.rule_mentions import NameMention, find_names
+from transforms.annotate.entities.rule_mentions import find_names
 from transforms.annotate.entities.titles import Gender
 from transforms.annotate.model.tagger import Tagged
 from transforms.annotate.nlp.lexicon import lexicon

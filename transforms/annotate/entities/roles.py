@@ -1,6 +1,6 @@
 """What a person is: the office or description that stands beside the name."""
 
-from transforms.annotate.entities.rule_mentions import NameMention
+from transforms.annotate.entities.name_mention import NameMention
 from transforms.annotate.nlp.lexicon import lexicon
 from transforms.annotate.nlp.parsed_text import ParsedText
 from transforms.annotate.nlp.tokens import Token

@@ -1,57 +1,35 @@
-"""Names in running text: spans of capitalised words, judged by word lists and by what stands around them."""
+"""Find names by rules: sequences of capitalised words, classified by word lists and context."""
 
 import re
-from dataclasses import dataclass, field
 
-from transforms.annotate.entities.rule_types import is_person_form, kind_of, known_kind, last_word
-from transforms.annotate.entities.titles import Gender, first_name, gender_of_first, strip_titles
+from transforms.annotate.entities.name_mention import NameMention, name_words
+from transforms.annotate.entities.rule_types import is_person_form, last_word, listed_type, type_of_sequence
+from transforms.annotate.entities.titles import Gender, gender_of_first_name, gender_of_title
 from transforms.annotate.nlp.lexicon import Lexicon, lexicon
 from transforms.annotate.nlp.parsed_text import ParsedText, Sentence, at_start
 from transforms.annotate.nlp.tokens import Token
 from transforms.schema.records import EntityType
 
 HINT = -1
-"""The certainty of a mention that counts only where the same name stands elsewhere too."""
+"""Certainty of a mention that counts only if the same name occurs elsewhere too."""
 
-
-@dataclass(slots=True)
-class NameMention:
-    """One mention of a name, without title, ``the`` and possessive."""
-
-    start: int
-    end: int
-    type: EntityType
-    words: tuple[str, ...]
-    """The name's words as written, nickname in marks left out."""
-    certainty: int
-    """2: the type comes from a list, a title or the name's form; 1: from the words before it; 0: a guess; `HINT`."""
-    gender: Gender | None = None
-    title_start: int | None = None
-    """Where the title before the name begins, when there is one."""
-    sentence: int = 0
-    is_plural: bool = False
-    """Several of the name are meant: the Arroyo brothers."""
-    probabilities: dict[str, float] = field(default_factory=dict)
-    """The model's probability of each type."""
-
-
-# Ten-year-old Milo, Karra-born Milo, Then-mayor Milo: such a word is no part of the name.
+# Such a word is not part of the name: Ten-year-old Milo, Karra-born Milo, Then-mayor Milo.
 _DESCRIBES = re.compile(
     r"(?:.+-)?(?:\w+-(?:old|born|based|raised|bred|trained|led|winning)|(?:then|ex|former|soon)-.+)"
 )
 MAX_TOKENS = 14
-"""A longer row of capitalised words is no name."""
+"""Maximum number of tokens in a sequence of capitalised words."""
 
 
 def find_names(parsed: ParsedText) -> list[NameMention]:
-    """Every mention of a person, organisation, place or nationality, in order and not overlapping."""
+    """Return the mentions of persons, organisations, places and nationalities, in order, without overlap."""
     names: list[NameMention] = []
     for number, sentence in enumerate(parsed.sentences):
         at = 0
         while at < len(sentence.tokens):
             stop = _sequence(parsed, sentence, at)
             if stop > at:
-                for name in _judge(parsed, sentence, at, stop):
+                for name in _names_in(parsed, sentence, at, stop):
                     name.sentence = number
                     names.append(name)
             at = max(stop, at + 1)
@@ -59,7 +37,7 @@ def find_names(parsed: ParsedText) -> list[NameMention]:
 
 
 def _sequence(parsed: ParsedText, sentence: Sentence, at: int) -> int:
-    """Where the run of capitalised words that begins at ``at`` ends; ``at`` itself when none does."""
+    """Return the end of the sequence of capitalised words that begins at ``at``; ``at`` if there is none."""
     tokens, lists = sentence.tokens, lexicon()
     if not _is_name_word(parsed, sentence, at):
         return at
@@ -85,15 +63,15 @@ def _sequence(parsed: ParsedText, sentence: Sentence, at: int) -> int:
             stop += 1
         elif token.low == "," and ahead and tokens[stop + 1].low in ("jr", "sr", "inc", "ltd", "llc"):
             stop += 2
-        elif (link := _link(tokens, at, stop)) > stop:
-            stop = link
+        elif (end := _after_link(tokens, at, stop)) > stop:
+            stop = end
         else:
             break
     return stop
 
 
-def _link(tokens: list[Token], at: int, stop: int) -> int:
-    """Past the small words that may stand inside a name (of, van der, &, a nickname in marks), or ``stop``."""
+def _after_link(tokens: list[Token], at: int, stop: int) -> int:
+    """Return the index after words that can be inside a name (of, van der, &, a nickname in marks), or ``stop``."""
     lists = lexicon()
     token = tokens[stop]
     after = stop + 1
@@ -112,11 +90,11 @@ def _link(tokens: list[Token], at: int, stop: int) -> int:
         return after + 1 if usable and not apart else stop
     plural = tokens[stop - 1].low.endswith("s" if token.text in "’'" else ("men", "women", "people", "children"))
     if plural and token.low in ("'", "'s") and tokens[stop - 1].end == token.start:
-        # Residents' Action Group: a plural's mark stands inside the name of a body, wherever its main word comes.
+        # The possessive of a plural can be inside the name of an organisation: Residents' Action Group.
         end = next((i for i in range(after, min(after + 4, len(tokens))) if not tokens[i].is_capital), len(tokens))
         return after + 1 if any(word.low in lists.org_heads for word in tokens[after:end][:4]) else stop
     if token.text in "“\"‘'(" and tokens[stop - 1].is_capital:
-        # Ed “Barnacle” Novotny: one or two capitalised words in marks between two parts of a name.
+        # A nickname is one or two capitalised words in marks between two parts of a name: Ed “Barnacle” Novotny.
         for close in (stop + 2, stop + 3):
             inside = tokens[after:close]
             if (
@@ -137,7 +115,7 @@ def _is_initial(token: Token) -> bool:
 
 
 def _is_name_word(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
-    """Whether a name may begin here."""
+    """Whether a name can begin at ``at``."""
     tokens, lists = sentence.tokens, lexicon()
     token = tokens[at]
     if not token.is_word or not token.is_capital:
@@ -146,7 +124,7 @@ def _is_name_word(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
     following = tokens[at + 1] if at + 1 < len(tokens) else None
     capital_next = following is not None and following.is_word and following.is_capital
     if following is not None and following.low in lists.particles:
-        capital_next = _link(tokens, at, at + 1) > at + 1
+        capital_next = _after_link(tokens, at, at + 1) > at + 1
     if low in lists.function_words:
         first = low in lists.male or low in lists.female
         joined = following is not None and f"{low} {following.low}" in lists.places | lists.orgs
@@ -166,7 +144,7 @@ def _is_name_word(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
     entries = low in lists.male or low in lists.female or low in lists.places or low in lists.orgs
     if entries or low in lists.nationalities or low in lists.titles or (token.text.isupper() and not sentence.headline):
         return True
-    if parsed.capital[low] > 0 or (low in lists.particles and _link(tokens, at, at) > at):
+    if parsed.capital[low] > 0 or (low in lists.particles and _after_link(tokens, at, at) > at):
         return True
     if low in lists.common_words or parsed.lower[low] > 0:
         return capital_next and not sentence.headline
@@ -181,7 +159,7 @@ def _is_name_word(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
 
 
 def _continues(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
-    """Whether a capitalised word after a name's word belongs to the same run."""
+    """Whether a capitalised word belongs to the same name as the word before it."""
     token, before = sentence.tokens[at], sentence.tokens[at - 1]
     lists = lexicon()
     if token.low in lists.function_words:
@@ -194,8 +172,8 @@ def _continues(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
     return True
 
 
-def _judge(parsed: ParsedText, sentence: Sentence, at: int, stop: int) -> list[NameMention]:
-    """The names in one run of capitalised words: known compounds first, then what is left of and right of them."""
+def _names_in(parsed: ParsedText, sentence: Sentence, at: int, stop: int) -> list[NameMention]:
+    """Return the names in a sequence of capitalised words: names of the word lists, and names around these."""
     tokens, lists = sentence.tokens, lexicon()
     if stop - at == 1 and "-" in tokens[at].text and (pair := _hyphenated(tokens[at], lists)):
         return pair
@@ -207,52 +185,56 @@ def _judge(parsed: ParsedText, sentence: Sentence, at: int, stop: int) -> list[N
         for first in range(at, stop):
             for end in range(min(stop, first + 4), first, -1):
                 words = [token.low for token in tokens[first:end]]
-                if (end - first > 1 or first > at or end < stop) and (kind := known_kind(words, tokens[first], lists)):
-                    if end - first == 1 and (_inside_person(tokens, first, at, stop) or (kind == "ORG" and end < stop)):
+                if (end - first > 1 or first > at or end < stop) and (
+                    listed := listed_type(words, tokens[first], lists)
+                ):
+                    if end - first == 1 and (
+                        _inside_person(tokens, first, at, stop) or (listed == "ORG" and end < stop)
+                    ):
                         continue
-                    left = _judge(parsed, sentence, at, first) if first > at else []
-                    right = _judge(parsed, sentence, end, stop) if end < stop else []
-                    return [*left, _name(tokens, first, end, kind, 2), *right]
-    begin, title_start, gender = strip_titles(sentence, at, stop)
+                    left = _names_in(parsed, sentence, at, first) if first > at else []
+                    right = _names_in(parsed, sentence, end, stop) if end < stop else []
+                    return [*left, _name(tokens, first, end, listed, 2), *right]
+    begin, title_start, gender = _strip_titles(sentence, at, stop)
     if begin >= stop:
         return []
-    kind_known = kind_of(parsed, sentence, begin, stop, titled=title_start is not None)
-    if kind_known is None:
+    typed = type_of_sequence(parsed, sentence, begin, stop, titled=title_start is not None)
+    if typed is None:
         return []
-    kind, certainty = kind_known
-    if kind == "PERSON":
-        begin = first_name(tokens, begin, stop, lists)
-        found = _name(tokens, begin, stop, kind, certainty)
-        found.gender = gender or gender_of_first(tokens[begin].low, lists)
+    entity_type, certainty = typed
+    if entity_type == "PERSON":
+        begin = _first_name(tokens, begin, stop, lists)
+        found = _name(tokens, begin, stop, entity_type, certainty)
+        found.gender = gender or gender_of_first_name(tokens[begin].low)
         found.title_start = title_start
         return [*_before_office(parsed, sentence, at, begin), found]
-    return [_name(tokens, begin, stop, kind, certainty)]
+    return [_name(tokens, begin, stop, entity_type, certainty)]
 
 
 def _before_office(parsed: ParsedText, sentence: Sentence, at: int, begin: int) -> list[NameMention]:
-    """What an office in front of a person's name names: the place or body of `Brindle Mayor`, no more than a hint."""
+    """Return names inside an office before a person, with certainty `HINT` if unsure: Brindle in `Brindle Mayor`."""
     lists = lexicon()
     stop = next((index for index in range(at, begin) if sentence.tokens[index].low in lists.titles | lists.roles), at)
-    found = _judge(parsed, sentence, at, stop) if stop > at else []
+    found = _names_in(parsed, sentence, at, stop) if stop > at else []
     for name in found:
         name.certainty = name.certainty if name.certainty == 2 else HINT
     return found
 
 
 def _hyphenated(token: Token, lists: Lexicon) -> list[NameMention]:
-    """Two known names that a hyphen joins, as in Russia-US; nothing for any other word."""
+    """Return two listed names joined by a hyphen (Russia-US); empty for another word."""
     names, at = [], token.start
     for part in token.text.split("-"):
-        kind = known_kind([part.lower()], Token(at, at + len(part), part, part.lower(), True), lists)
-        if kind is None:
+        entity_type = listed_type([part.lower()], Token(at, at + len(part), part, part.lower(), True), lists)
+        if entity_type is None:
             return []
-        names.append(NameMention(at, at + len(part), kind, (part,), 2))
+        names.append(NameMention(at, at + len(part), entity_type, (part,), 2))
         at += len(part) + 1
     return names
 
 
 def _inside_person(tokens: list[Token], index: int, at: int, stop: int) -> bool:
-    """A place's word that is part of a person's name: Jordan Weisz, Ruth London, Sergeant Mira Kent."""
+    """Whether the name of a place is part of a person's name: Jordan Weisz, Ruth London, Sergeant Mira Kent."""
     lists = lexicon()
     given = lists.male | lists.female
     titled = tokens[at].low in lists.titles and all(token.low not in ("of", "for") for token in tokens[at:stop])
@@ -266,19 +248,58 @@ def _inside_person(tokens: list[Token], index: int, at: int, stop: int) -> bool:
     return tokens[index].low in given and bool(after) and after not in lists.titles | lists.common_words
 
 
-def _name(tokens: list[Token], begin: int, stop: int, kind: EntityType, certainty: int) -> NameMention:
-    return NameMention(tokens[begin].start, tokens[stop - 1].end, kind, joined_words(tokens[begin:stop]), certainty)
+def _name(tokens: list[Token], begin: int, stop: int, entity_type: EntityType, certainty: int) -> NameMention:
+    return NameMention(
+        tokens[begin].start, tokens[stop - 1].end, entity_type, name_words(tokens[begin:stop]), certainty
+    )
 
 
-def joined_words(tokens: list[Token]) -> tuple[str, ...]:
-    """A name's words: marks that belong to one stay with it (``Jr.``), a nickname in quote marks is left out."""
-    words: list[str] = []
-    marked = False
-    for token in tokens:
-        if words and (token.text in '“”"‘' or (token.text == "'" and not words[-1].endswith("s"))):
-            marked = not marked
-        elif words and not marked and token.low in (".", ",", "’", "'", "'s"):
-            words[-1] += token.text if token.text != "," else ""
-        elif not marked:
-            words.append(token.text)
-    return tuple(words)
+def _strip_titles(sentence: Sentence, at: int, stop: int) -> tuple[int, int | None, Gender | None]:
+    """Return the index of the first token after titles, the offset of the title, and the gender that it implies."""
+    tokens, lists = sentence.tokens, lexicon()
+    last = last_word(tokens, at, stop)
+    gender: Gender | None = None
+    if stop - at > 1 and (tokens[last].low in lists.org_heads or any(t.low in ("of", "for") for t in tokens[at:stop])):
+        return at, None, None
+    begin = _after_office(sentence, at, stop, lists)
+    while begin < stop and (tokens[begin].low in lists.titles or tokens[begin].text == "."):
+        begin += 1
+    for token in tokens[at:begin]:
+        gender = gender_of_title(token.low) or gender
+    title = tokens[at].start if begin > at else None
+    if title is None and at > 0 and not at_start(tokens, at):
+        before = at - 1
+        if tokens[before].text == "." and before > 0:
+            before -= 1
+        if tokens[before].low in lists.titles or tokens[before].low in lists.roles:
+            title = tokens[before].start
+    return begin, title, gender
+
+
+def _after_office(sentence: Sentence, at: int, stop: int, lists: Lexicon) -> int:
+    """Return the index after an office (`Fisheries Minister`, `Acting Chief Constable`); ``at`` if there is none."""
+    tokens = sentence.tokens
+    given = lists.male | lists.female
+    for index in range(stop - 2, at - 1, -1):
+        low, after = tokens[index].low, tokens[index + 1].low
+        if low not in lists.titles and low not in lists.roles:
+            continue
+        # In a headline any word can have a capital, so that only a first name shows that a name follows.
+        plain = after in lists.cues or after in lists.common_words or (low not in lists.titles and stop - index < 3)
+        if after in given or not (plain or sentence.headline):
+            front = all(token.low not in given and len(token.text) > 1 for token in tokens[at:index])
+            return index + 1 if front and tokens[index + 1].is_word else at
+    return at
+
+
+def _first_name(tokens: list[Token], begin: int, stop: int, lists: Lexicon) -> int:
+    """Return the index of the first name, after offices and common words with capitals; ``begin`` if unknown."""
+    given = lists.male | lists.female
+    if tokens[begin].low in given:
+        return begin
+    for index in range(begin + 1, stop - 1):
+        if tokens[index].low in given:
+            front = [token.low for token in tokens[begin:index] if token.is_word]
+            plain = lists.common_words | lists.titles | lists.roles | lists.org_heads | lists.prepositions | {"and"}
+            return index if all(low in plain for low in front) else begin
+    return begin

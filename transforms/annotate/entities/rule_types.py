@@ -1,12 +1,26 @@
-"""What a row of capitalised words names: a person, an organisation, a place, or nothing."""
+"""Determine the entity type of a sequence of capitalised words by rules."""
 
 from transforms.annotate.nlp.lexicon import Lexicon, lexicon
 from transforms.annotate.nlp.parsed_text import ParsedText, Sentence, at_start
 from transforms.annotate.nlp.tokens import Token
 from transforms.schema.records import EntityType
 
+_PLACE_PREPOSITIONS = frozenset({"in", "near", "across", "throughout", "outside", "toward", "towards"})
+# Last words that mark an organisation even after a first name: Johns Hopkins Hospital, Victoria University.
+_SURE_HEADS = frozenset(
+    {"university", "college", "foundation", "hospital", "institute", "inc", "ltd", "llc", "plc", "campaign", "council"}
+    | {"company", "party", "association", "group", "school", "museum", "club", "society", "trust", "administration"}
+)
 
-def known_kind(words: list[str], first: Token, lists: Lexicon) -> EntityType | None:
+
+def listed_type(words: list[str], first: Token, lists: Lexicon) -> EntityType | None:
+    """Return the type of a nationality, place or organisation in the word lists.
+
+    Args:
+        words: the words of the name, in lower case.
+        first: the token of the first word.
+        lists: the word lists.
+    """
     joined = " ".join(words)
     if joined in lists.nationalities:
         return "NORP"
@@ -16,6 +30,7 @@ def known_kind(words: list[str], first: Token, lists: Lexicon) -> EntityType | N
 
 
 def is_person_form(tokens: list[Token], at: int, last: int, lists: Lexicon) -> bool:
+    """Whether the tokens from ``at`` to ``last`` are a person, even with a last word like Bank or House."""
     return tokens[at].low in ("mr", "mrs", "ms", "dr", "sir") or (
         last - at == 1
         and tokens[at].low in lists.male | lists.female
@@ -23,16 +38,24 @@ def is_person_form(tokens: list[Token], at: int, last: int, lists: Lexicon) -> b
     )
 
 
-def kind_of(
+def type_of_sequence(
     parsed: ParsedText, sentence: Sentence, begin: int, stop: int, titled: bool
 ) -> tuple[EntityType, int] | None:
-    """What the words ``begin:stop`` name, and how certain that is; None when they name nothing."""
+    """Return the type of a name and its certainty (see `NameMention`); None if the words are not a name.
+
+    Args:
+        parsed: the text.
+        sentence: the sentence of the name.
+        begin: index of the first token.
+        stop: index after the last token.
+        titled: whether a title precedes the name.
+    """
     tokens, lists = sentence.tokens, lexicon()
     words = [token for token in tokens[begin:stop] if token.is_word]
     before = tokens[begin - 1].low if begin else ""
     first, last = words[0].low, words[-1].low
     if len(words) == 1:
-        return _type_of_one(parsed, sentence, begin, stop, titled)
+        return _type_of_word(parsed, sentence, begin, stop, titled)
     given = lists.male | lists.female
     if any(t.low in ("of", "for", "&") for t in tokens[begin:stop]) and any(t.low in lists.org_openers for t in words):
         return "ORG", 2
@@ -58,7 +81,7 @@ def kind_of(
     return "PERSON", 1 if len(words) < 4 else 0
 
 
-def _type_of_one(
+def _type_of_word(
     parsed: ParsedText, sentence: Sentence, begin: int, stop: int, titled: bool
 ) -> tuple[EntityType, int] | None:
     tokens, lists = sentence.tokens, lexicon()
@@ -66,10 +89,10 @@ def _type_of_one(
     low = token.low
     before = tokens[begin - 1].low if begin else ""
     after = tokens[stop].low if stop < len(tokens) else ""
-    if kind := known_kind([low], token, lists):
-        if titled and kind == "LOC" and before in lists.male_words | lists.female_words:
+    if entity_type := listed_type([low], token, lists):
+        if titled and entity_type == "LOC" and before in lists.male_words | lists.female_words:
             return "PERSON", 2
-        return kind, 2
+        return entity_type, 2
     if titled and low not in lists.roles and low not in lists.titles and low not in lists.common_words:
         return "PERSON", 2
     if low in lists.not_names or low in lists.months or low in lists.titles:
@@ -79,10 +102,9 @@ def _type_of_one(
         return "ORG", 2 if len(letters) > 2 else 1
     if low in lists.male or low in lists.female:
         return "PERSON", 2
-    fresh = at_start(tokens, begin)
     if low in lists.common_words or low in lists.roles or low in lists.org_heads or low in lists.place_heads:
         return None
-    if parsed.lower[low] and (fresh or parsed.lower[low] > parsed.capital[low]):
+    if parsed.lower[low] and (at_start(tokens, begin) or parsed.lower[low] > parsed.capital[low]):
         return None
     if before in _PLACE_PREPOSITIONS:
         return "LOC", 1
@@ -90,19 +112,12 @@ def _type_of_one(
         return "ORG", 1
     if before == "the" or (after not in ("'s", ",", ".") and after.isalpha() and before in ("a", "an")):
         return None
-    said = after in lists.cues and any(cue.form in ("past", "third") for _, cue in lists.cues[after])
-    return "PERSON", 1 if said else 0
-
-
-_PLACE_PREPOSITIONS = frozenset({"in", "near", "across", "throughout", "outside", "toward", "towards"})
-# Last words that make an organisation even after a first name: Johns Hopkins Hospital, Victoria University.
-_SURE_HEADS = frozenset(
-    {"university", "college", "foundation", "hospital", "institute", "inc", "ltd", "llc", "plc", "campaign", "council"}
-    | {"company", "party", "association", "group", "school", "museum", "club", "society", "trust", "administration"}
-)
+    reports = after in lists.cues and any(cue.form in ("past", "third") for _, cue in lists.cues[after])
+    return "PERSON", 1 if reports else 0
 
 
 def last_word(tokens: list[Token], at: int, stop: int) -> int:
+    """Return the index of the last word before ``stop``; ``at`` if there is no later one."""
     last = stop - 1
     while last > at and not tokens[last].is_word:
         last -= 1

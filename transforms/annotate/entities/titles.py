@@ -1,67 +1,40 @@
-"""Where a person's own name begins: behind titles, offices and what else stands in capitals before it."""
+"""Recognise titles before names, and the gender that a title or a first name implies."""
 
 from typing import Literal
 
-from transforms.annotate.entities.rule_types import last_word
-from transforms.annotate.nlp.lexicon import Lexicon, lexicon
-from transforms.annotate.nlp.parsed_text import Sentence, at_start
-from transforms.annotate.nlp.tokens import Token
+from transforms.annotate.nlp.lexicon import lexicon
+from transforms.annotate.nlp.parsed_text import Sentence
 
 Gender = Literal["m", "f"]
 
 
-def strip_titles(sentence: Sentence, at: int, stop: int) -> tuple[int, int | None, Gender | None]:
-    """Leave out titles at the front: (first word of the name, where the title begins, the gender that it tells)."""
-    tokens, lists = sentence.tokens, lexicon()
-    last = last_word(tokens, at, stop)
-    gender: Gender | None = None
-    if stop - at > 1 and (tokens[last].low in lists.org_heads or any(t.low in ("of", "for") for t in tokens[at:stop])):
-        return at, None, None
-    begin = _behind_office(sentence, at, stop, lists)
-    while begin < stop and (tokens[begin].low in lists.titles or tokens[begin].text == "."):
-        begin += 1
-    for token in tokens[at:begin]:
-        gender = "m" if token.low in lists.male_words else "f" if token.low in lists.female_words else gender
-    title = tokens[at].start if begin > at else None
-    if title is None and at > 0 and not at_start(tokens, at):
-        before = at - 1
-        if tokens[before].text == "." and before > 0:
-            before -= 1
-        if tokens[before].low in lists.titles or tokens[before].low in lists.roles:
-            title = tokens[before].start
-    return begin, title, gender
+def gender_of_title(low: str) -> Gender | None:
+    """Return the gender of a title or role (``mrs``, ``spokesman``), in lower case; None if it implies none."""
+    lists = lexicon()
+    return "m" if low in lists.male_words else "f" if low in lists.female_words else None
 
 
-def _behind_office(sentence: Sentence, at: int, stop: int, lists: Lexicon) -> int:
-    """Past an office or trade (`Fisheries Minister`, `Acting Chief Constable`); ``at`` when there is none."""
-    tokens = sentence.tokens
-    given = lists.male | lists.female
-    for index in range(stop - 2, at - 1, -1):
-        low, after = tokens[index].low, tokens[index + 1].low
-        if low not in lists.titles and low not in lists.roles:
-            continue
-        # In a headline any word may stand in capitals, so that only a first name shows that a name follows.
-        plain = after in lists.cues or after in lists.common_words or (low not in lists.titles and stop - index < 3)
-        if after in given or not (plain or sentence.headline):
-            front = all(token.low not in given and len(token.text) > 1 for token in tokens[at:index])
-            return index + 1 if front and tokens[index + 1].is_word else at
-    return at
-
-
-def first_name(tokens: list[Token], begin: int, stop: int, lists: Lexicon) -> int:
-    """Where the person's own name begins: after offices and common words that stand in capitals before it."""
-    given = lists.male | lists.female
-    if tokens[begin].low in given:
-        return begin
-    for index in range(begin + 1, stop - 1):
-        if tokens[index].low in given:
-            front = [token.low for token in tokens[begin:index] if token.is_word]
-            plain = lists.common_words | lists.titles | lists.roles | lists.org_heads | lists.prepositions | {"and"}
-            return index if all(low in plain for low in front) else begin
-    return begin
-
-
-def gender_of_first(low: str, lists: Lexicon) -> Gender | None:
+def gender_of_first_name(low: str) -> Gender | None:
+    """Return the gender of a first name in lower case; None if it is unknown or used for both."""
     low = low.split("-")[0]
-    male, female = low in lists.male, low in lists.female
+    male, female = low in lexicon().male, low in lexicon().female
     return None if male == female else "m" if male else "f"
+
+
+def title_before(sentence: Sentence, start: int, title_start: int | None = None) -> tuple[int | None, Gender | None]:
+    """Return the offset of the title before a name, and the gender that the title implies.
+
+    Args:
+        sentence: the sentence of the name.
+        start: the offset of the name, in code points.
+        title_start: the offset of a title that is already known.
+    """
+    tokens, lists = sentence.tokens, lexicon()
+    at = next((index for index, token in enumerate(tokens) if token.end > start), len(tokens)) - 1
+    if title_start is not None:
+        at = next((index for index, token in enumerate(tokens) if token.start >= title_start), at)
+    if at > 0 and tokens[at].text == ".":
+        at -= 1
+    if at < 0 or (tokens[at].low not in lists.titles and tokens[at].low not in lists.roles):
+        return title_start, None
+    return tokens[at].start, gender_of_title(tokens[at].low)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import get_args
 
 from transforms.annotate.entities.boundaries import LEGAL_FORMS
+from transforms.annotate.entities.name_mention import NameMention
 from transforms.annotate.entities.places import places
-from transforms.annotate.entities.rule_mentions import NameMention
 from transforms.annotate.nlp.lexicon import lexicon
 from transforms.annotate.nlp.parsed_text import ParsedText
 from transforms.annotate.nlp.tokens import tokenize
