@@ -1,1 +1,1 @@
-"""What a run is: its command line, configuration, graph, lake and report."""
+"""A run of Onrecord: command line, configuration, graph, lake and reports."""

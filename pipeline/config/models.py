@@ -73,7 +73,7 @@ class StreamConfig(BaseModel):
     )
     lateness: Duration = Field(
         default=Duration("1h"),
-        description="How long after the end of a window late rows are accepted; they become a run of their own.",
+        description="How long after the end of a window late rows are accepted; they become a separate run.",
     )
     poll_least: Duration = Field(
         default=Duration("1m"), description="Minimum time between two requests for one feed or sitemap."

@@ -52,7 +52,7 @@ def new_attempt(
 
 
 def staged_files(store: Store, run_id: str, name: str) -> list[str]:
-    """Paths of the files called `name` that lie directly in the staging folders of a run's attempts."""
+    """Paths of the files called `name` in the staging folders of a run's attempts, without subfolders."""
     return [p for p in store.files(f"_staging/{run_id}") if p.count("/") == 3 and p.endswith(f"/{name}")]
 
 

@@ -38,7 +38,7 @@ class Compacted:
 def compact(store: Store, before: date) -> Iterator[Compacted]:
     """Merge the files of small runs, day by day.
 
-    A run whose largest file has half the target size or more is skipped, and so is a run that is in progress.
+    A run with a file of half the target size or more is skipped, and so is a run that is in progress.
 
     Args:
         store: the lake.

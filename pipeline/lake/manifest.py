@@ -139,7 +139,7 @@ class Manifest(BaseModel):
     parent_version: str | None = Field(default=None, validation_alias="follows", serialization_alias="follows")
     """The `version` of the manifest that this one replaces; the key in the file is ``follows``."""
     supersedes: dict[str, str] = {}
-    """For a compaction: the runs whose rows its files contain, each with its `version` at that time."""
+    """For a compaction: the runs that its files contain, each with its `version` at that time."""
     excluded_runs: frozenset[str] = Field(default=frozenset(), exclude=True)
     """For a compaction, set by `manifests`: runs that were run again later; their rows in these files do not count."""
 

@@ -2,7 +2,7 @@
 
     LAKE/_staging/<run_id>/<attempt>/attempt.json    what the attempt's rows depend on, and when it started
 
-The rows of a URL are recovered if all of them lie in complete files: its row of ``fetches``, its article or failure,
+The rows of a URL are recovered if all of them are in complete files: its row of ``fetches``, its article or failure,
 and its page if the run keeps an archive. They are copied to the staging folder of the new attempt before its graph is
 built, so after any number of crashes only the last attempt matters. Entities and quotes are not recovered: annotating
 the text again needs no request, and the files of a bundle can then be written in any order.

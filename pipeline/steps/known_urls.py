@@ -72,7 +72,7 @@ class RetryUrls(beam.PTransform):
             | "Read" >> beam.FlatMap(lambda run: _urls_to_retry(config, run)).with_output_types(UrlRequest)
             # Without it, a repeated read could give other URLs, because the crawl state grows meanwhile.
             | beam.Reshuffle()
-            # Beam's Java fuser rejects a Flatten whose inputs are a shuffle and a stage.
+            # Beam's Java fuser rejects a Flatten of a shuffle and a stage.
             | "Identity" >> beam.Map(lambda request: request).with_output_types(UrlRequest)
         )
 
@@ -118,7 +118,7 @@ class FilterKnownUrls(beam.PTransform):
 
     Args:
         config: the revisit policy.
-        run: names the lake, and the run whose own rows do not count.
+        run: names the lake, and the run, which ignores its own rows.
     """
 
     config: RevisitConfig
@@ -204,7 +204,7 @@ Acknowledge = Callable[[Iterable[str]], None]
 
 @dataclass
 class AcknowledgeDuplicates(beam.PTransform):
-    """Acknowledge the messages of duplicate requests whose page is committed already; no output.
+    """Acknowledge the messages of duplicate requests for pages that are committed already; no output.
 
     Takes a PCollection[UrlRequest]. The message of a page that is not committed yet is not acknowledged, so the queue
     delivers it again: it may be the message of the fetch that is in progress, which only the commit may acknowledge.

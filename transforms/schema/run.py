@@ -35,7 +35,7 @@ class Run:
     logical_time: datetime | None = None
     """Logical time in UTC; None: midnight of `run_date`."""
     recovered: "tuple[StagedFile, ...]" = ()
-    """Staged files whose rows need no new request: of a crashed attempt, or of the run that `reprocess` runs again."""
+    """Staged files with rows that need no new request, of a crashed attempt or of a run that `reprocess` replaces."""
 
     @property
     def time(self) -> datetime:

@@ -103,7 +103,7 @@ class UrlHistory:
 
 @contextmanager
 def open_crawl_state(store: Store, since: date = date.min) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the committed rows of ``fetches``, of runs whose logical date is not before `since`, as a view.
+    """Open the committed rows of ``fetches`` as a view, without runs that have a logical date before `since`.
 
     Yields:
         The DuckDB connection.
@@ -138,7 +138,7 @@ def look_up(
 
 
 def recovered_ids(store: Store, run: Run) -> pa.ChunkedArray:
-    """Ids of the URLs whose rows of ``fetches`` were recovered.
+    """Ids of the URLs with a recovered row of ``fetches``.
 
     Read them before the crawl state is opened: the recovered files of a stream are deleted when its first window is
     committed, and from then on the crawl state has these rows.

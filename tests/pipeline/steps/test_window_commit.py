@@ -28,7 +28,7 @@ from transforms.storage.folder import FolderStore
 from transforms.storage.open import open_store
 from transforms.write.parquet import write_rows
 
-BEGAN = datetime(2026, 3, 4, 12, 3, 10, 500_000, tzinfo=timezone.utc)
+STARTED = datetime(2026, 3, 4, 12, 3, 10, 500_000, tzinfo=timezone.utc)
 NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc)
 
 
@@ -37,8 +37,8 @@ def store(tmp_path: Path) -> Store:
     return FolderStore(str(tmp_path / "lake"))
 
 
-def stream_of(store: Store, began: datetime = BEGAN) -> Run:
-    return new_attempt("live-stream", began.date(), store.root, logical_time=began)
+def stream_of(store: Store, started: datetime = STARTED) -> Run:
+    return new_attempt("live-stream", started.date(), store.root, logical_time=started)
 
 
 def staged(stream: Run, *numbers: int, start: datetime = NOON, ack_handles: Iterable[str] = ()) -> list[StagedFile]:
@@ -111,7 +111,7 @@ def test_late_pane_is_another_run(store: Store) -> None:
 
 
 def test_stream_restarted_inside_a_window(store: Store) -> None:
-    first, second = stream_of(store), stream_of(store, BEGAN + timedelta(seconds=20))
+    first, second = stream_of(store), stream_of(store, STARTED + timedelta(seconds=20))
     one, two = PaneCommits(first), PaneCommits(second)
     files = staged(second, 2)
     ids = [one(staged(first, 1)), two(files), two(staged(second, 3), pane=1)]
