@@ -8,14 +8,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.yaml.yaml_transform import expand_pipeline
 
-from onrecord.beam_yaml import PROVIDERS, _moment
+from onrecord.beam_yaml import PROVIDERS, Annotate
 from tests.site.server import Site
 
 FEED = "http://karra-times.example/feed.json"
@@ -155,12 +157,25 @@ pipeline:
 """)
 
 
-def test_times_as_strings_datetimes_and_timestamps() -> None:
-    at = datetime(2025, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
-    for value in (at, at.isoformat(), "2025-03-04T06:06:07+01:00", Timestamp.of(at.timestamp())):
-        assert _moment({"published_at": value}, "published_at") == at
-    assert _moment({"published_at": "soon"}, "published_at") is None
-    assert _moment({}, "published_at") is None
+AT = datetime(2025, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (AT, AT),
+        (AT.isoformat(), AT),
+        ("2025-03-04T06:06:07+01:00", AT),
+        (Timestamp.of(AT.timestamp()), AT),
+        ("soon", None),
+    ],
+    ids=["datetime", "UTC", "offset", "Timestamp", "invalid"],
+)
+def test_times_in_rows(value: Any, expected: datetime | None) -> None:
+    with TestPipeline("FnApiRunner") as pipeline:
+        annotated = pipeline | beam.Create([beam.Row(text=SAID, published_at=value)]) | Annotate(model="rules")
+        times = annotated["quotes"] | beam.Map(lambda quote: quote.published_at)
+        assert_that(times, equal_to([expected and expected.isoformat()]))
 
 
 def test_command_prints_path_of_provider_file() -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from transforms.annotate.entities.roles import is_role
 from transforms.annotate.nlp.lexicon import lexicon
-from transforms.annotate.quotes.complements import addressee, content_start, fits, trim
+from transforms.annotate.quotes.complements import addressee, can_be_content, content_start, trim
 from transforms.annotate.quotes.sentence_view import CueMatch, SentenceView
 from transforms.annotate.quotes.speaker_phrases import (
     SpeakerPhrase,
@@ -21,9 +21,9 @@ class Attribution:
     """An attribution in a sentence. ``content`` and ``cue`` are ranges of token indices, end exclusive."""
 
     content: list[tuple[int, int]]
-    cue: tuple[int, int] | None
-    cue_class: CueClass | None
-    phrase: SpeakerPhrase | None
+    cue: tuple[int, int]
+    cue_class: CueClass
+    phrase: SpeakerPhrase
 
 
 def read_clauses(view: SentenceView) -> list[Attribution]:
@@ -32,33 +32,35 @@ def read_clauses(view: SentenceView) -> list[Attribution]:
     if found:
         return found
     done: list[Attribution] = []
-    low_edge = 0
+    edge = 0
     pending = list(view.cue_matches)
     subject: SpeakerPhrase | None = None
     while pending:
-        late = next((pair for match in pending if (pair := _postposed(view, match, low_edge))), None)
-        early = next((pair for match in pending if (pair := _leading(view, match, pending, low_edge, subject))), None)
-        if late and (early is None or _wins(late, early)):
-            attribution, edge = late
-        elif early:
-            attribution, edge = early
+        postposed = next((one for match in pending if (one := _postposed(view, match, edge))), None)
+        leading = next((one for match in pending if (one := _leading(view, match, pending, edge, subject))), None)
+        if postposed and (leading is None or _takes_precedence(postposed, leading)):
+            attribution, edge = postposed
+        elif leading:
+            attribution, edge = leading
         else:
             break
         done.append(attribution)
-        subject = attribution.phrase or subject
-        low_edge = edge
+        subject = attribution.phrase
         pending = [match for match in pending if match.start >= edge]
     return sorted(done, key=lambda item: item.content[0])
 
 
-def _wins(late: tuple[Attribution, int], early: tuple[Attribution, int]) -> bool:
-    """Whether a cue after its content takes precedence over a leading cue: unless the leading one ends before it."""
-    (after, _), (_, stop) = late, early
-    begins = after.content[0][0]
-    return begins < stop or (after.cue or (0, 0))[0] < (early[0].cue or (0, 0))[0]
+def _takes_precedence(postposed: tuple[Attribution, int], leading: tuple[Attribution, int]) -> bool:
+    """Whether a cue after its content takes precedence over a cue before its content.
+
+    It does, unless the attribution of the leading cue ends before the content of the other one.
+    """
+    (after, _), (before, stop) = postposed, leading
+    return after.content[0][0] < stop or after.cue[0] < before.cue[0]
 
 
 def _according_to(view: SentenceView) -> list[Attribution]:
+    """Return the attribution by `according to`, if there is one."""
     for index in range(len(view.tokens) - 2):
         if view.low(index) != "according" or view.low(index + 1) != "to":
             continue
@@ -211,7 +213,7 @@ def _leading(
     limit = _limit(view, match, pending)
     start = content_start(view, match, limit)
     content = trim(view, start, limit)
-    if content is None or not fits(view, match, content):
+    if content is None or not can_be_content(view, match, content):
         return None
     cue = (match.start, match.stop)
     return Attribution([content], cue, match.cue.cue_class, phrase), content[1]

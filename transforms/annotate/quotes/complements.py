@@ -66,7 +66,7 @@ def addressee(view: SentenceView, at: int) -> int:
     return stop
 
 
-def fits(view: SentenceView, verb: CueMatch, content: tuple[int, int]) -> bool:
+def can_be_content(view: SentenceView, verb: CueMatch, content: tuple[int, int]) -> bool:
     """Return whether a range of tokens after a reporting verb can be its content, by the frame of the verb."""
     start, stop = content
     quoted = bool(view.quoted_spans(start, stop))

@@ -8,9 +8,9 @@ MIN_PROBABILITY, MAX_PROBABILITY = 0.01, 0.999
 """Bounds to which the probabilities of the model are clipped before their log odds are taken."""
 
 # Weights of a logistic regression on the PolNeAR development set, as printed by training/calibrate.py. The intercept of
-# the model ("always") is lowered by 0.23, so that 95 of 100 quotations with confidence 0.9 are correct.
+# the model ("intercept") is lowered by 0.23, so that 95 of 100 quotations with confidence 0.9 are correct.
 MODEL_WEIGHTS: dict[str, float] = {
-    "always": -0.2,
+    "intercept": -0.2,
     "surname": -0.09,
     "pronoun": 0.05,
     "role": 0.18,
@@ -22,10 +22,10 @@ MODEL_WEIGHTS: dict[str, float] = {
     "entity": 0.50,
     "content": 0.33,
     "source": 0.18,
-    "ruled": -1.42,
+    "by_rules": -1.42,
 }
 RULE_WEIGHTS: dict[str, float] = {
-    "always": 0.19,
+    "intercept": 0.19,
     "surname": 0.67,
     "pronoun": 0.88,
     "role": 0.81,
@@ -41,13 +41,13 @@ RULE_WEIGHTS: dict[str, float] = {
 def features(candidate: QuoteCandidate) -> dict[str, float]:
     """Return the features of the logistic regression, named as in `MODEL_WEIGHTS`; a missing feature is 0.
 
-    ``content`` and ``source`` are the log odds of the model's probabilities; ``ruled`` is 1 for a candidate of the
+    ``content`` and ``source`` are the log odds of the model's probabilities; ``by_rules`` is 1 for a candidate of the
     rules, which has no such probabilities.
     """
-    found = {"always": 1.0, candidate.speaker.method: 1.0, candidate.kind: 1.0}
+    found = {"intercept": 1.0, candidate.speaker.method: 1.0, candidate.kind: 1.0}
     found["entity"] = float(candidate.speaker.entity is not None)
     if candidate.probabilities is None:
-        return found | {"ruled": 1.0}
+        return found | {"by_rules": 1.0}
     return found | dict(zip(("content", "source"), map(_log_odds, candidate.probabilities), strict=True))
 
 

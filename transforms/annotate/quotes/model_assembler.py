@@ -19,10 +19,10 @@ _DASHES = frozenset("-–—")
 
 
 class ModelAssembler:
-    """Add the quote candidates of sentences from the attributions of the model whose cue is in them.
+    """Add quote candidates from the attributions of the model, each in the sentence of its cue.
 
-    The rules handle dialogue that dashes open, since the training texts of the model contain none, and sentences with a
-    cue that the model missed.
+    Two kinds of sentences are left to the rules: dialogue that dashes open, which is not in the training texts of the
+    model, and sentences with a cue that the model missed.
 
     Args:
         quotes: the candidates so far; call `add_sentence` in text order.

@@ -4,7 +4,6 @@ from transforms.annotate.quotes.assembler import QuoteAssembler, QuoteCandidate,
 from transforms.annotate.quotes.clauses import Attribution, read_clauses
 from transforms.annotate.quotes.sentence_view import SentenceView
 from transforms.annotate.quotes.speaker_phrases import phrase_after, phrase_before, with_apposition
-from transforms.annotate.quotes.speaker_resolver import Speaker
 from transforms.schema.records import QuoteKind, Span
 
 
@@ -22,7 +21,7 @@ class RuleAssembler:
         """Add the quotations of sentence ``number``."""
         view = self._quotes.views[number]
         attributions = read_clauses(view)
-        first = next((a.content[0][0] for a in attributions if a.phrase), 0)
+        first = attributions[0].content[0][0] if attributions else 0
         free = [
             at
             for at, token in enumerate(view.tokens)
@@ -72,16 +71,15 @@ class RuleAssembler:
         if not self._quotes.used.isdisjoint(quoted) or not spans:
             return
         kind = next(iter(kinds)) if len(kinds) == 1 else "mixed"
-        phrase = attribution.phrase
         self._quotes.add(
             QuoteCandidate(
                 spans,
                 kind,
                 view.sentence.paragraph,
                 number,
-                cue=view.span(*attribution.cue) if attribution.cue else None,
+                cue=view.span(*attribution.cue),
                 cue_class=attribution.cue_class,
-                speaker=self._quotes.resolver.resolve(number, phrase) if phrase else Speaker(),
+                speaker=self._quotes.resolver.resolve(number, attribution.phrase),
                 quoted_spans=quoted,
                 open_ended=kind == "direct",
             )

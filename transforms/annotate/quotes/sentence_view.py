@@ -1,4 +1,4 @@
-"""A sentence whose quoted spans are collapsed into single tokens, with entities and cues."""
+"""Sentences with each quoted span collapsed into one token, and with their entities and cues."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field

@@ -12,6 +12,8 @@ MAX_PHRASE = 16
 MAX_APPOSITION = 40
 """Maximum length of a phrase with its apposition, in tokens."""
 
+_QUANTIFIERS = frozenset("one some many most all both two several".split())
+
 
 @dataclass(frozen=True, slots=True)
 class SpeakerPhrase:
@@ -24,10 +26,9 @@ class SpeakerPhrase:
 
 def phrase_before(view: SentenceView, at: int) -> SpeakerPhrase | None:
     """Return the phrase that ends before index ``at``, including appositions and brackets between them."""
-    stop = at
-    stop = _before_brackets(view, stop)
-    if view.low(stop - 1) in (",", "—", "–") and view.low(stop - 1):
-        return _over_apposition(view, stop)
+    stop = _before_brackets(view, at)
+    if view.low(stop - 1) in (",", "—", "–"):
+        return _phrase_with_apposition(view, stop)
     return _noun_phrase_before(view, stop)
 
 
@@ -41,7 +42,7 @@ def _before_brackets(view: SentenceView, stop: int) -> int:
     return start
 
 
-def _over_apposition(view: SentenceView, stop: int) -> SpeakerPhrase | None:
+def _phrase_with_apposition(view: SentenceView, stop: int) -> SpeakerPhrase | None:
     """Return the phrase with the apposition that ends at ``stop``: ``Name, a vet from Karra, said``."""
     mark = view.low(stop - 1)
     best: SpeakerPhrase | None = None
@@ -162,16 +163,7 @@ def _core_start(view: SentenceView, stop: int) -> int:
             if low == "that" and at == stop:
                 break
             at -= 1
-            if view.low(at - 1) == "of" and view.low(at - 2) in (
-                "one",
-                "some",
-                "many",
-                "most",
-                "all",
-                "both",
-                "two",
-                "several",
-            ):
+            if view.low(at - 1) == "of" and view.low(at - 2) in _QUANTIFIERS:
                 at -= 2
             elif view.low(at - 1) in ("all", "both"):
                 at -= 1

@@ -54,7 +54,7 @@ class SpeakerResolver:
         self._text = parsed.text
         self._entities = entities
         self._views = views
-        self._people = outside_quotes(parsed.quoted_spans, coreference_candidates(parsed, entities, in_full=True))
+        self._candidates = outside_quotes(parsed.quoted_spans, coreference_candidates(parsed, entities, in_full=True))
         self._roles = [set((entity.role or "").lower().replace("-", " ").split()) for entity in entities]
         self._organisations: dict[str, list[int]] = {}
         for index, entity in enumerate(entities):
@@ -82,14 +82,14 @@ class SpeakerResolver:
         if low in lexicon().pronouns or low in ("him", "her", "them"):
             return Speaker(span, self._pronoun(number, head), "pronoun")
         role = self._text[span[0] : span[1]]
-        holder = self._role_holder(number, phrase)
-        if holder is None and phrase.head == phrase.start + 1 and view.low(phrase.start) == "the":
-            holder = self._organisation(low, view.tokens[head].start)
-            if holder is None and low in ORGANISATION_NOUNS:
-                holder = self._organisation_before(number)
-        if holder is None and is_role(view.tokens[head]) and not low.endswith("s"):
+        entity = self._person_with_role(number, phrase)
+        if entity is None and phrase.head == phrase.start + 1 and view.low(phrase.start) == "the":
+            entity = self._organisation(low, view.tokens[head].start)
+            if entity is None and low in ORGANISATION_NOUNS:
+                entity = self._organisation_before(number)
+        if entity is None and is_role(view.tokens[head]) and not low.endswith("s"):
             self._unnamed = number
-        return Speaker(span, holder, "role", role)
+        return Speaker(span, entity, "role", role)
 
     def _entity_speaker(self, span: Span, index: int, view: SentenceView, head: int) -> Speaker:
         entity = self._entities[index]
@@ -132,7 +132,7 @@ class SpeakerResolver:
         paragraph_start = self._paragraph_start(number)
         speaker = self._last if near else None
         person = antecedent(
-            self._people, at, number, gender, opening=paragraph_start, speaker=speaker, weights=SPEAKING
+            self._candidates, at, number, gender, opening=paragraph_start, speaker=speaker, weights=SPEAKING
         )
         if person is None:
             return self._next_name(number, gender)
@@ -173,7 +173,7 @@ class SpeakerResolver:
             beside = [owner for owner in view.entity[index + 1 : index + 3] if owner >= 0]
             singular = not view.low(index).endswith("s") or view.low(index) == "boss"
             if singular and view.entity[index] < 0 and not any(self._entities[i].type == "PERSON" for i in beside):
-                return Speaker(None, self._role_holder(number, SpeakerPhrase(0, index + 1, index)), "role")
+                return Speaker(None, self._person_with_role(number, SpeakerPhrase(0, index + 1, index)), "role")
         return None
 
     def _next_name(self, number: int, gender: Gender) -> int | None:
@@ -181,13 +181,13 @@ class SpeakerResolver:
         if number + 1 >= len(self._views):
             return None
         following = self._views[number + 1]
-        for person in self._people:
+        for person in self._candidates:
             fits = person.gender in (gender, None)
             if fits and following.tokens and person.starts and person.starts[0] == following.tokens[0].start:
                 return person.index
         return None
 
-    def _role_holder(self, number: int, phrase: SpeakerPhrase) -> int | None:
+    def _person_with_role(self, number: int, phrase: SpeakerPhrase) -> int | None:
         """Return the only person with this role or, for an office, the subject of the previous sentence."""
         view = self._views[number]
         head = view.tokens[phrase.head]
@@ -195,10 +195,10 @@ class SpeakerResolver:
         if not definite or not is_role(head):
             return None
         word = head.low.rpartition("-")[2]
-        holders = [p for p in self._people if word in self._roles[p.index]]
-        if len(holders) == 1:
-            return holders[0].index
-        if holders or word not in lexicon().offices or number == 0:
+        persons = [person for person in self._candidates if word in self._roles[person.index]]
+        if len(persons) == 1:
+            return persons[0].index
+        if persons or word not in lexicon().offices or number == 0:
             return None
         return self._only_subject(number - 1)
 
@@ -226,7 +226,7 @@ class SpeakerResolver:
         view = self._views[number]
         inside = [
             person
-            for person in self._people
+            for person in self._candidates
             if (at := bisect_left(person.starts, view.sentence.start)) < len(person.starts)
             and person.starts[at] < view.sentence.end
         ]
