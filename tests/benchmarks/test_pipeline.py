@@ -111,7 +111,7 @@ def test_of_processes_side_by_side_the_busiest_is_waited_for() -> None:
 
 
 def test_a_sample_counts_for_the_innermost_part_and_waiting_for_none() -> None:
-    beam = "execute (/lib/apache_beam/runners/worker/bundle_processor.py:10);process (/code/transforms/write.py:9)"
+    beam = "execute (/lib/apache_beam/runners/worker/bundles.py:10);process (/code/transforms/write/transform.py:9)"
     found = shares(
         [
             f"main (/code/x.py:1);{beam} 3",
