@@ -1,4 +1,4 @@
-"""Quote candidates, and the state that the rules and the model share when they assemble them."""
+"""Quote candidates: assembly shared by the rules and the model."""
 
 import re
 from dataclasses import dataclass, field
@@ -65,7 +65,7 @@ class QuoteAssembler:
         return self.candidates[-1] if self.candidates else None
 
     def add(self, candidate: QuoteCandidate) -> None:
-        """Add a candidate, with the next paragraphs if its last quoted span continues there."""
+        """Add a candidate, including the next paragraphs if its last quoted span continues there."""
         self._extend(candidate)
         self.candidates.append(candidate)
         self.resolver.remember(candidate.speaker, candidate.paragraph)
@@ -131,7 +131,7 @@ class QuoteAssembler:
         return not (blocked or title) and len(words) >= MIN_SPEECH_WORDS and view.low(index - 1) not in ("and", "or")
 
     def _speaker_without_cue(self, number: int, index: int, alone: bool) -> tuple[Speaker, Span | None]:
-        """Return the speaker of a quoted span without a reporting verb, and the words or the colon that name it."""
+        """Return the speaker of a quoted span without a reporting verb, and its cue, such as a colon."""
         view = self.views[number]
         signature = layout_speaker(self.views, self.entities, number, index)
         if signature is not None:
@@ -196,7 +196,7 @@ def words_of(text: str) -> list[str]:
 
 
 def is_title_case(words: list[str]) -> bool:
-    """Return whether two or more words all begin with a capital or a digit, as in a title; function words may not."""
+    """Return whether two or more words all begin with a capital or a digit, as in a title; ignore function words."""
     content_words = [word for word in words if word.lower() not in lexicon().function_words]
     return len(content_words) > 1 and all(word[0].isupper() or word[0].isdigit() for word in content_words)
 

@@ -115,7 +115,7 @@ def _has_quotation(view: SentenceView, verb: CueMatch, start: int, stop: int) ->
 
 
 def trim(view: SentenceView, start: int, stop: int) -> tuple[int, int] | None:
-    """Return a range of tokens without punctuation at its ends; None if no word remains."""
+    """Return a range of tokens without punctuation at its ends; None if nothing remains."""
     while start < stop and not view.tokens[start].is_word and not view.is_quoted(start):
         start += 1
     while stop > start and not view.tokens[stop - 1].is_word and not view.is_quoted(stop - 1):

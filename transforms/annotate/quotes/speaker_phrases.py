@@ -112,13 +112,13 @@ def _noun_phrase_before(view: SentenceView, stop: int) -> SpeakerPhrase | None:
     if view.low(outer) in ("of", "for", "at", "from", "with", "in", "to", "on", "by", "near") and outer > 0:
         # a source close to the talks, a person familiar with the plan
         noun = outer - (2 if view.low(outer - 1) in ("close", "familiar", "next", "loyal") else 1)
-        is_head = (
+        can_be_head = (
             is_role(view.tokens[noun]) or view.low(noun) in lists.groups or view.entity[noun] >= 0
         ) and view.tokens[noun].is_word
-        if is_head and view.low(noun) not in lists.months:
+        if can_be_head and view.low(noun) not in lists.months:
             left = _core_start(view, noun + 1)
             if left <= noun:
-                # Secretary of State Marco Rubio: the office ends before the name, so the name is the head.
+                # Secretary of State Anna Pruss: the office ends before the name, so the name is the head.
                 own = _name_start(view, stop)
                 apart = own - 1 > outer and view.tokens[own - 1].is_capital and not is_role(view.tokens[own - 1])
                 return SpeakerPhrase(left, stop, head if apart and view.low(own - 1) not in lists.titles else noun)

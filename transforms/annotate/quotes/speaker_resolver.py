@@ -33,7 +33,7 @@ ORGANISATION_NOUNS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A speaker: the span of its phrase, and its entity, an index into the entities; None if it is not resolved."""
+    """A speaker: the span of its phrase, and the index of its entity, None if the phrase is not resolved."""
 
     span: Span | None = None
     entity: int | None = None
@@ -42,7 +42,7 @@ class Speaker:
 
 
 class SpeakerResolver:
-    """Resolve speaker phrases. Call it in text order, since pronouns depend on the previous speaker.
+    """Resolve speaker phrases, in text order, since a pronoun may refer to the previous speaker.
 
     Args:
         parsed: the text.
