@@ -1,1 +1,1 @@
-"""The committed data of a lake: everything that reads or changes manifests and files; `query` only reads."""
+"""Read and change the manifests and files of a lake; the modules in `query` only read."""

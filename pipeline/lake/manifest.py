@@ -1,4 +1,4 @@
-"""Manifests: which files make up the lake, and which runs they belong to (`pipeline.lake.commit` writes them).
+"""Read and write manifests, which list the files of committed runs (`pipeline.lake.commit`).
 
     LAKE/<table>/dt=YYYY-MM-DD/part-<run>-<attempt>-<n>.parquet    the rows that readers see
     LAKE/_runs/<run_id>.json                                       manifest of the run, written last: the commit

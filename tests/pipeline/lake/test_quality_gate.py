@@ -174,6 +174,7 @@ def test_held_files_are_kept_for_a_week(store: Store) -> None:
         assert on_disk(store) == before
     mark = Path(store.root, f"_staging/{RUN}/{manifest.attempt}/held.json")
     content = json.loads(mark.read_text())
+    assert content["follows"] is None
     long_ago = manifest.committed_at - KEEP_HELD - timedelta(minutes=1)
     mark.write_text(json.dumps({**content, "committed_at": long_ago.isoformat()}))
     with exclusive(store, "other-20260304T0600"):
