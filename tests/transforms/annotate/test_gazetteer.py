@@ -268,15 +268,15 @@ def test_attributes_of_any_kind_are_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("alias,type\nA,ORG\n", "names.csv: the columns alias, id and type are expected"),
+        ("alias,type\nA,ORG\n", "names.csv: the file must have the columns alias, id and type once each"),
         ("", "it has none"),
-        ("alias,alias,id,type\n", "each once"),
-        ("alias,id,type\nA,1,ORG\nB,2,COMPANY\n", "row 3: the type 'COMPANY' is not allowed; allowed are PERSON, ORG"),
-        ("alias,id,type\nA,1,ORG\nA,2,ORG\n", "row 3: the alias 'A' has another meaning"),
-        ("alias,id,type\n,1,ORG\n", "row 2: an alias of 1 to"),
-        ("alias,id,type\n--,1,ORG\n", "row 2: an alias of 1 to"),
-        (f"alias,id,type\n{'A ' * 40},1,ORG\n", "row 2: an alias of 1 to"),
-        (f"alias,id,type\n{'A' * (MAX_CHARACTERS + 1)},1,ORG\n", f"row 2: a value is longer than the {MAX_CHARACTERS}"),
+        ("alias,alias,id,type\n", "once each"),
+        ("alias,id,type\nA,1,ORG\nB,2,COMPANY\n", "row 3: 'COMPANY' is not a valid type; use PERSON, ORG"),
+        ("alias,id,type\nA,1,ORG\nA,2,ORG\n", "row 3: the alias 'A' has a different entry in an earlier row"),
+        ("alias,id,type\n,1,ORG\n", "row 2: the alias must have 1 to"),
+        ("alias,id,type\n--,1,ORG\n", "row 2: the alias must have 1 to"),
+        (f"alias,id,type\n{'A ' * 40},1,ORG\n", "row 2: the alias must have 1 to"),
+        (f"alias,id,type\n{'A' * (MAX_CHARACTERS + 1)},1,ORG\n", f"row 2: a value has more than {MAX_CHARACTERS}"),
         ("alias,id,type\nA,1\n", "names.csv cannot be read as csv: CSV parse error"),
         (b"alias,id,type\n\xff\xfe,1,ORG\n", "names.csv cannot be read as csv"),
         (b"\xff\xfea,id,type\n", "names.csv cannot be read as csv"),
@@ -297,7 +297,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for name, message in [
         ("gone.csv", "No such file"),
         ("x.parquet", "cannot be read as parquet"),
-        ("x.txt", ".csv or"),
+        ("x.txt", "must end in .csv or"),
     ]:
         with pytest.raises(GazetteerError, match=message):
             Gazetteer.load([str(tmp_path / name)])
@@ -305,7 +305,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 def test_too_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transforms.annotate.entities.gazetteer_files.MAX_ROWS", 2)
-    with pytest.raises(GazetteerError, match="row 4: at most 2 rows"):
+    with pytest.raises(GazetteerError, match="row 4: all gazetteers together can have at most 2 rows"):
         listed(tmp_path, "A,1,ORG,", "B,2,ORG,", "C,3,ORG,")
 
 

@@ -1,4 +1,4 @@
-"""From mentions of names to entities of a document: one entity a person, place or organisation, however it is named."""
+"""Cluster the mentions of names in a document into entities."""
 
 import re
 from collections import Counter
@@ -16,9 +16,9 @@ from transforms.annotate.nlp.parsed_text import ParsedText, parse_text
 from transforms.schema.records import Entity, EntityType, Mention, stable_id
 
 RULES_VERSION = "rules-2"
-"""`model_version` of what rules alone found."""
+"""Value of `model_version` in the rows of entities and quotes that the rules found."""
 MAX_NAMESAKES = 50
-"""Persons of one surname that are told apart; a list of more is a register, not an article."""
+"""Maximum number of persons with one surname that are distinguished, to keep the time linear."""
 
 
 @dataclass(slots=True)
@@ -29,34 +29,29 @@ class Cluster:
 
     @property
     def fullest(self) -> NameMention:
-        """The mention with most words, initials counting less; the first of equals."""
+        """The first of the mentions with the most words, not counting initials if there is a tie."""
         return max(
             self.names, key=lambda name: (len(name.words), sum(len(w.strip(".")) > 1 for w in name.words), -name.start)
         )
 
     @property
     def type(self) -> EntityType:
-        """The majority's type; the most certain mentions alone count."""
+        """The most frequent type among the mentions with the highest certainty."""
         most = max(name.certainty for name in self.names)
         sure = [name for name in self.names if name.certainty == most]
         return Counter(name.type for name in sure).most_common(1)[0][0]
-
-    @property
-    def gender(self) -> Gender | None:
-        """What first name or title tell."""
-        return next((name.gender for name in self.names if name.gender), None)
 
 
 def find_entities(
     text: str, *, version_id: str = "", parsed: ParsedText | None = None, tagged: Tagged | None = None
 ) -> list[Entity]:
-    """The entities of a text: names found by the model, or by rules, and clustered over the whole document.
+    """Find the entities of a text, by the model or by rules, clustered over the whole document.
 
     Args:
-        text: an article's text, English.
-        version_id: what the entities' ids hang on.
-        parsed: the text taken apart, when the caller has it already.
-        tagged: what the model sees in it; None to go by rules.
+        text: the text of an article, in English.
+        version_id: the version of the article, from which the ids of the entities derive.
+        parsed: the parsed text, if the caller has it already.
+        tagged: the output of the model; None to use the rules.
 
     Returns:
         Entities in order of first mention. Mentions leave out titles, ``the`` and the possessive;
@@ -93,23 +88,23 @@ def _entity(parsed: ParsedText, cluster: Cluster, version_id: str, most: int, mo
 
 
 def salience(mentions: int, most: int, first_start: int, length: int) -> float:
-    """How much a text is about an entity, 0 to 1: six tenths how often it is named, four tenths how early.
+    """Return the salience of an entity, 0 to 1: 0.6 for the number of mentions, 0.4 for an early first mention.
 
     Args:
-        mentions: of the entity.
-        most: mentions of the text's most-named entity.
-        first_start: where the first mention begins.
-        length: the text's, in code points.
+        mentions: number of mentions of the entity.
+        most: number of mentions of the most mentioned entity in the text.
+        first_start: offset of the first mention, in code points.
+        length: length of the text, in code points.
     """
     return round(0.6 * mentions / max(1, most) + 0.4 * (1 - first_start / max(1, length)), 3)
 
 
 def cluster_names(names: list[NameMention]) -> list[Cluster]:
-    """Join the mentions of one entity.
+    """Cluster the mentions of each entity.
 
-    Equal names are one; a surname or first name alone joins the person named in full; where two persons share it,
-    title and then recency decide; an acronym joins its expansion; a short form joins the organisation that begins with
-    it.
+    Equal names form one cluster. A surname or first name alone joins the person with that full name; if there are
+    several, the title and then the last mention decide. An acronym joins its expansion, and a short form joins the
+    organisation that begins with it.
 
     Args:
         names: mentions in order.
@@ -118,11 +113,11 @@ def cluster_names(names: list[NameMention]) -> list[Cluster]:
         Clusters in order of first mention, each with its mentions in order.
     """
     clusters: dict[tuple[str, ...], Cluster] = {}
-    full = _persons_in_full(names)
-    shorts = _by_part(full)
+    full = _full_names(names)
+    shorts = _full_names_by_part(full)
     for name in names:
-        several = name.is_plural and len(shorts.get(_key(name), ())) > 1
-        key = full.get(_key(name)) or (not several and _short_for(name, shorts, clusters)) or _place_key(name)
+        ambiguous = name.is_plural and len(shorts.get(_key(name), ())) > 1
+        key = full.get(_key(name)) or (not ambiguous and _full_name_of(name, shorts, clusters)) or _place_key(name)
         clusters.setdefault(key, Cluster()).names.append(name)
     _join_organisations(clusters)
     kept = [cluster for cluster in clusters.values() if _is_sure(cluster)]
@@ -132,7 +127,7 @@ def cluster_names(names: list[NameMention]) -> list[Cluster]:
 
 
 def _is_sure(cluster: Cluster) -> bool:
-    """A lone guess is dropped: a word that only its capital makes a name, seen once, or never but before an office."""
+    """Whether a mention is more than a guess, or two of the mentions are guesses."""
     certainties = [name.certainty for name in cluster.names]
     return max(certainties, default=0) > 0 or certainties.count(0) > 1
 
@@ -142,14 +137,14 @@ def _key(name: NameMention) -> tuple[str, ...]:
 
 
 def _place_key(name: NameMention) -> tuple[str, ...]:
-    """Names of equal words are one whatever the type guessed; only a person's and a certain place's stay apart."""
+    """Return the key of a name by its words, whatever its type; only a certain place has a key apart."""
     key = tuple(word.replace(".", "") for word in _key(name))
     return ("", *key) if name.type == "LOC" and name.certainty == 2 else key
 
 
-def _persons_in_full(names: list[NameMention]) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Key of each full name -> key of the fullest form of the same person, with or without middle names."""
-    # Of equal length the one named first comes first: a set's order is another one in each process.
+def _full_names(names: list[NameMention]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Return for each full name the key of the fullest form of the same person, with or without middle names."""
+    # Names of equal length keep the order of the text, since the order of a set differs between processes.
     persons = dict.fromkeys(_key(name) for name in names if name.type == "PERSON" and len(name.words) > 1)
     keys = sorted(persons, key=len, reverse=True)
     fullest: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -157,57 +152,58 @@ def _persons_in_full(names: list[NameMention]) -> dict[tuple[str, ...], tuple[st
     for key in keys:
         if key[0] in lexicon().particles:
             continue
-        bare = _bare(key)
-        ends = (bare[0], bare[-1])
-        known = fullest.setdefault(ends, key)
-        full[key] = known if set(key) <= set(known) or len(key) == 2 else key
+        bare = _without_suffix(key)
+        longest = fullest.setdefault((bare[0], bare[-1]), key)
+        full[key] = longest if set(key) <= set(longest) or len(key) == 2 else key
     by_surname: dict[str, set[tuple[str, ...]]] = {}
-    for known in full.values():
-        alike = by_surname.setdefault(known[-1], set())
-        if len(known[0]) > 1 and len(alike) < MAX_NAMESAKES:
-            alike.add(known)
+    for longest in full.values():
+        namesakes = by_surname.setdefault(longest[-1], set())
+        if len(longest[0]) > 1 and len(namesakes) < MAX_NAMESAKES:
+            namesakes.add(longest)
     for key in full:
         if len(key[0]) == 1:
-            spelled = [other for other in by_surname[key[-1]] if _spells(other, key)]
-            full[key] = spelled[0] if len(spelled) == 1 else full[key]
+            matches = [other for other in by_surname[key[-1]] if _matches_initials(other, key)]
+            full[key] = matches[0] if len(matches) == 1 else full[key]
     return full
 
 
-def _bare(key: tuple[str, ...]) -> tuple[str, ...]:
-    """A person's key without Jr. and the like."""
+def _without_suffix(key: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the key of a person without Jr., Sr. and similar suffixes."""
     return tuple(word for word in key if word not in lexicon().suffixes)
 
 
-def _spells(full: tuple[str, ...], short: tuple[str, ...]) -> bool:
-    """Whether a name says in full what another of its surname has in initials: Jude Raymond Okafor, J. R. Okafor."""
+def _matches_initials(full: tuple[str, ...], short: tuple[str, ...]) -> bool:
+    """Whether a full name matches the initials of another with the same surname: Jude Raymond Okafor, J. R. Okafor."""
     given, initials = full[:-1], short[:-1]
     return len(initials) <= len(given) and all(a.startswith(b) for a, b in zip(given, initials, strict=False))
 
 
-def _by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
-    """Surname, surname with particles, or first word -> the full names that it can stand for."""
+def _full_names_by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the full names for each part of a name: first name, surname, surname with particles."""
     parts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for key in dict.fromkeys(full.values()):
-        bare = _bare(key)
-        # Of two family names the first is the one used alone: María Quiroga Salas is Quiroga.
+        bare = _without_suffix(key)
+        # Of two surnames, the first is the one used alone: María Quiroga Salas is Quiroga.
         for part in (
             {bare[cut:] for cut in range(1, len(bare))} | {bare[:1]} | ({bare[-2:-1]} if len(bare) > 2 else set())
         ):
-            known = parts.setdefault(part, [])
-            if len(known) < MAX_NAMESAKES:
-                known.append(key)
+            namesakes = parts.setdefault(part, [])
+            if len(namesakes) < MAX_NAMESAKES:
+                namesakes.append(key)
     return parts
 
 
-def _short_for(
+def _full_name_of(
     name: NameMention, shorts: dict[tuple[str, ...], list[tuple[str, ...]]], seen: dict[tuple[str, ...], Cluster]
 ) -> tuple[str, ...] | None:
-    """The full name that this shorter mention stands for, if any."""
+    """Return the key of the full name that a shorter mention refers to, if any."""
     if name.type in ("LOC", "NORP", "ORG") and name.certainty == 2:
         return None
     own = _key(name)
-    # Inside a longer name a word stands for it only behind it: Quiroga for María Quiroga Salas, named before.
-    candidates = [key for key in shorts.get(own, []) if own[-1] == _bare(key)[-1] or own[0] == key[0] or key in seen]
+    # A word from the middle of a full name refers only to an earlier mention: Quiroga after María Quiroga Salas.
+    candidates = [
+        key for key in shorts.get(own, []) if own[-1] == _without_suffix(key)[-1] or own[0] == key[0] or key in seen
+    ]
     surnames = [key for key in candidates if key[0] != own[0]]
     candidates = surnames or candidates
     if name.gender and len(candidates) > 1:
@@ -225,11 +221,11 @@ def _gender_of(key: tuple[str, ...]) -> Gender | None:
 
 
 def _join_organisations(clusters: dict[tuple[str, ...], Cluster]) -> None:
-    """Move acronyms and short forms of an organisation into its cluster."""
-    longer = [key for key, cluster in clusters.items() if len(key) > 1 and cluster.type == "ORG"]
+    """Move the acronyms and short forms of an organisation into its cluster."""
+    full = [key for key, cluster in clusters.items() if len(key) > 1 and cluster.type == "ORG"]
     targets: dict[tuple[str, ...], tuple[str, ...]] = {}
-    lasts = Counter(key[-1] for key in longer)
-    for key in longer:
+    lasts = Counter(key[-1] for key in full)
+    for key in full:
         letters = "".join(word[0] for word in key if word not in ("of", "the", "and", "for", "&"))
         targets.setdefault((letters,), key)
         bare = tuple(word for word in key if word not in LEGAL_FORMS)

@@ -1,7 +1,6 @@
-"""Which known thing an entity is: its identifier, and what the user's own lists say of its name and type.
+"""Apply gazetteers to entities: set identifiers, correct names and types, add missed mentions.
 
-Quotes name their speakers by entity, so a gazetteer is applied between the two: a corrected entity is a corrected
-speaker.
+Gazetteers are applied before quotes are attributed, so that speakers get the corrected names.
 """
 
 import re
@@ -24,15 +23,15 @@ from transforms.annotate.entities.places import places
 from transforms.schema.records import Entity, EntityType, Mention, Span, stable_id
 
 GAZETTEER_VERSION = "gazetteer"
-"""``model_version`` of an entity that a user's list alone found."""
+"""Value of ``model_version`` for an entity that only a gazetteer of the user found."""
 
-# `Smith-Jones`, `O'Brien` and `x@jones` hold no mention of Jones or Brien; `Jones-led` and `Jones's` do.
+# `Smith-Jones`, `O'Brien` and `x@jones` do not mention Jones or Brien; `Jones-led` and `Jones's` do.
 _JOINED_BEFORE = re.compile(r"(?<=[^\W_][-‐‑'’&/_])|(?<=[@#/_\\])")
 _JOINED_AFTER = re.compile(r"[-‐‑](?![a-z])[^\W\d_]|\.(?:[a-z]|\d)|[@&/_\\][^\W_]|['’][^\W_]{3}")
 
 
-class Found(NamedTuple):
-    """An alias of the user's, where it stands in a text."""
+class AliasMatch(NamedTuple):
+    """An occurrence of an alias of the user's gazetteers in a text. Offsets are code points, end exclusive."""
 
     start: int
     end: int
@@ -41,7 +40,7 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class _Group:
-    """Mentions that mean one thing."""
+    """Mentions of one entity."""
 
     type: EntityType
     kb_id: str | None = None
@@ -51,66 +50,79 @@ class _Group:
 
 
 class Gazetteer:
-    """Countries and big cities, and the aliases of the user's files."""
+    """Countries and big cities, and the aliases in the user's files.
+
+    Args:
+        entries: the entries of the files.
+    """
 
     def __init__(self, entries: GazetteerEntries) -> None:
         self._entries = entries
 
     @classmethod
     def load(cls, paths: Sequence[str]) -> "Gazetteer":
-        """Read the user's files; see `transforms.annotate.entities.gazetteer_files.read_listed` for their form.
+        """Read the user's files.
+
+        Args:
+            paths: CSV or Parquet files; see `transforms.annotate.entities.gazetteer_files.read_gazetteers`.
 
         Raises:
-            GazetteerError: a file cannot be read or breaks a rule; the message names file, row and what is allowed.
+            GazetteerError: a file cannot be read or is not valid; the message has the file, the row and the rule.
         """
         return cls(read_gazetteers(paths))
 
     def apply(self, text: str, entities: Sequence[Entity], *, version_id: str = "") -> list[Entity]:
-        """Give entities their identifiers, and make true what the user's lists say.
+        """Set identifiers, and apply the user's entries.
 
-        Every place where an alias of the user's stands, capitals and all, means what the list says (type, name,
-        identifier, or no entity), also where no mention was found; the longest alias counts, and one inside a longer
-        mention does not. The other mentions of an entity follow what the list says of its name. An entity of no list is
-        looked up among countries and big cities by its name. What then has one identifier and one type is one entity.
+        Every occurrence of an alias, with the same upper and lower case, gets the type, name and identifier of its
+        entry, even if no mention was found there; an entry without a type removes the mention. The longest alias
+        applies, and an alias inside a longer mention is ignored. The other mentions of an entity follow the entry of
+        its name. An entity without an entry is looked up among countries and big cities. Entities with the same
+        identifier and type are merged.
 
         Args:
-            text: the text that the offsets of all mentions point into.
-            entities: what was found in it.
-            version_id: what the ids of entities hang on.
+            text: the text of the mentions.
+            entities: its entities.
+            version_id: the version of the article, from which the ids of the entities derive.
 
         Returns:
-            Entities in order of first mention, each mention once. Salience is reckoned anew.
+            Entities in order of first mention, each mention once, with new salience.
         """
         groups: dict[tuple[str, ...], _Group] = {}
-        found, lost = self._entry_spans(text, entities)
+        found, displaced = self._entry_spans(text, entities)
         for entity in entities:
-            self._sort(entity, found, lost, groups)
+            self._group_mentions(entity, found, displaced, groups)
         for (start, end), entry in found.items():
             if entry.type:
                 _group(groups, entry, entry.type).spans.add((start, end))
-        ready = [_entity(text, group, version_id) for group in groups.values() if group.spans]
-        return _with_salience(text, _distinct(ready, version_id))
+        merged = [_entity(text, group, version_id) for group in groups.values() if group.spans]
+        return _with_salience(text, _distinct(merged, version_id))
 
     def _entry_spans(self, text: str, entities: Sequence[Entity]) -> tuple[dict[Span, GazetteerEntry], set[Span]]:
-        """Where aliases stand that count, and the mentions that these displace."""
+        """Return the occurrences of aliases that apply, and the mentions that they displace."""
         mentions = sorted({(mention.start, mention.end) for entity in entities for mention in entity.mentions})
         starts = [start for start, _ in mentions]
         found: dict[Span, GazetteerEntry] = {}
-        lost: set[Span] = set()
+        displaced: set[Span] = set()
         for start, end, entry in self.find(text, set(mentions)):
             first = max(0, bisect_right(starts, start) - 1)
             touching = [span for span in mentions[first : bisect_right(starts, end - 1)] if span[1] > start]
             if any(span[0] <= start and end <= span[1] and span != (start, end) for span in touching):
                 continue
             found[start, end] = entry
-            lost.update(touching)
-        return found, lost
+            displaced.update(touching)
+        return found, displaced
 
-    def find(self, text: str, known: Collection[Span] = ()) -> Iterator[Found]:
-        """The user's aliases in a text: from left to right, the longest at each place, none overlapping.
+    def find(self, text: str, known: Collection[Span] = ()) -> Iterator[AliasMatch]:
+        """Yield the user's aliases in a text, from left to right, the longest at each position, without overlap.
 
-        Case counts, but for an alias of several words that stands all in capitals. Where a hyphen, an apostrophe or the
-        like joins an alias to another word, it counts only as a mention already known. Time is linear in the text.
+        Case is significant, except that an alias of several words also matches in upper case. An alias that a hyphen,
+        an apostrophe or a similar mark joins to another word matches only if it is a known mention. Time is linear in
+        the length of the text.
+
+        Args:
+            text: the text.
+            known: the spans of known mentions.
         """
         if not self._entries.by_alias:
             return
@@ -123,30 +135,30 @@ class Gazetteer:
                 entry = self._entries.find(" ".join(word for word, _, _ in tokens[at : at + size]))
                 start, end = tokens[at][1], tokens[at + size - 1][2]
                 if entry and ((start, end) in known or not _is_joined(text, start, end)):
-                    yield Found(start, end, entry)
+                    yield AliasMatch(start, end, entry)
                     step = size
                     break
             at += step
 
-    def _sort(
+    def _group_mentions(
         self,
         entity: Entity,
         found: dict[Span, GazetteerEntry],
-        lost: set[Span],
+        displaced: set[Span],
         groups: dict[tuple[str, ...], _Group],
     ) -> None:
-        """Puts an entity's mentions into groups; those that mean another thing are left in ``found``."""
+        """Add the mentions of an entity to their group; mentions with another entry stay in ``found``."""
         entry = self._entry(entity)
         if entry is None:
             kb_id = places().find(entity.name, entity.type)
-            where = (entity.type, kb_id) if kb_id else ("", entity.entity_id)
-            own = groups.setdefault(where, _Group(entity.type, kb_id))
+            group_key = (entity.type, kb_id) if kb_id else ("", entity.entity_id)
+            own = groups.setdefault(group_key, _Group(entity.type, kb_id))
         elif entry.type:
             own = _group(groups, entry, entry.type)
         else:
             return
         spans = {(mention.start, mention.end) for mention in entity.mentions}
-        kept = spans - lost
+        kept = spans - displaced
         for mention in entity.mentions:
             other = found.get((mention.start, mention.end))
             if other and _agrees(mention.text, other, entry, entity):
@@ -158,18 +170,18 @@ class Gazetteer:
             own.entities.append(entity)
 
     def _entry(self, entity: Entity) -> GazetteerEntry | None:
-        """What the lists say of an entity: of its name, else of a shorter form that can only be the same thing."""
+        """Return the entry of the name of an entity, else of a shorter form that can only be the same entity."""
         if not self._entries.by_alias:
             return None
-        named = self._entries.find(key(entity.name))
-        if named:
-            return named
+        by_name = self._entries.find(key(entity.name))
+        if by_name:
+            return by_name
         forms = {*entity.aliases, *(mention.text for mention in entity.mentions)}
         for form in sorted(forms, key=lambda form: (-len(form), form)):
             entry = self._entries.find(key(form))
             if not entry or entry.type != entity.type or not _fits(form, entry, entity.name):
                 continue
-            # A row that says no more than a surname's type must not make the surname the name.
+            # An entry with only the type of a surname must not make the surname the name of the entity.
             if entry.kb_id or _words(entry.name or "") >= _words(entity.name):
                 return entry
         return None
@@ -180,15 +192,15 @@ def _is_joined(text: str, start: int, end: int) -> bool:
 
 
 def _agrees(form: str, found: GazetteerEntry, entry: GazetteerEntry | None, entity: Entity) -> bool:
-    """Whether the lists say nothing else of a mention than of its entity."""
+    """Whether the entry of a mention agrees with the entry of its entity."""
     if found == entry:
         return True
-    kind, kb_id = (entry.type, entry.kb_id) if entry else (entity.type, None)
-    return found.type == kind and found.kb_id in (None, kb_id) and _fits(form, found, entity.name)
+    entity_type, kb_id = (entry.type, entry.kb_id) if entry else (entity.type, None)
+    return found.type == entity_type and found.kb_id in (None, kb_id) and _fits(form, found, entity.name)
 
 
 def _fits(form: str, entry: GazetteerEntry, name: str) -> bool:
-    """Whether a form with this meaning can be short for a name, or the other way about: an acronym, or equal words."""
+    """Whether a form can be short for a name, or the reverse: an acronym, or the words of one are in the other."""
     if form.isupper() and " " not in form.strip():
         return True
     ours, theirs = _words(entry.name or form), _words(name)
@@ -199,9 +211,9 @@ def _words(name: str) -> set[str]:
     return set(key(name).casefold().split(" "))
 
 
-def _group(groups: dict[tuple[str, ...], _Group], entry: GazetteerEntry, kind: EntityType) -> _Group:
-    where = (kind, entry.kb_id) if entry.kb_id else (kind, "", entry.name or "")
-    group = groups.setdefault(where, _Group(kind, entry.kb_id))
+def _group(groups: dict[tuple[str, ...], _Group], entry: GazetteerEntry, entity_type: EntityType) -> _Group:
+    group_key = (entity_type, entry.kb_id) if entry.kb_id else (entity_type, "", entry.name or "")
+    group = groups.setdefault(group_key, _Group(entity_type, entry.kb_id))
     group.name = group.name or entry.name
     return group
 
@@ -229,18 +241,18 @@ def _entity(text: str, group: _Group, version_id: str) -> Entity:
 
 
 def _distinct(entities: list[Entity], version_id: str) -> list[Entity]:
-    """In order, each id once: equal type and name are one entity, unless the lists give them two identifiers."""
+    """Sort entities and merge those with one type and name, unless they have two identifiers in a gazetteer."""
     kept: dict[str, Entity] = {}
     for entity in sorted(entities, key=lambda entity: entity.first_start):
         other = kept.get(entity.entity_id)
         if other and other.kb_id and entity.kb_id and other.kb_id != entity.kb_id:
             entity = replace(entity, entity_id=stable_id(version_id, entity.type, entity.name, entity.kb_id))
             other = kept.get(entity.entity_id)
-        kept[entity.entity_id] = _joined(other, entity) if other else entity
+        kept[entity.entity_id] = _merged(other, entity) if other else entity
     return list(kept.values())
 
 
-def _joined(one: Entity, other: Entity) -> Entity:
+def _merged(one: Entity, other: Entity) -> Entity:
     mentions = tuple(sorted({*one.mentions, *other.mentions}, key=lambda mention: (mention.start, mention.end)))
     return replace(
         one,
@@ -262,5 +274,5 @@ def _with_salience(text: str, entities: list[Entity]) -> list[Entity]:
 
 @cache
 def gazetteer(paths: tuple[str, ...]) -> Gazetteer:
-    """The gazetteer of some files, read once a process."""
+    """Return the gazetteer of some files, which each process reads once."""
     return Gazetteer.load(paths)

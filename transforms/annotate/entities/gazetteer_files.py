@@ -1,4 +1,4 @@
-"""The user's own gazetteers: CSV and Parquet files of aliases, read and checked."""
+"""Read and check the user's gazetteers, CSV and Parquet files of aliases."""
 
 import csv
 import re
@@ -17,60 +17,61 @@ from transforms.storage.base import StoreError
 from transforms.storage.open import open_input
 
 MAX_ROWS = 5_000_000
-"""Rows of all files together; each takes some 700 bytes of every worker process."""
+"""Maximum number of rows in all files together; each takes some 700 bytes in every worker process."""
 MAX_CHARACTERS = 500
-"""Of one value."""
+"""Maximum number of characters in one value."""
 MAX_TOKENS = 30
-"""Words and punctuation marks of one alias, which bounds the work at each word of a text."""
+"""Maximum number of words and punctuation marks in one alias, which bounds the work per word of a text."""
 MAX_HEADER_BYTES = 1 << 16
+"""Maximum length of the header line of a CSV file."""
 NEEDED = ("alias", "id", "type")
 TYPES: tuple[str, ...] = get_args(EntityType)
 
-# Marks that no reader sees (soft hyphen, zero-width ones) and combining accents belong to the word that they stand in.
-_UNSEEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
-TOKEN = re.compile(rf"\w(?:[\w\u0300-\u036f{_UNSEEN}]*[\w\u0300-\u036f])?|[^\w\s{_UNSEEN}]|\n")
-"""A word, a mark, or the end of a line, which no name crosses."""
-_EQUAL_MARKS = dict.fromkeys(map(ord, _UNSEEN), None) | dict.fromkeys(map(ord, "’ʼ‘`´"), "'")
+# Invisible characters (soft hyphen, zero-width characters) and combining accents belong to the word around them.
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+TOKEN = re.compile(rf"\w(?:[\w\u0300-\u036f{_INVISIBLE}]*[\w\u0300-\u036f])?|[^\w\s{_INVISIBLE}]|\n")
+"""A word, a punctuation mark, or a line break, which a name cannot contain."""
+_EQUAL_MARKS = dict.fromkeys(map(ord, _INVISIBLE), None) | dict.fromkeys(map(ord, "’ʼ‘`´"), "'")
 _EQUAL_MARKS |= dict.fromkeys(map(ord, "‐‑"), "-")
 
 
 class GazetteerError(OnrecordError, ValueError):
-    """A gazetteer is not valid; the message is one sentence with the file, the row and the allowed values."""
+    """A gazetteer is not valid; the message is one sentence with the file, the row and the rule."""
 
     exit_code = 2
 
 
 class GazetteerEntry(NamedTuple):
-    """What an alias stands for."""
+    """The entity of an alias."""
 
     kb_id: str | None
     type: EntityType | None
-    """None: it is no entity."""
+    """None if the alias is not an entity."""
     name: str | None
-    """The canonical name; None leaves the fullest form that the text has."""
+    """The canonical name; None keeps the fullest form in the text."""
 
 
 class GazetteerEntries(NamedTuple):
-    """All aliases of some files. A key is what `key` makes of an alias."""
+    """The entries of all files. Aliases are normalised by `key`."""
 
     by_alias: dict[str, GazetteerEntry]
     upper_cased: dict[str, str]
-    """Key in capitals -> key, of aliases of two words and more: a headline's form."""
+    """Alias of two words or more in upper case, as in a headline -> alias."""
     longest: dict[str, int]
-    """First token of an alias -> tokens of the longest one that begins so."""
+    """First token -> number of tokens of the longest alias that begins with it."""
 
     def find(self, key: str) -> GazetteerEntry | None:
-        """The meaning of a key, or of the same words in capitals."""
+        """Return the entry of a normalised alias, or of an alias with the same words in upper case."""
         return self.by_alias.get(key) or self.by_alias.get(self.upper_cased.get(key, ""))
 
 
 def token(word: str) -> str:
-    """A token as it is compared: apostrophes and hyphens alike, composed (NFC), without marks that nobody sees."""
+    """Normalise a token: one style of apostrophes and hyphens, NFC, no invisible characters."""
     return word if word.isascii() and word != "`" else unicodedata.normalize("NFC", word).translate(_EQUAL_MARKS)
 
 
 def key(text: str) -> str:
-    """The form in which names are compared: tokens joined by one space, case kept."""
+    """Normalise a name for comparison: tokens joined by single spaces, with their case."""
     return " ".join(map(token, TOKEN.findall(text)))
 
 
@@ -79,14 +80,14 @@ def read_gazetteers(paths: Sequence[str]) -> GazetteerEntries:
 
     Args:
         paths: ``.csv`` or ``.parquet`` files, local or ``gs://``, with the columns ``alias``, ``id``, ``type``
-            (PERSON, ORG, LOC, NORP, MISC; empty: no entity) and, if wanted, ``name``. Other columns are not read. What
-            a later file says of an alias goes before what an earlier one says.
+            (PERSON, ORG, LOC, NORP, MISC; empty if it is not an entity) and optionally ``name``. Other columns are
+            not read. An entry of a later file replaces the entry of an earlier file for the same alias.
 
     Returns:
-        The aliases. A canonical name of two words and more counts as an alias too, unless two things bear it.
+        The entries. A canonical name of two words or more is an alias too, unless two entries have the same name.
 
     Raises:
-        GazetteerError: a file cannot be read or breaks a rule.
+        GazetteerError: a file cannot be read or is not valid.
     """
     entries: dict[str, GazetteerEntry] = {}
     shared: dict[GazetteerEntry, GazetteerEntry] = {}
@@ -96,12 +97,13 @@ def read_gazetteers(paths: Sequence[str]) -> GazetteerEntries:
         for row, values in _rows(path):
             rows += 1
             if rows > MAX_ROWS:
-                raise GazetteerError(f"{path}, row {row}: at most {MAX_ROWS:,} rows in all gazetteers are allowed")
+                raise GazetteerError(f"{path}, row {row}: all gazetteers together can have at most {MAX_ROWS:,} rows")
             alias, entry = _checked(path, row, values)
             entry = shared.setdefault(entry, entry)
             if own.setdefault(alias, entry) is not entry:
                 raise GazetteerError(
-                    f"{path}, row {row}: the alias {values[0]!r} has another meaning in a row before; one is allowed"
+                    f"{path}, row {row}: the alias {values[0]!r} has a different entry in an earlier row; "
+                    "remove one of them"
                 )
         entries |= own
     for name, entry in _canonical(shared).items():
@@ -110,21 +112,21 @@ def read_gazetteers(paths: Sequence[str]) -> GazetteerEntries:
 
 
 def _checked(path: str, row: int, values: tuple[str, str, str, str]) -> tuple[str, GazetteerEntry]:
-    alias, kb_id, kind, name = values
+    alias, kb_id, entity_type, name = values
     if max(map(len, values)) > MAX_CHARACTERS:
-        raise GazetteerError(f"{path}, row {row}: a value is longer than the {MAX_CHARACTERS} characters allowed")
-    if kind and kind not in TYPES:
+        raise GazetteerError(f"{path}, row {row}: a value has more than {MAX_CHARACTERS} characters")
+    if entity_type and entity_type not in TYPES:
         raise GazetteerError(
-            f"{path}, row {row}: the type {kind!r} is not allowed; allowed are {', '.join(TYPES)}, and empty for "
-            "what is no entity"
+            f"{path}, row {row}: {entity_type!r} is not a valid type; use {', '.join(TYPES)}, or leave it empty if "
+            "the alias is not an entity"
         )
     form = key(alias)
     if not 0 < len(form.split(" ")) <= MAX_TOKENS or not any(c.isalnum() for c in form):
-        raise GazetteerError(f"{path}, row {row}: an alias of 1 to {MAX_TOKENS} words and marks is expected")
-    if not kind:
+        raise GazetteerError(f"{path}, row {row}: the alias must have 1 to {MAX_TOKENS} words and punctuation marks")
+    if not entity_type:
         return form, GazetteerEntry(None, None, None)
-    # A row of a type alone must still tell its entity from that of another such row.
-    return form, GazetteerEntry(kb_id or None, cast(EntityType, kind), name or (None if kb_id else alias))
+    # Without identifier and name, the alias distinguishes the entity from those of other rows.
+    return form, GazetteerEntry(kb_id or None, cast(EntityType, entity_type), name or (None if kb_id else alias))
 
 
 def _canonical(entries: dict[GazetteerEntry, GazetteerEntry]) -> dict[str, GazetteerEntry]:
@@ -150,10 +152,10 @@ def _indexed(entries: dict[str, GazetteerEntry]) -> GazetteerEntries:
 
 
 def _rows(path: str) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
-    """Row number, as a spreadsheet counts (the header is row 1), with alias, id, type and name."""
+    """Yield row numbers as in a spreadsheet (the header is row 1), with alias, id, type and name."""
     suffix = path.rpartition(".")[2].lower()
     if suffix not in ("csv", "parquet"):
-        raise GazetteerError(f"{path} is no gazetteer: a file that ends in .csv or .parquet is expected")
+        raise GazetteerError(f"{path} is not a valid gazetteer: the file name must end in .csv or .parquet")
     try:
         with open_input(path) as file:
             row = 2
@@ -168,8 +170,7 @@ def _rows(path: str) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
 
 
 def _csv(path: str, file: BinaryIO) -> Iterator["pa.RecordBatch"]:
-    # The header is read apart: pyarrow would guess a type for each column of attributes, and refuse where it guessed
-    # wrong.
+    # The header is read first, to select columns: pyarrow infers the types of the others and fails on a wrong guess.
     line = file.readline(MAX_HEADER_BYTES).decode("utf-8-sig")
     columns = _columns(path, next(csv.reader([line]), []))
     file.seek(0)
@@ -200,7 +201,7 @@ def _columns(path: str, present: Sequence[str]) -> list[str]:
     missing = [column for column in NEEDED if present.count(column) != 1]
     if missing or present.count("name") > 1:
         raise GazetteerError(
-            f"{path}: the columns alias, id and type are expected, each once, and name if wanted, but it has "
+            f"{path}: the file must have the columns alias, id and type once each, and at most one column name; it has "
             f"{', '.join(present)[:300] or 'none'}"
         )
     return [*NEEDED, *(["name"] if "name" in present else [])]

@@ -1,4 +1,4 @@
-"""Countries and big cities by name, from two small tables in ``data/``."""
+"""Look up countries and big cities by name, in two tables in ``data/``."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -11,41 +11,41 @@ STATE_CODES = frozenset(
     "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA"
     " RI SC SD TN TX UT VT VA WA WV WI WY DC AB BC MB NB NL NS NT NU ON PE QC SK YT SA NI".split()
 )
-"""Two letters that in English news mean a part of a country sooner than the country with this ISO code."""
+"""Two-letter codes that in English news denote a part of a country, not the country with this ISO code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Identifiers by name."""
+    """Identifiers of places by name."""
 
     countries: dict[str, str]
-    """Folded name -> ``iso3166:FR``."""
+    """Folded name -> identifier, such as ``iso3166:FR``."""
     codes: dict[str, str]
-    """ISO 3166-1 code in capitals -> ``iso3166:FR``."""
+    """ISO 3166-1 code in upper case -> identifier."""
     cities: dict[str, str]
-    """Folded name -> ``geonames:2988507``."""
+    """Folded name -> identifier, such as ``geonames:2988507``."""
 
-    def find(self, name: str, kind: EntityType) -> str | None:
-        """The identifier of the place that an entity's name is.
+    def find(self, name: str, entity_type: EntityType) -> str | None:
+        """Return the identifier of a country or city.
 
         Args:
-            name: the entity's name as the text has it.
-            kind: its type; a LOC may be anything here, an ORG only a country (its team, its government).
+            name: the name of the entity, as written in the text.
+            entity_type: its type; an ORG can only be a country (its team, its government).
 
         Returns:
-            ``iso3166:XX`` or ``geonames:N``; None for a name that is none of these, or may as well be another place.
+            ``iso3166:XX`` or ``geonames:N``; None for an unknown or ambiguous name.
         """
-        if kind not in ("LOC", "ORG"):
+        if entity_type not in ("LOC", "ORG"):
             return None
         folded = fold(name)
         country = self.countries.get(folded)
-        if country or kind == "ORG":
+        if country or entity_type == "ORG":
             return country
         return self.codes.get(name) or self.cities.get(folded)
 
 
 def fold(name: str) -> str:
-    """A place's name without case, accents, marks and a leading ``the``: ``St. Louis`` and ``Saint Louis`` are one."""
+    """Return a name without case, accents, punctuation and a leading ``the``; ``St.`` becomes ``saint``."""
     plain = unicodedata.normalize("NFKD", name).casefold().translate(_FOLDED)
     words = ["saint" if word == "st" else word for word in plain.replace("&", " and ").split()]
     return " ".join(words[1:] if len(words) > 1 and words[0] == "the" else words)
@@ -57,7 +57,7 @@ _FOLDED |= dict.fromkeys(map(ord, "-‐‑,"), " ")
 
 @cache
 def places() -> Places:
-    """Both tables; the first call reads them (some ten milliseconds)."""
+    """Return both tables; the first call reads them (some ten milliseconds)."""
     countries: dict[str, str] = {}
     codes: dict[str, str] = {}
     for two, three, names in _rows("countries"):

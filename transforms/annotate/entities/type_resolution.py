@@ -1,4 +1,4 @@
-"""What a document's mentions of one name say together: its type, and where else it stands."""
+"""Resolve the entity types of names over a document, and recover mentions that the model missed."""
 
 import math
 import re
@@ -15,41 +15,41 @@ from transforms.annotate.nlp.parsed_text import ParsedText
 from transforms.annotate.nlp.tokens import tokenize
 from transforms.schema.records import EntityType
 
-FLOOR = 0.02
-"""The least probability of a type that a mention may say; the network is surer than it is right."""
+MIN_PROBABILITY = 0.02
+"""Lower bound of the probability of a type in one mention, because the network is overconfident."""
 KNOWN_PLACE = 1.0
-"""What a country's or big city's name adds to the logarithm of each mention's being a place."""
+"""Bonus per mention of the name of a country or big city for LOC (log probability, as all bonuses here)."""
 KNOWN_ORG = 3.0
-"""What a listed body's name, or that of the seat which stands for it (the Kremlin), adds to its being a body."""
-PERSONS_NAME = 2.0
-"""What the full name of a person in the same text takes from that of its first or last word's being a place."""
+"""Bonus per mention of a listed organisation, or of a seat used in its place (the Kremlin), for ORG."""
+PERSON_PENALTY = 2.0
+"""Penalty per mention for LOC if the word is the first or last word of a person's full name in the text."""
 FIRM = 4.0
-"""What a firm's name with its legal form adds to the same words' being the firm."""
+"""Bonus per mention for ORG if the text has the same name with a legal form."""
 GIVEN_NAME = 4.0
-"""What a given name that only a person has adds to its being a person's."""
+"""Bonus per mention for PERSON if the name contains a given name of a form that only persons have."""
 DATELINE = 4.0
-"""What standing before ``(Reuters) -`` adds to a name's being a place."""
+"""Bonus for LOC if one mention is a dateline, before ``(Reuters) -``."""
 
-MOST_UNSEEN = 3
-"""How often a word may stand in all for each time that the model saw a name in it."""
+MAX_MISSED_RATIO = 3
+"""Maximum number of occurrences of a word per mention by the model; above it, no occurrence is added."""
 
 _DATELINE = re.compile(r"(?:,[^()\n]{0,30})?[^\S\n]?(?:\([^()\n]{2,30}\)[^\S\n]?[-–—]|[—–])")
 _IN_ADDRESS = re.compile(r"[@_]|[./]\w")
 _STORMS = frozenset("hurricane storm typhoon cyclone".split())
 _GIVEN = re.compile(r"[A-Z][a-z]{1,6}-[a-z]{1,6}")
-"""The given name behind a family name, as Korean and Taiwanese names are mostly written: Seo-yun."""
-_OF_PEOPLE = frozenset("n an ian ean ese ish i nian lese".split())
+"""A given name after a surname, as in most Korean and Taiwanese names: Seo-yun."""
+_DEMONYM_ENDINGS = frozenset("n an ian ean ese ish i nian lese".split())
 
 
 def resolve_types(parsed: ParsedText, names: list[NameMention]) -> list[NameMention]:
-    """The names with the types that all their mentions make likeliest, and the mentions that the model missed.
+    """Give each name its most probable type over all mentions, and add mentions that the model missed.
 
     Args:
         parsed: the text.
-        names: what the model saw, in order, not overlapping.
+        names: mentions by the model, in order, without overlap.
 
     Returns:
-        Names in order, not overlapping.
+        Mentions in order, without overlap.
     """
     groups: _Groups = defaultdict(list)
     for name in names:
@@ -57,12 +57,12 @@ def resolve_types(parsed: ParsedText, names: list[NameMention]) -> list[NameMent
     shorter = _shorter_forms(groups)
     storms = {key[-1] for key in groups if len(key) > 1 and key[-2] in _STORMS}
     for key, group in groups.items():
-        kind = _type_of(parsed, key, group, shorter, storms)
-        if kind == "ORG" and any(_is_person(groups.get(key[at:], [])) for at in range(1, len(key))):
-            kind = "PERSON"  # who is called by the last words alone elsewhere
+        entity_type = _type_of(parsed, key, group, shorter, storms)
+        if entity_type == "ORG" and any(_is_person(groups.get(key[at:], [])) for at in range(1, len(key))):
+            entity_type = "PERSON"  # The last words alone are a person elsewhere in the text.
         for name in group:
-            name.type = kind
-    return _with_repeats(parsed, _without_article(parsed, names, groups))
+            name.type = entity_type
+    return _with_missed_mentions(parsed, _without_article(parsed, names, groups))
 
 
 _Groups = dict[tuple[str, ...], list[NameMention]]
@@ -70,16 +70,16 @@ _Evidence = dict[str, tuple[EntityType, float]]
 
 
 def _shorter_forms(groups: _Groups) -> _Evidence:
-    """Words that longer names of the text may be cut to: what type that makes likely, and how much so."""
+    """Return evidence for single words that shorten a longer name of the text: a type and its bonus."""
     found: _Evidence = {}
     for key, group in groups.items():
         bare = [word for word in key if word.strip(".") not in LEGAL_FORMS]
         if len(bare) == 1 < len(key) and group[0].type == "ORG":
             found[bare[0]] = ("ORG", FIRM)
         if len(key) > 1 and _is_person(group):
-            # A firm may bear its founder's name; a place that is named like a person of the text is rare.
-            found.setdefault(key[-1], ("LOC", -PERSONS_NAME))
-            found.setdefault(key[0], ("LOC", -PERSONS_NAME))
+            # A firm can have the name of its founder; a place with the name of a person in the text is rare.
+            found.setdefault(key[-1], ("LOC", -PERSON_PENALTY))
+            found.setdefault(key[0], ("LOC", -PERSON_PENALTY))
         if _has_given_name(group[0]):
             found[key[0]] = ("PERSON", GIVEN_NAME)
     return found
@@ -96,14 +96,15 @@ def _has_given_name(name: NameMention) -> bool:
 def _type_of(
     parsed: ParsedText, key: tuple[str, ...], group: list[NameMention], shorter: _Evidence, storms: set[str]
 ) -> EntityType:
-    """The type that is likeliest for all mentions of equal words."""
+    """Return the most probable type for all mentions of a name."""
     if len(key) == 1 and key[0] in storms and key[0] not in shorter:
         return "MISC"
-    if len(key) == 1 and _is_of_people(key[0]):
+    if len(key) == 1 and _is_demonym(key[0]):
         return "NORP"
     labels: tuple[EntityType, ...] = get_args(EntityType)
     scores = {
-        label: sum(math.log(max(name.probabilities.get(label, 0.0), FLOOR)) for name in group) for label in labels
+        label: sum(math.log(max(name.probabilities.get(label, 0.0), MIN_PROBABILITY)) for name in group)
+        for label in labels
     }
     first = group[0]
     text = parsed.text[first.start : first.end]
@@ -122,25 +123,25 @@ def _type_of(
 
 
 def _is_dateline(parsed: ParsedText, name: NameMention) -> bool:
-    """Whether a name is where a report comes from: ``OSLO (Reuters) -`` at the start of a paragraph."""
-    opens = bisect_left(parsed.paragraphs, (name.start,))
-    starts = opens < len(parsed.paragraphs) and parsed.paragraphs[opens][0] == name.start
-    return starts and parsed.text[name.start : name.end].isupper() and bool(_DATELINE.match(parsed.text, name.end))
+    """Whether a mention is a dateline at the start of a paragraph: ``OSLO (Reuters) -``."""
+    number = bisect_left(parsed.paragraphs, (name.start,))
+    opens = number < len(parsed.paragraphs) and parsed.paragraphs[number][0] == name.start
+    return opens and parsed.text[name.start : name.end].isupper() and bool(_DATELINE.match(parsed.text, name.end))
 
 
-def _is_of_people(word: str) -> bool:
-    """Whether a word is a country's name with the ending of those who are of it: Djiboutian."""
+def _is_demonym(word: str) -> bool:
+    """Whether a word is the name of a country with the ending of a demonym: Djiboutian."""
     countries = places().countries
     return word not in countries and any(
         word[:cut] + end in countries
         for cut in range(len(word) - 1, max(3, len(word) - 5), -1)
-        if word[cut:] in _OF_PEOPLE
+        if word[cut:] in _DEMONYM_ENDINGS
         for end in ("", "a", "e", "o")
     )
 
 
 def _without_article(parsed: ParsedText, names: list[NameMention], groups: _Groups) -> list[NameMention]:
-    """A capital article at a sentence's start is no part of a name that stands without it elsewhere."""
+    """Remove ``The`` at the start of a sentence from names that occur without it elsewhere."""
     starts = {sentence.start for sentence in parsed.sentences}
     for name in names:
         if name.words[0] == "The" and name.start in starts:
@@ -152,13 +153,13 @@ def _without_article(parsed: ParsedText, names: list[NameMention], groups: _Grou
     return names
 
 
-def _with_repeats(parsed: ParsedText, names: list[NameMention]) -> list[NameMention]:
-    """The same names and the places where one of them stands again, unseen by the model or seen in parts."""
+def _with_missed_mentions(parsed: ParsedText, names: list[NameMention]) -> list[NameMention]:
+    """Add occurrences of the names that the model missed or split."""
     forms = _forms(parsed, names)
     sizes: dict[str, set[int]] = defaultdict(set)
     for form in forms:
         sizes[form[0]].add(len(form))
-    longest_first = {word: sorted(known, reverse=True) for word, known in sizes.items()}
+    longest_first = {word: sorted(lengths, reverse=True) for word, lengths in sizes.items()}
     found: list[NameMention] = []
     for number, sentence in enumerate(parsed.sentences):
         upper_cased = sentence.headline and not any(t.text[0].islower() for t in sentence.tokens if t.is_word)
@@ -167,62 +168,60 @@ def _with_repeats(parsed: ParsedText, names: list[NameMention]) -> list[NameMent
         while at < len(texts):
             step = 1
             for size in longest_first.get(texts[at], ()):
-                known = forms.get(tuple(texts[at : at + size]))
-                part = sentence.tokens[at : at + size]
-                if known and not _in_address(parsed.text, part[0].start, part[-1].end):
-                    again = replace(known, start=part[0].start, end=part[-1].end, certainty=1, title_start=None)
-                    again.sentence = number
-                    found.append(again)
+                name = forms.get(tuple(texts[at : at + size]))
+                start, end = sentence.tokens[at].start, sentence.tokens[min(at + size, len(texts)) - 1].end
+                if name and not _in_address(parsed.text, start, end):
+                    found.append(replace(name, start=start, end=end, certainty=1, title_start=None, sentence=number))
                     step = size
                     break
             at += step
-    return _without_parts(names, _expected(names, found))
+    return _merged(names, _plausible(names, found))
 
 
 def _in_address(text: str, start: int, end: int) -> bool:
-    """Whether a word is part of an address or a file's name."""
+    """Whether a word is part of an e-mail address, a URL or a file name."""
     return text[max(0, start - 1) : start] in tuple("@/_<.") or _IN_ADDRESS.match(text, end) is not None
 
 
-def _expected(names: list[NameMention], found: list[NameMention]) -> list[NameMention]:
-    """Of the names found again those that the model saw as often as not: else it is the one seen that is no name."""
-    seen, again = (Counter(name.words for name in many) for many in (names, found))
-    return [name for name in found if len(name.words) > 1 or again[name.words] <= MOST_UNSEEN * seen[name.words]]
+def _plausible(names: list[NameMention], found: list[NameMention]) -> list[NameMention]:
+    """Drop occurrences of a word that the model rarely took for a name, since those mentions are probably errors."""
+    seen, all_found = (Counter(name.words for name in mentions) for mentions in (names, found))
+    return [n for n in found if len(n.words) > 1 or all_found[n.words] <= MAX_MISSED_RATIO * seen[n.words]]
 
 
-def _without_parts(names: list[NameMention], found: list[NameMention]) -> list[NameMention]:
-    """All names and those found again, where these are new or hold several of the others whole."""
+def _merged(names: list[NameMention], found: list[NameMention]) -> list[NameMention]:
+    """Merge names and occurrences: an occurrence is added if it is new, and replaces shorter names inside it."""
     kept: list[NameMention] = []
     at = 0
-    for again in found:
-        while at < len(names) and names[at].end <= again.start:
+    for occurrence in found:
+        while at < len(names) and names[at].end <= occurrence.start:
             kept.append(names[at])
             at += 1
         stop = at
-        while stop < len(names) and names[stop].start < again.end:
+        while stop < len(names) and names[stop].start < occurrence.end:
             stop += 1
         inside = names[at:stop]
-        if all(again.start <= name.start and name.end <= again.end for name in inside) and (
-            not inside or len(again.words) > max(len(name.words) for name in inside)
+        if all(occurrence.start <= name.start and name.end <= occurrence.end for name in inside) and (
+            not inside or len(occurrence.words) > max(len(name.words) for name in inside)
         ):
-            kept.append(again)
+            kept.append(occurrence)
             at = stop
     return sorted([*kept, *names[at:]], key=lambda name: name.start)
 
 
 def _forms(parsed: ParsedText, names: list[NameMention]) -> dict[tuple[str, ...], NameMention]:
-    """The words of each name that stands for itself, as they are and in capitals, as headlines have them."""
+    """Return the names that are unambiguous elsewhere, by their tokens as written and in upper case (headlines)."""
     forms: dict[tuple[str, ...], NameMention] = {}
     for name in names:
         texts = tuple(token.text for token in tokenize(parsed.text, name.start, name.end))
-        if _stands_for_itself(name, texts):
+        if _is_unambiguous(name, texts):
             forms.setdefault(texts, name)
             forms.setdefault(tuple(text.upper() for text in texts), name)
     return forms
 
 
-def _stands_for_itself(name: NameMention, texts: tuple[str, ...]) -> bool:
-    """Whether the same words elsewhere are surely the same name: no word that is a common one too."""
+def _is_unambiguous(name: NameMention, texts: tuple[str, ...]) -> bool:
+    """Whether the same words elsewhere are surely the same name, because none of them is a common word."""
     if len(texts) > 1:
         return name.type != "MISC"
     low, lists = texts[0].lower(), lexicon()
