@@ -1,4 +1,4 @@
-"""The command line. Thin: it parses, calls and prints; Beam is imported by `run` and `reprocess` alone."""
+"""The command line: parse arguments, call the pipeline, print results. Only commands that run it import Beam."""
 
 import json
 import sys
@@ -12,20 +12,22 @@ import typer
 from pipeline.cli import lake as lake_commands
 from pipeline.cli import run as run_commands
 from pipeline.cli.console import (
-    EXIT_FAILED,
+    EXIT_REFUSED,
     ConfigArgument,
     LakeOption,
     LakeOverride,
     RowFormat,
     SetOption,
     cell,
-    fail,
+    committed_store,
+    exit_on_error,
     refuse,
     terminal,
 )
-from pipeline.cli.export import app as publish
+from pipeline.cli.export import app as export
 from pipeline.cli.report import report
-from pipeline.run.malloc import give_back_memory
+from pipeline.cli.stream import stream
+from pipeline.run.malloc import configure_malloc
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,31 +43,32 @@ app = typer.Typer(
 )
 
 app.command()(run_commands.run)
-app.command()(run_commands.stream)
+app.command()(stream)
 app.command()(run_commands.reprocess)
 app.command()(report)
 app.command()(lake_commands.files)
 app.command()(lake_commands.diff)
 app.command()(lake_commands.forget)
 app.command()(lake_commands.compact)
-app.add_typer(publish, name="publish")
+app.add_typer(export, name="export")
+app.add_typer(export, name="publish", hidden=True)  # the former name
 
-InArgument = Annotated[str, typer.Argument(metavar="IN.jsonl", help="JSON lines; - is standard input.")]
-OutArgument = Annotated[str, typer.Argument(metavar="OUT.jsonl", help="JSON lines; - is standard output.")]
+InArgument = Annotated[str, typer.Argument(metavar="IN.jsonl", help="JSON lines; - for standard input.")]
+OutArgument = Annotated[str, typer.Argument(metavar="OUT.jsonl", help="JSON lines; - for standard output.")]
 
 
 @app.command()
 def check(config: ConfigArgument, lake: LakeOverride = None, set_: SetOption = None) -> None:
-    """Validate CONFIG, and print it whole with what would be read and written."""
-    from pipeline.config.errors import ConfigError
+    """Validate CONFIG and print what it does.
+
+    Prints the effective configuration, the files and feeds to read, and the lake.
+    """
     from pipeline.config.load import check_reachable, load_config, printed
     from transforms.schema.urls import without_secrets
 
-    try:
+    with exit_on_error():
         loaded = load_config(config, set_ or [], lake)
         files = check_reachable(loaded)
-    except ConfigError as error:
-        refuse(str(error))
     typer.echo(printed(loaded), nl=False)
     typer.echo("# reads:")
     for line in [*files, *(url for source in loaded.listings for url in source.listings)]:
@@ -75,10 +78,10 @@ def check(config: ConfigArgument, lake: LakeOverride = None, set_: SetOption = N
 
 @app.command()
 def extract(source: InArgument, target: OutArgument) -> None:
-    """Pages to articles: {id, url, html} a line becomes {id, text, title, authors, published, language, ...}.
+    """Extract articles from HTML pages.
 
-    {body_base64, content_type} may stand in place of html. A page that is no article keeps its line, with an empty
-    text and the reason.
+    Each line {id, url, html} becomes {id, text, title, authors, published, language, ...}. {body_base64, content_type}
+    may replace html. A page that is not an article gives a line with an empty text and the reason.
     """
     from transforms.extract import extract_line
 
@@ -87,7 +90,10 @@ def extract(source: InArgument, target: OutArgument) -> None:
 
 @app.command()
 def annotate(source: InArgument, target: OutArgument) -> None:
-    """Texts to names and quotes: {id, text} a line becomes {id, entities, quotes}; offsets are code points."""
+    """Annotate names and quotes in texts.
+
+    Each line {id, text} becomes {id, entities, quotes}; offsets count code points.
+    """
     from transforms.annotate import annotate_line
 
     _map_lines(source, target, annotate_line, needs=("text",), empty={"entities": [], "quotes": []})
@@ -95,53 +101,54 @@ def annotate(source: InArgument, target: OutArgument) -> None:
 
 @app.command()
 def show(
-    page: Annotated[str, typer.Argument(metavar="URL|FILE", help="An address, an HTML or text file, or -.")],
+    page: Annotated[
+        str, typer.Argument(metavar="URL|FILE", help="A URL, an HTML or text file, or - for standard input.")
+    ],
 ) -> None:
-    """Print one article with its names and quotes in colour."""
-    from pipeline.cli.show import ShowError, load_article, print_article
+    """Print an article with its names and quotes."""
+    from pipeline.cli.show import load_article, print_article
 
-    try:
+    with exit_on_error():
         article = load_article(page)
-    except ShowError as error:
-        fail(str(error), EXIT_FAILED)
     print_article(terminal(), article)
 
 
 @app.command()
 def query(
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="Over the tables articles, entities, quotes, ...")],
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="A query on the tables articles, entities, quotes, ...")],
     lake: LakeOption = "lake",
-    format_: Annotated[RowFormat, typer.Option("--format", help="How rows are printed.")] = RowFormat.TABLE,
+    format_: Annotated[RowFormat, typer.Option("--format", help="Output format.")] = RowFormat.TABLE,
     gazetteer: Annotated[
         str | None,
-        typer.Option("--gazetteer", metavar="FILE", help="Your own CSV or Parquet about speakers (docs/lake.md)."),
+        typer.Option("--gazetteer", metavar="FILE", help="Your own CSV or Parquet file about speakers (docs/lake.md)."),
     ] = None,
 ) -> None:
-    """Ask the lake in SQL (DuckDB's), over its tables and the views of docs/lake.md; only committed runs are seen."""
+    """Query the lake with SQL.
+
+    The SQL dialect is DuckDB's. The tables hold committed runs only; docs/lake.md lists the tables and views.
+    """
     import duckdb
 
-    from pipeline.lake.manifest import manifests
     from pipeline.lake.query.catalog import open_lake
     from transforms.storage.base import StoreError
-    from transforms.storage.open import open_store
 
-    try:
-        store = open_store(lake)
-        if not manifests(store):
-            refuse(f"--lake {lake}: no committed run lies there; `onrecord run` makes one")
-        with open_lake(store, gazetteer=gazetteer) as database:
+    with (
+        exit_on_error({StoreError: EXIT_REFUSED, ValueError: EXIT_REFUSED, duckdb.Error: EXIT_REFUSED}),
+        open_lake(committed_store(lake), gazetteer=gazetteer) as database,
+    ):
+        try:
             _print_rows(database.execute(sql), format_)
-    except (StoreError, ValueError, duckdb.Error) as error:
-        refuse(str(error))
+        except duckdb.Error as error:
+            refuse(str(error))
 
 
 @app.command()
 def schema(
     config: Annotated[
-        bool, typer.Option("--config", help="Print the JSON Schema of a configuration instead, for editors.")
+        bool, typer.Option("--config", help="Print the JSON Schema of the configuration instead, for editors.")
     ] = False,
 ) -> None:
-    """Print every table's columns, their types and what they mean."""
+    """Print the columns of all tables."""
     if config:
         from pipeline.config.schema import config_schema
 
@@ -153,12 +160,12 @@ def schema(
 
     console = terminal()
     for table in TABLES.values():
-        shown = Table(title=f"{table.name}: {table.meaning}", title_justify="left")
+        printed_table = Table(title=f"{table.name}: {table.meaning}", title_justify="left")
         for heading in ("column", "type", "null", "meaning"):
-            shown.add_column(heading, overflow="fold")
+            printed_table.add_column(heading, overflow="fold")
         for column in table.columns:
-            shown.add_row(column.name, str(column.type), "yes" if column.nullable else "no", column.meaning)
-        console.print(shown, markup=False)
+            printed_table.add_row(column.name, str(column.type), "yes" if column.nullable else "no", column.meaning)
+        console.print(printed_table, markup=False)
 
 
 def _map_lines(
@@ -169,9 +176,9 @@ def _map_lines(
     needs: tuple[str, ...],
     empty: dict[str, Any],
 ) -> None:
-    """Writes the function's answer to each JSON line; a line is an object with one of the keys of `needs`.
+    """Apply a function to each JSON line; a line must be an object with one of the keys in `needs`.
 
-    A line that the function fails on for a fault of ours is answered with `empty` and the reason.
+    An unexpected exception gives a line with `empty` and the reason internal_error.
     """
     with ExitStack() as stack:
         try:
@@ -185,14 +192,14 @@ def _map_lines(
             try:
                 record = json.loads(line)
             except ValueError as error:
-                refuse(f"{source}, line {number}: this is no JSON: {error}")
+                refuse(f"{source}, line {number}: invalid JSON: {error}")
             if not isinstance(record, dict) or not record.keys() & set(needs):
-                refuse(f"{source}, line {number}: an object with the key {' or '.join(needs)} is expected")
+                refuse(f"{source}, line {number}: expected an object with the key {' or '.join(needs)}")
             try:
                 result = function(record)
-            except Exception as error:  # noqa: BLE001 - one line that we cannot take never costs the others
-                fault = {"reason": "internal_error", "message": f"{type(error).__name__}: {error}"}
-                result = {"id": record.get("id"), **empty, **fault}
+            except Exception as error:  # noqa: BLE001 - a line that fails must not end the others
+                failure = {"reason": "internal_error", "message": f"{type(error).__name__}: {error}"}
+                result = {"id": record.get("id"), **empty, **failure}
             out.write((json.dumps(result, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
             out.flush()
 
@@ -215,8 +222,8 @@ def _print_rows(result: "duckdb.DuckDBPyConnection", format_: RowFormat) -> None
 
 
 def main() -> None:
-    """The console script."""
-    give_back_memory()
+    """Run the command line; entry point of the console script."""
+    configure_malloc()
     app()
 
 

@@ -1,49 +1,60 @@
-"""What commands share: exit codes, options, the terminal, and how a command ends with one sentence."""
+"""Share exit codes, options, messages and error handling between the commands."""
 
 import logging
 import re
 import sys
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from transforms.schema.errors import OnrecordError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-EXIT_FAILED, EXIT_REFUSED, EXIT_HELD, EXIT_INTERRUPTED = 1, 2, 3, 130
+    from transforms.storage.base import Store
+
+EXIT_FAILED, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 130
 
 JSON_LOG = logging.getLogger("onrecord")
-"""Enabled where ``--json-logs`` is given."""
+"""Logger of all messages, enabled by ``--json-logs``."""
 JSON_LOG.disabled = True
+
+NO_RUN = "--lake {} has no committed run; `onrecord run` creates one"
+"""Sentence for an empty lake."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 ConfigArgument = Annotated[str, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
 LakeOverride = Annotated[
-    str | None, typer.Option("--lake", help="The lake: a folder or gs://bucket/prefix, in place of the configured one.")
+    str | None, typer.Option("--lake", help="The lake, a folder or gs://bucket/prefix; replaces the configured one.")
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Overrides one option, such as fetch.shards=8.")
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one option, such as fetch.shards=8.")
 ]
-LakeOption = Annotated[str, typer.Option("--lake", envvar="ONRECORD_LAKE", help="A folder or gs://bucket/prefix.")]
+LakeOption = Annotated[
+    str, typer.Option("--lake", envvar="ONRECORD_LAKE", help="The lake, a folder or gs://bucket/prefix.")
+]
 
 
 class RowFormat(str, Enum):
-    """How rows are printed."""
+    """Output format of rows."""
 
     TABLE = "table"
     JSONL = "jsonl"
 
 
 def warn(message: str, event: str = "warned", **figures: object) -> None:
-    """Says a sentence on standard error.
+    """Print a sentence on standard error.
 
     Args:
         message: the sentence.
-        event: what it is about, for ``--json-logs``.
-        figures: what else belongs to it there.
+        event: name of the event, for ``--json-logs``.
+        figures: further keys of the JSON object, for ``--json-logs``.
     """
     if JSON_LOG.disabled:
         typer.echo(f"onrecord: {message}", err=True)
@@ -51,60 +62,97 @@ def warn(message: str, event: str = "warned", **figures: object) -> None:
         JSON_LOG.error(message, extra={"event": event, "figures": figures})
 
 
-def fail(message: str, code: int) -> NoReturn:
-    """Ends the command with a sentence on standard error."""
+def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
+    """End the command with a sentence on standard error and an exit code."""
     warn(message, "failed", exit_code=code)
     raise typer.Exit(code)
 
 
 def refuse(message: str) -> NoReturn:
-    """Ends the command because of what the user asked for."""
+    """End the command because its arguments, its configuration or the state of the lake do not allow it."""
     fail(message, EXIT_REFUSED)
 
 
-def run_id_of_option(given: str | None) -> str | None:
-    """An option's value, refused where it is no run's id (`pipeline.lake.manifest.check_run_id`)."""
-    return _checked_run_id(given, is_new=False)
+@contextmanager
+def exit_on_error(
+    codes: Mapping[type[Exception], int] | None = None, *, interrupted: str | None = None
+) -> Iterator[None]:
+    """End the command with one sentence and an exit code if the code inside raises an error.
+
+    Args:
+        codes: exit codes of errors that are not an `OnrecordError`, or whose code differs from their ``exit_code``.
+        interrupted: sentence for KeyboardInterrupt; without it, the interrupt is not handled here.
+    """
+    codes = codes or {}
+    handled: tuple[type[Exception], ...] = (OnrecordError, *codes)
+    try:
+        yield
+    except handled as error:
+        code = next((code for kind, code in codes.items() if isinstance(error, kind)), None)
+        if isinstance(error, OnrecordError):
+            fail(str(error), error.exit_code if code is None else code)
+        # The further lines of an error of DuckDB show our own SQL statement.
+        fail(str(error).partition("\n")[0], EXIT_FAILED if code is None else code)
+    except KeyboardInterrupt:
+        if interrupted is None:
+            raise
+        fail(interrupted, EXIT_INTERRUPTED)
 
 
-def new_run_id_of_option(given: str | None) -> str | None:
-    """The same where a run is made under it."""
-    return _checked_run_id(given, is_new=True)
+def committed_store(lake: str) -> "Store":
+    """Open a lake, and refuse one without a committed run."""
+    from pipeline.lake.manifest import manifests
+    from transforms.storage.open import open_store
+
+    store = open_store(lake)
+    if not manifests(store):
+        refuse(NO_RUN.format(lake))
+    return store
 
 
-def _checked_run_id(given: str | None, *, is_new: bool) -> str | None:
-    if given is not None:
+def run_id_option(value: str | None) -> str | None:
+    """Check an option or argument that names a run (`pipeline.lake.manifest.check_run_id`)."""
+    return _checked_run_id(value, is_new=False)
+
+
+def new_run_id_option(value: str | None) -> str | None:
+    """Check an option that names a new run."""
+    return _checked_run_id(value, is_new=True)
+
+
+def _checked_run_id(value: str | None, *, is_new: bool) -> str | None:
+    if value is not None:
         from pipeline.lake.manifest import check_run_id
 
         try:
-            check_run_id(given, is_new=is_new)
+            check_run_id(value, is_new=is_new)
         except ValueError as error:
             refuse(str(error))
-    return given
+    return value
 
 
 def quiet(verbose: bool = False) -> None:
-    """Silences what libraries log, unless it is asked for."""
+    """Suppress logs and warnings of libraries unless `verbose`."""
     JSON_LOG.disabled = True
     logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL)
     if not verbose:
-        # Beam's libraries warn of their own affairs when they are imported.
+        # Libraries of Beam emit warnings at their import that a user cannot act on.
         warnings.simplefilter("ignore")
 
 
 def terminal() -> "Console":
-    """Where tables are printed."""
+    """The console of standard output."""
     from rich.console import Console
 
-    # A pipe or a file has no width: nothing is cut there.
+    # A pipe or a file has no width, so lines are not cut there.
     return Console(width=None if sys.stdout.isatty() else 10_000)
 
 
 def cell(value: object) -> str:
-    """A value as tables print it: without rich's markup, and without what a terminal takes for a command.
+    """Format a value for a table, with rich's markup escaped and control characters replaced.
 
     Args:
-        value: as it came, such as a site's own address for a page; None for an empty cell.
+        value: any value, such as the URL of a page; None gives an empty cell.
     """
     from rich.markup import escape
 

@@ -1,4 +1,4 @@
-"""`onrecord publish`: the lake's tables in a DuckDB file, in BigQuery, as Iceberg tables."""
+"""The command `onrecord export`: the tables of the lake in a DuckDB file, in BigQuery or as Iceberg tables."""
 
 import logging
 import warnings
@@ -9,20 +9,19 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import LakeOption, refuse, run_id_of_option
+from pipeline.cli.console import EXIT_REFUSED, LakeOption, exit_on_error, refuse, run_id_option
 
-app = typer.Typer(
-    no_args_is_help=True, help="Take the committed tables to a DuckDB file, to BigQuery or to an Iceberg catalog."
-)
+app = typer.Typer(no_args_is_help=True, help="Export tables to DuckDB, BigQuery or Iceberg.")
 
 RunOption = Annotated[
-    str | None, typer.Option("--run", metavar="RUN", help="This run alone; else all.", callback=run_id_of_option)
+    str | None,
+    typer.Option("--run", metavar="RUN", help="Export only this run (default: all runs).", callback=run_id_option),
 ]
 
 
 @app.command()
 def duckdb(
-    out: Annotated[Path, typer.Argument(metavar="OUT.duckdb", help="The file; one that is there is replaced.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.duckdb", help="The file; an existing one is replaced.")],
     lake: LakeOption = "lake",
     run: RunOption = None,
     gazetteer: Annotated[
@@ -30,8 +29,8 @@ def duckdb(
         typer.Option("--gazetteer", metavar="FILE", help="CSV or Parquet with `name` and attributes of speakers."),
     ] = None,
 ) -> None:
-    """Write all tables and views into one DuckDB file."""
-    with _refusing():
+    """Write all tables and views to one DuckDB file."""
+    with _errors():
         from pipeline.export.duckdb import export
         from transforms.storage.open import open_store
 
@@ -42,69 +41,74 @@ def duckdb(
 @app.command()
 def bigquery(
     project: Annotated[str, typer.Option("--project", help="The Google Cloud project.")],
-    dataset: Annotated[str, typer.Option("--dataset", help="The dataset; made where it is not there.")],
-    location: Annotated[str | None, typer.Option("--location", help="Of a new dataset, such as EU; else US.")] = None,
-    lake: LakeOption = "lake",
-    run: RunOption = None,
-) -> None:
-    """Load the files of committed runs into BigQuery; what is loaded already is left alone."""
-    with _refusing(extra="bigquery", module="google.cloud.bigquery"):
-        from pipeline.export.bigquery import publish
-        from transforms.storage.open import open_store
-
-        _report(publish(open_store(lake), project, dataset, location, run), "loaded")
-
-
-@app.command()
-def iceberg(
-    namespace: Annotated[str, typer.Option("--namespace", help="Of the tables; made where it is not there.")],
-    catalog_property: Annotated[
-        list[str] | None,
-        typer.Option("--catalog-property", metavar="KEY=VALUE", help="Of pyiceberg; else a SQLite file in the lake."),
+    dataset: Annotated[str, typer.Option("--dataset", help="The dataset; created if it does not exist.")],
+    location: Annotated[
+        str | None, typer.Option("--location", help="Location of a new dataset, such as EU (default: US).")
     ] = None,
     lake: LakeOption = "lake",
     run: RunOption = None,
 ) -> None:
-    """Register the files of committed runs in Iceberg tables; nothing is copied."""
-    properties = dict(_pair(option) for option in catalog_property or [])
-    with _refusing(extra="iceberg", module="pyiceberg"):
-        from pipeline.export.iceberg import open_catalog, publish
+    """Load the files of committed runs into BigQuery; files that are loaded already are skipped."""
+    with _errors(extra="bigquery", module="google.cloud.bigquery"):
+        from pipeline.export.bigquery import export
+        from transforms.storage.open import open_store
+
+        _print_changes(export(open_store(lake), project, dataset, location, run), "loaded")
+
+
+@app.command()
+def iceberg(
+    namespace: Annotated[str, typer.Option("--namespace", help="Namespace; created if it does not exist.")],
+    catalog_property: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--catalog-property",
+            metavar="KEY=VALUE",
+            help="Property of the pyiceberg catalog (default: a SQLite catalog in the lake).",
+        ),
+    ] = None,
+    lake: LakeOption = "lake",
+    run: RunOption = None,
+) -> None:
+    """Register the files of committed runs in Iceberg tables; no file is copied."""
+    properties = dict(_parsed_property(option) for option in catalog_property or [])
+    with _errors(extra="iceberg", module="pyiceberg"):
+        from pipeline.export.iceberg import export, open_catalog
         from transforms.storage.open import open_store
 
         store = open_store(lake)
         with open_catalog(store, properties) as catalog:
-            _report(publish(store, catalog, namespace, run), "registered")
+            _print_changes(export(store, catalog, namespace, run), "registered")
 
 
-def _report(changes: Iterator[tuple[str, str, int]], done: str) -> None:
-    changed = False
-    for table, manifest, rows in changes:
-        changed = True
-        typer.echo(f"{table}: {manifest}: {rows:,} rows {done}")
-    if not changed:
-        typer.echo(f"All of it is {done} already.")
+def _print_changes(changes: Iterator[tuple[str, str, int]], verb: str) -> None:
+    has_changes = False
+    for table, run_id, rows in changes:
+        has_changes = True
+        typer.echo(f"{table}: {run_id}: {rows:,} rows {verb}")
+    if not has_changes:
+        typer.echo(f"Nothing to do: all rows are already {verb}.")
 
 
-def _pair(option: str) -> tuple[str, str]:
+def _parsed_property(option: str) -> tuple[str, str]:
     key, equals, value = option.partition("=")
     if not equals:
-        refuse(f"--catalog-property {option}: KEY=VALUE is expected, such as uri=sqlite:///catalog.db")
+        refuse(f"--catalog-property {option}: expected KEY=VALUE, such as uri=sqlite:///catalog.db")
     return key, value
 
 
 @contextmanager
-def _refusing(extra: str = "", module: str = "") -> Iterator[None]:
-    from pipeline.export.selection import ExportError
+def _errors(extra: str = "", module: str = "") -> Iterator[None]:
+    """Handle errors; `module` is a library that only the extra of this name installs."""
     from transforms.storage.base import StoreError
 
-    # Libraries warn of their own affairs, such as columns that are null throughout.
+    # Libraries warn of things that a user cannot act on, such as columns that contain only nulls.
     warnings.simplefilter("ignore")
     logging.getLogger("pyiceberg").setLevel(logging.ERROR)
     try:
-        yield
+        with exit_on_error({StoreError: EXIT_REFUSED, ValueError: EXIT_REFUSED}):
+            yield
     except ModuleNotFoundError as error:
         if not module or not (error.name or "").startswith(module):
             raise
-        refuse(f"`publish {extra}` needs an extra that is not installed: pip install 'onrecord[{extra}]'")
-    except (ExportError, StoreError, ValueError) as error:
-        refuse(str(error))
+        refuse(f"`export {extra}` needs an extra: pip install 'onrecord[{extra}]'")

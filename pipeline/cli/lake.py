@@ -1,4 +1,4 @@
-"""The commands that look after a lake: `onrecord files`, `diff`, `forget` and `compact`."""
+"""The commands that inspect and maintain a lake: `onrecord files`, `diff`, `forget` and `compact`."""
 
 import json
 from collections.abc import Iterator
@@ -14,10 +14,12 @@ from pipeline.cli.console import (
     LakeOption,
     RowFormat,
     cell,
+    committed_store,
+    exit_on_error,
     fail,
     quiet,
     refuse,
-    run_id_of_option,
+    run_id_option,
     terminal,
 )
 
@@ -27,68 +29,67 @@ if TYPE_CHECKING:
 
 
 class FilesFormat(str, Enum):
-    """How `files` prints a file."""
+    """Output format of `files`."""
 
     URI = "uri"
     JSONL = "jsonl"
 
 
 def files(
-    run: Annotated[str | None, typer.Option("--run", help="Of this run alone.", callback=run_id_of_option)] = None,
-    table: Annotated[str | None, typer.Option("--table", help="Of this table alone; _warc: archived pages.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="List only this run.", callback=run_id_option)] = None,
+    table: Annotated[str | None, typer.Option("--table", help="List only this table; _warc: archived pages.")] = None,
     lake: LakeOption = "lake",
     format_: Annotated[
-        FilesFormat, typer.Option("--format", help="uri: one a line; jsonl: with table, run, rows, bytes.")
+        FilesFormat, typer.Option("--format", help="uri: one per line; jsonl: with table, run, rows and bytes.")
     ] = FilesFormat.URI,
 ) -> None:
-    """Print the exact files of the lake: what its readers should read.
+    """List the current files of the lake.
 
-    Where runs were compacted, one file holds rows of several: --run names it for each of them, and the column run_id
-    tells them apart.
+    These are the files that a reader should read. After a compaction, one file holds rows of several runs: it is listed
+    for each of them, and the column run_id tells the rows apart.
     """
     from pipeline.lake.manifest import manifests
     from transforms.schema.tables import ARCHIVES, TABLES
 
     if table not in (None, *TABLES, ARCHIVES):
-        refuse(f"--table {table}: there is no such table; allowed are {', '.join((*TABLES, ARCHIVES))}")
+        refuse(f"--table {table} is not a table; allowed are {', '.join((*TABLES, ARCHIVES))}")
     with _opened(lake) as store:
         found = [m for m in manifests(store) if run is None or m.contains_run(run)]
         if run is not None and not found:
-            refuse(f"--run {run}: no such run is committed in {lake}")
+            refuse(f"--run {run} is not committed in {lake}")
         for manifest in found:
             for name, listed in manifest.files.items():
                 for file in listed if table in (None, name) else []:
                     uri = store.uri(file.path)
-                    about = {"table": name, "run_id": manifest.run_id, "uri": uri, "rows": file.rows}
-                    about |= {"bytes": file.bytes, "holds_runs": sorted(manifest.supersedes)}
-                    typer.echo(uri if format_ is FilesFormat.URI else json.dumps(about))
+                    fields = {"table": name, "run_id": manifest.run_id, "uri": uri, "rows": file.rows}
+                    fields |= {"bytes": file.bytes, "holds_runs": sorted(manifest.supersedes)}
+                    typer.echo(uri if format_ is FilesFormat.URI else json.dumps(fields))
 
 
 def diff(
-    run_a: Annotated[str, typer.Argument(metavar="RUN_A", help="What was before.", callback=run_id_of_option)],
-    run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="What is now.", callback=run_id_of_option)],
+    run_a: Annotated[str, typer.Argument(metavar="RUN_A", help="The run before.", callback=run_id_option)],
+    run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="The run after.", callback=run_id_option)],
     lake: LakeOption = "lake",
-    lake_b: Annotated[str | None, typer.Option("--lake-b", help="The lake of RUN_B, where it is another.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most rows of a section.")] = 20,
+    lake_b: Annotated[
+        str | None, typer.Option("--lake-b", help="The lake of RUN_B (default: the lake of RUN_A).")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Maximum number of rows per section.")] = 20,
     format_: Annotated[
-        RowFormat, typer.Option("--format", help="jsonl: a line for each section with its total, and one a row.")
+        RowFormat, typer.Option("--format", help="jsonl: one line per section with its total, and one per row.")
     ] = RowFormat.TABLE,
 ) -> None:
-    """Compare two runs: counts, failures, articles, texts, metadata, quotes, speakers and names that changed.
+    """Compare two runs.
 
-    The tool for an upgrade: make the run anew into a copy of the lake, and compare it with what it was (--lake-b).
+    The comparison covers counts, failures, articles, texts, metadata, quotes, speakers and names. To check an upgrade,
+    reprocess a run in a copy of the lake and compare it with the original (--lake-b).
     """
-    from pipeline.lake.query.diff import NoSuchRunError
     from pipeline.lake.query.diff import diff as compare
 
     if (run_a, lake) == (run_b, lake_b or lake):
-        refuse(f"{run_a} and {run_b} of {lake} are one run; --lake-b names the lake of the second, such as a copy")
+        refuse(f"{run_a} and {run_b} are the same run of {lake}; use --lake-b to name the lake of the second run")
     with _opened(lake) as store, _opened(lake_b or lake) as other:
-        try:
-            for section in compare((store, run_a), (other, run_b), limit):
-                _print_section(section, format_)
-        except NoSuchRunError as error:
-            refuse(str(error))
+        for section in compare((store, run_a), (other, run_b), limit):
+            _print_section(section, format_)
 
 
 def _print_section(section: "Section", format_: RowFormat) -> None:
@@ -102,8 +103,8 @@ def _print_section(section: "Section", format_: RowFormat) -> None:
     if not section.rows:
         terminal().print(f"{section.title}: none.")
         return
-    part = f", {len(section.rows):,} of {section.total:,}" if len(section.rows) < section.total else ""
-    table = Table(title=f"{section.title}{part}", title_justify="left")
+    count = f", {len(section.rows):,} of {section.total:,}" if len(section.rows) < section.total else ""
+    table = Table(title=f"{section.title}{count}", title_justify="left")
     for column in section.columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in section.rows:
@@ -113,86 +114,73 @@ def _print_section(section: "Section", format_: RowFormat) -> None:
 
 def forget(
     target: Annotated[
-        str | None, typer.Argument(metavar="[URL|DOMAIN]", help="A page's address, or a site with all below it.")
+        str | None, typer.Argument(metavar="[URL|DOMAIN]", help="The URL of a page, or a domain with its subdomains.")
     ] = None,
-    before: Annotated[str | None, typer.Option("--before", metavar="DATE", help="Runs of earlier days.")] = None,
+    before: Annotated[str | None, typer.Option("--before", metavar="DATE", help="Runs before this day.")] = None,
     lake: LakeOption = "lake",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be deleted; change nothing.")] = False,
 ) -> None:
-    """Take a page, a site or old days out of all tables and archives, for good.
+    """Permanently delete a page, a site or old days.
 
-    Files that hold such rows are written anew without them and deleted. A tombstone keeps what was forgotten from
-    coming back: later runs skip it (skipped / forgotten). A copy of the lake elsewhere, such as a warehouse, is not
-    reached.
+    They are deleted from all tables and archives: files that hold such rows are rewritten without them. A tombstone
+    makes later runs skip the pages (skipped / forgotten). Copies outside the lake, such as a warehouse, are not
+    changed.
     """
-    from pipeline.lake.forget import forget as take_out
+    from pipeline.lake.forget import forget as delete
     from pipeline.lake.forget import parse_target
     from transforms.schema.tables import ARCHIVES
 
     try:
-        what = parse_target(target, before)
+        parsed = parse_target(target, before)
     except ValueError as error:
         refuse(str(error))
     with _opened(lake) as store:
-        removed = take_out(store, what, dry_run=dry_run)
-    verb = "would be removed" if dry_run else "removed"
+        removed = delete(store, parsed, dry_run=dry_run)
+    verb = "would be deleted" if dry_run else "deleted"
     for table, rows in sorted(removed.rows.items()):
         typer.echo(f"{table}: {rows:,} {'page' if table == ARCHIVES else 'row'}{'s' if rows > 1 else ''} {verb}")
-    found = (
-        f"From {removed.runs:,} run{'s' if removed.runs > 1 else ''}."
-        if removed.runs
-        else "Nothing of it is in the lake."
-    )
-    typer.echo(found if dry_run else f"{found} It will not come back.")
+    runs = f"{removed.runs:,} run{'s' if removed.runs > 1 else ''}"
+    found = f"{'Matching rows are in' if dry_run else 'Deleted from'} {runs}." if removed.runs else "No matching rows."
+    typer.echo(found if dry_run else f"{found} Future runs will skip it.")
     if removed.locked_runs:
         fail(
-            f"being made anew right now, so that their earlier rows still stand: {', '.join(removed.locked_runs)}; "
-            "give this command again when they have ended",
-            EXIT_FAILED,
+            f"{', '.join(removed.locked_runs)}: the rows remain because these runs are running now; "
+            "repeat this command when they have ended"
         )
 
 
 def compact(
     before: Annotated[
-        str | None,
-        typer.Option("--before", metavar="DATE", help="Days before this one, else before today."),
+        str | None, typer.Option("--before", metavar="DATE", help="Compact days before this one (default: today).")
     ] = None,
     lake: LakeOption = "lake",
 ) -> None:
-    """Merge what many small runs left in a day into few files. Rows stay as they are, each in its day and run."""
+    """Merge the files of small runs.
+
+    The files of several small runs of a day become few files; all rows keep their day and run id.
+    """
     from pipeline.lake.compaction import compact as merge
 
     try:
         limit = date.fromisoformat(before) if before is not None else datetime.now(timezone.utc).date()
     except ValueError:
-        refuse(f"--before {before}: YYYY-MM-DD is expected, such as 2026-01-31")
+        refuse(f"--before {before}: expected YYYY-MM-DD, such as 2026-01-31")
     with _opened(lake) as store:
         days = 0
         for done in merge(store, limit):
             days += 1
-            typer.echo(f"{done.day}: {done.files_before:,} files of {done.runs:,} runs became {done.files_after:,}")
+            typer.echo(
+                f"{done.day}: merged {done.files_before:,} files of {done.runs:,} runs into {done.files_after:,}"
+            )
     if not days:
-        typer.echo(f"nothing to do: no day before {limit} has several small runs")
+        typer.echo(f"Nothing to do: no day before {limit} has several small runs.")
 
 
 @contextmanager
 def _opened(lake: str) -> "Iterator[Store]":
-    """The store of a lake that has runs; what goes wrong with it is said in one sentence."""
+    """Open a lake that has committed runs, and handle the errors of the code inside."""
     import duckdb
 
-    from pipeline.lake.manifest import manifests
-    from pipeline.lake.transaction import CommitError, RunLockedError
-    from transforms.storage.base import StoreError
-    from transforms.storage.open import open_store
-
     quiet()
-    try:
-        store = open_store(lake)
-        if not manifests(store):
-            refuse(f"--lake {lake}: no committed run lies there; `onrecord run` makes one")
-        yield store
-    except RunLockedError as error:
-        refuse(str(error))
-    except (StoreError, CommitError, OSError, duckdb.Error) as error:
-        # DuckDB's go on with the statement.
-        fail(str(error).splitlines()[0], EXIT_FAILED)
+    with exit_on_error({OSError: EXIT_FAILED, duckdb.Error: EXIT_FAILED}):
+        yield committed_store(lake)

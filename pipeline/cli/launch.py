@@ -1,9 +1,9 @@
-"""Hands a run to an engine and does not wait for it: what the launcher of a Dataflow flex template calls.
+"""Launch a run on an engine and exit before it ends; the launcher of a Dataflow flex template calls this module.
 
     python -m pipeline.cli.launch --config=gs://bucket/daily.yaml --date=2026-01-31 --runner=DataflowRunner ...
 
-The run's job commits by itself, so nothing needs to stay alive beside it. A run that is launched twice stands once, as
-the job that ended last made it; Dataflow refuses a second job of one name, so name jobs after their runs.
+The job itself commits the run, so no other process has to wait for it. If a run is launched twice, the job that ends
+last determines its rows; Dataflow rejects a second job of the same name, so name jobs after their runs.
 """
 
 import argparse
@@ -21,60 +21,59 @@ from pipeline.graph import build
 from pipeline.lake.commit import exclusive
 from pipeline.lake.manifest import read_manifest
 from pipeline.lake.recovery import start_attempt
-from pipeline.lake.transaction import RunLockedError
 from pipeline.run.engines import check_job, remote_options
 from pipeline.run.runner import run_id_of
-from transforms.storage.base import StoreError
+from transforms.schema.errors import OnrecordError
 from transforms.storage.open import open_store
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Launches the run that the arguments name, and says so.
+    """Launch the run that the arguments name.
 
     Args:
-        arguments: ``--config`` and the other options below; all else is for Beam.
+        arguments: ``--config`` and the other options below; all others are passed to Beam.
 
     Returns:
-        The exit code: 0; 1 when the run is committed already, so that there is nothing to launch; 2 when it is refused.
+        The exit code: 0; 1 if the run is already committed; 2 if the configuration or the command is not valid.
     """
     parser = argparse.ArgumentParser(prog="onrecord-launch", description=__doc__, allow_abbrev=False)
     parser.add_argument("--config", required=True, help="The configuration: a file or gs://bucket/name.")
-    parser.add_argument("--date", help="Logical time of the run, YYYY-MM-DD or YYYY-MM-DDTHH:MM in UTC; else now.")
-    parser.add_argument("--lake", help="The lake, in place of the configured one.")
-    parser.add_argument("--set", default="", help="Options that override the configuration's: key=value;key=value.")
+    parser.add_argument("--date", help="Logical time of the run, YYYY-MM-DD or YYYY-MM-DDTHH:MM in UTC (default: now).")
+    parser.add_argument("--lake", help="The lake; replaces the configured one.")
+    parser.add_argument("--set", default="", help="Options that override the configuration: key=value;key=value.")
     given, beam_options = parser.parse_known_args(list(arguments))
     try:
         if given.date and ".." in given.date:
-            raise ConfigError(f"--date {given.date}: a job makes one run; launch one for each day")
+            raise ConfigError(f"--date {given.date}: a job is one run; launch one job for each day")
         overrides = [pair for pair in given.set.split(";") if pair]
         ((config, moment, _),) = scheduled_runs(given.config, overrides, given.lake or None, given.date or None)
         run_id = run_id_of(config.name, moment)
         is_launched = launch(config, run_id, moment, beam_options)
-    except (ConfigError, StoreError, RunLockedError) as error:
+    except OnrecordError as error:
         sys.stderr.write(f"onrecord: {error}\n")
         return EXIT_REFUSED
     if not is_launched:
-        sys.stderr.write(f"onrecord: run {run_id} is committed already: nothing to launch\n")
+        sys.stderr.write(f"onrecord: run {run_id} is already committed: nothing to launch\n")
         return EXIT_FAILED
-    sys.stdout.write(f"Run {run_id} is launched; its rows appear in {config.lake} when its job has ended\n")
+    sys.stdout.write(f"Run {run_id} is launched; its rows will be in {config.lake} when the job has ended\n")
     return 0
 
 
 def launch(config: RunConfig, run_id: str, logical_time: datetime, beam_options: Sequence[str]) -> bool:
-    """Gives a run's graph to its runner, and comes back while the job runs.
+    """Submit the graph of a run to its runner, and return while the job runs.
 
     Args:
-        config: the checked configuration. Its lake lies where the job's workers write.
+        config: the checked configuration; the job's workers can reach its lake.
         run_id: the run's id.
         logical_time: its date is the partition of all rows.
         beam_options: Beam's own options, with a runner.
 
     Returns:
-        False when the run is committed already.
+        False if the run is already committed.
 
     Raises:
-        ConfigError: Beam refuses its options, or the workers would lack the lake or this version of the code.
-        RunLockedError: another process makes the same run.
+        ConfigError: Beam rejects its options, or the workers cannot reach the lake or have another version of the code.
+        RunLockedError: another process holds the lock of the run.
     """
     check_job(config, beam_options)
     try:

@@ -1,27 +1,38 @@
-"""The command `onrecord report`. Thin, like `pipeline.cli.app`."""
+"""The command `onrecord report`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import EXIT_FAILED, LakeOption, fail, quiet, refuse, run_id_of_option
+from pipeline.cli.console import (
+    EXIT_REFUSED,
+    NO_RUN,
+    LakeOption,
+    exit_on_error,
+    fail,
+    quiet,
+    refuse,
+    run_id_option,
+)
 
 
 def report(
     run: Annotated[
-        str | None, typer.Argument(metavar="RUN", help="A committed run, else the newest.", callback=run_id_of_option)
+        str | None,
+        typer.Argument(metavar="RUN", help="A committed run (default: the newest).", callback=run_id_option),
     ] = None,
     lake: LakeOption = "lake",
-    everything: Annotated[bool, typer.Option("--all", help="Of all runs of the lake in one page.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Report on all runs of the lake.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to write it, else LAKE/_reports/<run>.html.")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The file to write (default: LAKE/_reports/RUN.html)."),
     ] = None,
 ) -> None:
-    """Write what a run brought as one HTML page, which needs no network and no lake to be read.
+    """Write a self-contained HTML report of a run.
 
-    It shows what became of the URLs and what to do about failures, who is quoted and written about, and pieces of
-    articles with their names and quotes. Each run writes its own at its end.
+    The report shows the outcome of each URL and what to do about failures, the most quoted speakers and most mentioned
+    names, and excerpts of articles with their names and quotes. Each run also writes its own report at its end.
     """
     import duckdb
 
@@ -33,23 +44,22 @@ def report(
 
     quiet()
     if run is not None and everything:
-        refuse(f"report {run} --all: name a run or ask for all of them, not both")
-    try:
+        refuse(f"report {run} --all: give either a run or --all")
+    with exit_on_error({StoreError: EXIT_REFUSED}):
         store = open_store(lake)
         newest = newest_run(store)
         if newest is None:
-            refuse(f"--lake {lake}: no committed run lies there; `onrecord run` makes one")
+            refuse(NO_RUN.format(lake))
         chosen = None if everything else run or newest
         if chosen is not None and read_manifest(store, chosen) is None:
-            refuse(f"{chosen}: no such run is committed in {lake}; the table fetches has those that are in run_id")
-        with open_lake(store, chosen) as database:
-            if out is None:
-                place = write_report(store, database, chosen)
-            else:
-                out.write_bytes(render(database, chosen))
-                place = str(out.absolute())
-        typer.echo(place)
-    except StoreError as error:
-        refuse(str(error))
-    except (OSError, duckdb.Error) as error:
-        fail(f"the report cannot be written: {error}", EXIT_FAILED)
+            refuse(f"{chosen} is not committed in {lake}; `onrecord files --format jsonl` lists the runs")
+        try:
+            with open_lake(store, chosen) as database:
+                if out is None:
+                    place = write_report(store, database, chosen)
+                else:
+                    out.write_bytes(render(database, chosen))
+                    place = str(out.absolute())
+        except (OSError, duckdb.Error) as error:
+            fail(f"the report cannot be written: {error}")
+    typer.echo(place)

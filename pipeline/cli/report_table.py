@@ -1,4 +1,4 @@
-"""A run's report for the terminal: what became of the URLs, who spoke most, and where the tables lie."""
+"""Print the report of a run in the terminal: URL outcomes, most quoted speakers, quotes, and files of the tables."""
 
 import duckdb
 from rich.console import Console
@@ -8,19 +8,19 @@ from pipeline.cli.console import cell
 from pipeline.lake.manifest import Manifest
 
 SAMPLES = 6
-"""How many quotes and speakers are shown."""
+"""Number of quotes and speakers to print."""
 
 _OUTCOMES = """
     SELECT outcome, coalesce(reason, ''), count(*), min(url) FROM fetches
     GROUP BY outcome, reason ORDER BY outcome <> 'ok', count(*) DESC, outcome, reason
 """
 _NEWS = """
-    WITH met AS (
+    WITH urls AS (
       SELECT outcome = 'ok' AND source = 'listing' AS is_listing, coalesce(reason IN ('not_due', 'forgotten'), false) AS
         is_known, outcome IN ('not_modified', 'unchanged') AS is_same FROM fetches
     )
     SELECT count(*) FILTER (is_listing), count(*) FILTER (is_known), count(*) FILTER (is_same),
-      count(*) FILTER (NOT (is_listing OR is_known OR is_same)) FROM met
+      count(*) FILTER (NOT (is_listing OR is_known OR is_same)) FROM urls
 """
 _SPEAKERS = """
     SELECT speaker_name, coalesce(mode(speaker_role), ''), count(*), count(DISTINCT version_id)
@@ -35,17 +35,17 @@ _QUOTES = """
 
 
 def print_report(console: Console, root: str, manifest: Manifest, database: duckdb.DuckDBPyConnection) -> None:
-    """Prints what a committed run brought.
+    """Print the report of a committed run.
 
     Args:
-        console: where to.
-        root: the lake's.
-        manifest: the run's.
-        database: the run alone (`pipeline.lake.query.catalog.open_lake`).
+        console: the terminal.
+        root: root of the lake.
+        manifest: manifest of the run.
+        database: only this run (`pipeline.lake.query.catalog.open_lake`).
     """
-    _print(console, "What became of the URLs", ("outcome", "reason", "#URLs", "for example"), database, _OUTCOMES)
+    _print(console, "URL outcomes", ("outcome", "reason", "#URLs", "for example"), database, _OUTCOMES)
     _print(console, "Most quoted", ("speaker", "role", "#quotes", "#articles"), database, _SPEAKERS, SAMPLES)
-    _print(console, "Quotes", ("speaker", "words", "site"), database, _QUOTES, SAMPLES)
+    _print(console, "Quotes", ("speaker", "quote", "site"), database, _QUOTES, SAMPLES)
     lake = Table(title=f"Tables in {cell(root)}", title_justify="left")
     for heading in ("table", "rows", "bytes", "files"):
         lake.add_column(heading, justify="left" if heading in ("table", "files") else "right")
@@ -53,30 +53,30 @@ def print_report(console: Console, root: str, manifest: Manifest, database: duck
         size = f"{sum(f.bytes for f in files):,}"
         lake.add_row(name, f"{manifest.rows(name):,}", size, "\n".join(cell(f.path) for f in files))
     console.print(lake)
-    console.print(f"Books balance: {manifest.urls} URLs in, {manifest.rows('fetches')} rows in fetches.")
+    console.print(f"All {manifest.urls:,} URLs accounted for.")
 
 
 def all_failed(database: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the run tried something and every bit of it failed."""
+    """Whether the run has URLs and all of them failed."""
     row = database.execute("SELECT count(*), count(*) FILTER (outcome = 'failed') FROM fetches").fetchone()
-    tried, failed = row or (0, 0)
-    return bool(tried) and tried == failed
+    urls, failed = row or (0, 0)
+    return bool(urls) and urls == failed
 
 
-def cancelled(database: duckdb.DuckDBPyConnection) -> int:
-    """How many URLs the run did not come to, because it was stopped."""
+def count_cancelled(database: duckdb.DuckDBPyConnection) -> int:
+    """Number of URLs that were not fetched because the run was stopped."""
     row = database.execute("SELECT count(*) FROM fetches WHERE reason = 'cancelled'").fetchone()
     return int(row[0]) if row else 0
 
 
 def nothing_new(database: duckdb.DuckDBPyConnection) -> str | None:
-    """A sentence that says why a run brought no article, where all is as earlier runs know it; else None."""
+    """A sentence for a run without new content, with the reasons; None if there is new content."""
     listings, known, same, other = database.execute(_NEWS).fetchone() or (0, 0, 0, 0)
     if other:
         return None
-    told = {"not due or forgotten": known, "as they were": same, "feeds and sitemaps read": listings}
-    met = ", ".join(f"{number:,} {what}" for what, number in told.items() if number)
-    return f"Nothing new: {met or 'the sources name no URL'}."
+    counts = {"not due or forgotten": known, "unchanged": same, "feeds and sitemaps read": listings}
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in counts.items() if number)
+    return f"Nothing new: {reasons or 'the sources list no URL'}."
 
 
 def _print(
@@ -87,7 +87,7 @@ def _print(
     sql: str,
     limit: int | None = None,
 ) -> None:
-    """Prints a query's rows as a table; a heading with # is a right-aligned number."""
+    """Print the rows of a query as a table; columns with # in their heading are right-aligned."""
     rows = database.execute(sql, [limit] if limit is not None else []).fetchall()
     table = Table(title=title, title_justify="left")
     for heading in headings:

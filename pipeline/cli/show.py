@@ -1,4 +1,4 @@
-"""One article in the terminal, its names and quotes in colour."""
+"""Print one article in the terminal, with its names and quotes in colour."""
 
 import sys
 from pathlib import Path
@@ -19,29 +19,29 @@ QUOTE, CUE, SOURCE = "yellow", "italic bright_blue", "underline"
 
 
 class ShowError(OnrecordError):
-    """The page cannot be shown; the message says why."""
+    """The page cannot be shown; the message is one sentence with the cause."""
 
 
-def load_article(place: str) -> Article:
-    """The article at an address, in an HTML or text file, or on standard input (``-``).
+def load_article(location: str) -> Article:
+    """Load an article from a URL, an HTML or text file, or standard input (``-``).
 
     Raises:
-        ShowError: it cannot be fetched or read, or holds no article.
+        ShowError: the page cannot be fetched or read, or is not an article.
     """
     try:
-        if place.startswith(("http://", "https://")):
-            (result,) = fetch_pages([request_of(place, "urls")], FetchConfig())
+        if location.startswith(("http://", "https://")):
+            (result,) = fetch_pages([request_of(location, "urls")], FetchConfig())
             if not isinstance(result, Page):
-                raise ShowError(f"{place}: {result.failure.message if result.failure else result.fetch.reason}")
-            return extract_article(result.body, place, content_type=result.content_type)
-        data = sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+                raise ShowError(f"{location}: {result.failure.message if result.failure else result.fetch.reason}")
+            return extract_article(result.body, location, content_type=result.content_type)
+        data = sys.stdin.buffer.read() if location == "-" else Path(location).read_bytes()
         if data.lstrip()[:1] == b"<":
             return extract_article(data, "")
         return _plain_article(data.decode("utf-8", "replace"))
     except OSError as error:
-        raise ShowError(f"{place} cannot be read: {error.strerror or error}") from error
+        raise ShowError(f"{location} cannot be read: {error.strerror or error}") from error
     except Rejected as error:
-        raise ShowError(f"{place}: {error.message}") from error
+        raise ShowError(f"{location}: {error.message}") from error
 
 
 def _plain_article(text: str) -> Article:
@@ -60,7 +60,7 @@ def _plain_article(text: str) -> Article:
 
 
 def print_article(console: Console, article: Article) -> None:
-    """Prints an article: entities by type, quotes with their cue and source, then a line a quote on who said it."""
+    """Print an article with entities by type and quotes with cue and source, then each quote with its speaker."""
     found = annotate(article.text, language=article.language, title=article.title)
     if article.title:
         console.print(Text(article.title, style="bold"))
@@ -85,10 +85,10 @@ def print_article(console: Console, article: Article) -> None:
 
 
 def _line(quote: Quote) -> Text:
-    who = quote.speaker_name or quote.speaker or "nobody named"
+    speaker = quote.speaker_name or quote.speaker or "unknown speaker"
     role = f", {quote.speaker_role}" if quote.speaker_role else ""
-    sure = f"{quote.speaker_method}, {quote.confidence:.2f}" if quote.confidence is not None else quote.speaker_method
-    line = Text(f"{who}{role}", style="bold")
-    line.append(f" ({quote.kind}, {sure}): ", style="dim")
+    confidence = f", {quote.confidence:.2f}" if quote.confidence is not None else ""
+    line = Text(f"{speaker}{role}", style="bold")
+    line.append(f" ({quote.kind}, {quote.speaker_method}{confidence}): ", style="dim")
     line.append(quote.text, style=QUOTE)
     return line

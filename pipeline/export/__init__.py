@@ -1,5 +1,5 @@
-"""Takes what the lake's manifests name to where analysts work: a DuckDB file, BigQuery, Iceberg tables.
+"""Export the tables of the lake to a DuckDB file, to BigQuery, or to Iceberg tables.
 
-Each target follows the manifests: publishing again does nothing where nothing changed, and where runs were made anew,
-compacted or forgotten in part, the target holds just the rows that the lake holds then.
+Each target follows the manifests: exporting again changes nothing if no run changed, and if runs were replaced,
+reprocessed, compacted or forgotten, the target gets the new rows in place of the old ones.
 """

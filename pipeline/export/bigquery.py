@@ -1,8 +1,8 @@
-"""The lake's tables in BigQuery: partitioned by run_date, clustered by domain and speaker, lists as repeated fields.
+"""Export the tables of the lake to BigQuery: partitioned by run_date, clustered by domain and speaker.
 
-What is loaded are exactly the files that a manifest names, in load jobs whose ids follow from the run, the stamp of its
-files and the table that they go to. BigQuery runs a job of one id once, so publishing again does nothing. A manifest
-whose files changed has other ids: the rows of its runs are deleted first, in a job of the same kind.
+Load jobs take exactly the files that a manifest names. A job's id is derived from the table, the run and the version of
+the manifest, and BigQuery runs each job id once, so exporting again loads nothing twice. A manifest with changed files
+gives new job ids; a delete job then removes the old rows of its runs first. List columns become repeated fields.
 """
 
 import os
@@ -18,7 +18,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
-from pipeline.export.selection import ExportError, check_settled, chosen, runs_of
+from pipeline.export.selection import ExportError, check_exportable, exported_runs, select_manifests
 from pipeline.lake.manifest import Manifest
 from transforms.schema.records import stable_id
 from transforms.schema.tables import TABLES, Table
@@ -31,42 +31,43 @@ _DATASET = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,1023}")
 _LOCATION = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}")
 
 
-def publish(
+def export(
     store: Store, project: str, dataset: str, location: str | None = None, run_id: str | None = None
 ) -> Iterator[tuple[str, str, int]]:
-    """Loads what is not loaded yet; makes the dataset and the tables where they are not there.
+    """Load what is not loaded yet; create the dataset and the tables if they do not exist.
 
     Args:
-        store: the lake. Files of a bucket are loaded from there, those of a folder are uploaded.
+        store: the lake. Files in a bucket are loaded from there, files in a folder are uploaded.
         project: the Google Cloud project.
-        dataset: the dataset's name in it.
-        location: where a new dataset lies, such as EU; BigQuery's default is US.
-        run_id: this run alone.
+        dataset: name of the dataset.
+        location: location of a new dataset, such as EU; None: BigQuery's default, US.
+        run_id: export only this run; None: all runs.
 
     Yields:
-        Table, manifest and the rows loaded for it, where it was not loaded before.
+        For each manifest that was not loaded before: table, run id and number of loaded rows.
 
     Raises:
-        ExportError: a name that is not allowed, no such run, no credentials, or BigQuery's refusal.
+        ExportError: a name is not valid, the run is not committed, credentials are missing, or BigQuery returns an
+            error.
     """
-    _check("--project", project, _PROJECT, "lower-case letters, digits and -, 6 to 30 of them")
+    _check("--project", project, _PROJECT, "6 to 30 lower-case letters, digits and -")
     _check("--dataset", dataset, _DATASET, "letters, digits and _")
     if location is not None:
         _check("--location", location, _LOCATION, "a region or EU or US, such as europe-west1")
-    runs = chosen(store, run_id)
-    check_settled(runs)
-    with _worded(f"{project}.{dataset}"):
+    runs = select_manifests(store, run_id)
+    check_exportable(runs)
+    with _translated_errors(f"{project}.{dataset}"):
         target = _Target(project, dataset, location)
         for name, table in TABLES.items():
-            goal = target.table(table)
+            destination = target.table(table)
             for manifest in runs:
-                rows = target.load(goal, store, manifest)
+                rows = target.load(destination, store, manifest)
                 if rows is not None:
                     yield name, manifest.run_id, rows
 
 
 class _Target:
-    """A dataset that is there, and what is done in it."""
+    """The dataset of an export."""
 
     def __init__(self, project: str, dataset: str, location: str | None) -> None:
         emulated = os.environ.get("BIGQUERY_EMULATOR_HOST")
@@ -81,42 +82,42 @@ class _Target:
         self._location = self._dataset.location
         if location is not None and self._location.lower() != location.lower():
             raise ExportError(
-                f"--location {location}: the dataset {project}.{dataset} lies in {self._location}; "
-                "leave the option out, or name another dataset"
+                f"--location {location}: the dataset {project}.{dataset} is in {self._location}; "
+                "omit the option, or name another dataset"
             )
 
     def table(self, table: Table) -> bigquery.Table:
-        """The table as it stands, made or given its new columns where it lacks them."""
+        """Return the table; create it, or add new columns, if needed."""
         schema = [_field(f) for f in table.schema]
         wanted = bigquery.Table(self._dataset.table(table.name), schema)
         wanted.description = table.meaning
         wanted.time_partitioning = bigquery.TimePartitioning(field="run_date")
         wanted.clustering_fields = [c for c in CLUSTERED_BY if c in table.schema.names]
-        standing = self._client.create_table(wanted, exists_ok=True)
-        known = {f.name: f for f in standing.schema}
+        current = self._client.create_table(wanted, exists_ok=True)
+        known = {f.name: f for f in current.schema}
         for field in schema:
             if field.name in known and known[field.name].field_type != field.field_type:
                 raise ExportError(
-                    f"{standing.full_table_id}: the column {field.name} is {known[field.name].field_type} where "
-                    f"{field.field_type} is needed; that table is none of ours, name another --dataset"
+                    f"{current.full_table_id}: the column {field.name} is {known[field.name].field_type}, but "
+                    f"{field.field_type} is required; this table was not created by Onrecord, name another --dataset"
                 )
         new = [f for f in schema if f.name not in known]
         if any(f.mode == "REQUIRED" for f in new):
             raise ExportError(
-                f"{standing.full_table_id} lacks the columns {', '.join(f.name for f in new)}, which cannot be "
-                "added to a table; that table is none of ours, name another --dataset"
+                f"{current.full_table_id} lacks the required columns {', '.join(f.name for f in new)}; "
+                "this table was not created by Onrecord, name another --dataset"
             )
         if new:
-            standing.schema = [*standing.schema, *new]
-            standing = self._client.update_table(standing, ["schema"])
-        return standing
+            current.schema = [*current.schema, *new]
+            current = self._client.update_table(current, ["schema"])
+        return current
 
     def load(self, table: bigquery.Table, store: Store, manifest: Manifest) -> int | None:
-        """Makes the table hold the rows of one manifest; gives None when it did already."""
+        """Load the rows of one manifest and return their number; None if they were loaded before."""
         files = manifest.files.get(table.table_id, [])
-        # A table that was dropped and made anew is another one.
-        born = f"{table.full_table_id} {table.created.isoformat() if table.created else ''}"
-        unit = f"onrecord_{table.table_id}_{stable_id(born, manifest.run_id, manifest.version)}"
+        # The time of creation tells a table from an earlier one of the same name that was dropped.
+        identity = f"{table.full_table_id} {table.created.isoformat() if table.created else ''}"
+        unit = f"onrecord_{table.table_id}_{stable_id(identity, manifest.run_id, manifest.version)}"
         steps = self._loads(table, store, [f.path for f in files])
         names = [f"{unit}_load{n}" for n in range(len(steps))]
         last = self._latest(names[-1] if names else f"{unit}_delete")
@@ -124,7 +125,7 @@ class _Target:
             return None
         if not names and not table.num_rows:
             return None
-        # Once the first load has begun, the rows of its files must stay.
+        # After the first load has started, its rows must not be deleted.
         if table.num_rows and (not names or self._latest(names[0]) is None):
             self._once(f"{unit}_delete", self._delete(table, manifest))
         for name, step in zip(names, steps, strict=True):
@@ -159,15 +160,15 @@ class _Target:
         return [upload(path) for path in paths]
 
     def _delete(self, table: bigquery.Table, manifest: Manifest) -> Callable[[str], Any]:
-        runs = bigquery.ArrayQueryParameter("runs", "STRING", sorted({manifest.run_id, *runs_of(manifest)}))
+        runs = bigquery.ArrayQueryParameter("runs", "STRING", sorted({manifest.run_id, *exported_runs(manifest)}))
         config = bigquery.QueryJobConfig(query_parameters=[runs])
-        # The name was checked, and BigQuery takes no parameter in its place.
+        # The name is checked above; BigQuery accepts no query parameter for a table name.
         sql = f"DELETE FROM `{table.reference}` WHERE run_id IN UNNEST(@runs)"  # noqa: S608
         query = self._client.query
         return lambda name: query(sql, job_id=name, location=self._location, job_config=config, job_retry=None)
 
     def _once(self, unit: str, start: Callable[[str], Any]) -> None:
-        """Runs a job, or waits for the one that another publish began; one that failed then is tried anew."""
+        """Run a job, or wait for the same job of another export and retry it if that one failed."""
         for attempt in count():
             name = f"{unit}_{attempt}"
             job = self._job(name)
@@ -202,13 +203,15 @@ class _Target:
 
 
 def _field(field: pa.Field) -> bigquery.SchemaField:
-    """A column as the files have it: BigQuery refuses a file whose columns are required where the table's are not."""
-    about = (field.metadata or {}).get(b"description", b"").decode()
+    """Map a column; its nullability must equal that in the files, or BigQuery rejects them."""
+    description = (field.metadata or {}).get(b"description", b"").decode()
     if pa.types.is_list(field.type):
         item = field.type.value_type
-        return bigquery.SchemaField(field.name, _type(item), "REPEATED", description=about, fields=_fields(item))
+        return bigquery.SchemaField(field.name, _type(item), "REPEATED", description=description, fields=_fields(item))
     mode = "NULLABLE" if field.nullable else "REQUIRED"
-    return bigquery.SchemaField(field.name, _type(field.type), mode, description=about, fields=_fields(field.type))
+    return bigquery.SchemaField(
+        field.name, _type(field.type), mode, description=description, fields=_fields(field.type)
+    )
 
 
 def _fields(type_: pa.DataType) -> list[bigquery.SchemaField]:
@@ -229,11 +232,11 @@ def _type(type_: pa.DataType) -> str:
 
 def _check(option: str, value: str, allowed: re.Pattern[str], meaning: str) -> None:
     if not allowed.fullmatch(value):
-        raise ExportError(f"{option} {value}: {meaning} are allowed")
+        raise ExportError(f"{option} {value} is not valid: expected {meaning}")
 
 
 @contextmanager
-def _worded(target: str) -> Iterator[None]:
+def _translated_errors(target: str) -> Iterator[None]:
     try:
         yield
     except GoogleAuthError as error:
@@ -242,4 +245,4 @@ def _worded(target: str) -> Iterator[None]:
             f"GOOGLE_APPLICATION_CREDENTIALS ({str(error).splitlines()[0]})"
         ) from error
     except GoogleAPIError as error:
-        raise ExportError(f"BigQuery refused to publish to {target}: {str(error).splitlines()[0]}") from error
+        raise ExportError(f"BigQuery rejected the export to {target}: {str(error).splitlines()[0]}") from error

@@ -1,7 +1,7 @@
-"""The lake's tables as Iceberg tables over the same Parquet files: nothing is copied.
+"""Register the Parquet files of the lake in Iceberg tables, without copying them.
 
-A table's snapshots follow the manifests, one snapshot for each whose files come in. Whatever no manifest names any
-more goes out in the same transaction, so that readers see the state before or after, never one between.
+Each manifest with new files adds one snapshot to a table. Files that no manifest names any more are removed in the same
+transaction, so readers see the state before or after, never one in between.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,137 +18,138 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import TableProperties, Transaction
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.export.selection import ExportError, check_settled, chosen, runs_of
+from pipeline.export.selection import ExportError, check_exportable, exported_runs, select_manifests
 from pipeline.lake.manifest import Manifest, manifests
 from transforms.schema.tables import TABLES, Table
 from transforms.storage.base import Store
 
 CATALOG = "_iceberg"
-"""The folder of the default catalog and of the tables' metadata, in the lake."""
+"""Folder in the lake for the default catalog and the metadata of the tables."""
 
-RUN, STAMP = "onrecord.run-id", "onrecord.attempt"
-"""Properties of a snapshot: whose files came in with it."""
+RUN, VERSION = "onrecord.run-id", "onrecord.attempt"
+"""Properties of a snapshot: the run and the manifest version of the files that it adds."""
 
 
 def open_catalog(store: Store, properties: dict[str, str]) -> Catalog:
-    """The catalog that these properties of pyiceberg describe; a SQLite file in the lake where there are none.
+    """Open the catalog with these pyiceberg properties; without properties, a SQLite file in the lake.
 
-    Its connections end with a `with` block.
+    A `with` block closes its connections.
 
     Raises:
-        ExportError: a lake in a bucket cannot hold the default catalog, or pyiceberg refuses the properties.
+        ExportError: the lake is in a bucket, which cannot hold the default catalog, or pyiceberg rejects the
+            properties.
     """
     if not properties:
         if store.root.startswith("gs://"):
             raise ExportError(
-                f"{store.root} cannot hold the default catalog, a SQLite file: name one, for instance with "
+                f"{store.root} is in a bucket, which cannot hold the default SQLite catalog: name another, such as "
                 "--catalog-property type=sql --catalog-property uri=sqlite:///catalog.db "
                 f"--catalog-property warehouse={store.uri(CATALOG)}"
             )
         folder = Path(store.root, CATALOG)
         folder.mkdir(parents=True, exist_ok=True)
         properties = {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db", "warehouse": f"file://{folder}"}
-    with _worded():
+    with _translated_errors():
         return load_catalog("onrecord", **properties)
 
 
-def publish(
-    store: Store, catalog: Catalog, namespace: str, run_id: str | None = None
-) -> Iterator[tuple[str, str, int]]:
-    """Registers the files that are not registered yet, and takes out those that no manifest names any more.
+def export(store: Store, catalog: Catalog, namespace: str, run_id: str | None = None) -> Iterator[tuple[str, str, int]]:
+    """Register the files that are not registered yet, and remove files that no manifest names any more.
 
     Args:
         store: the lake.
-        catalog: where the tables are registered.
-        namespace: their namespace, made where it is not there; its levels are parted by dots.
-        run_id: this run alone, with whatever takes the place of files that went.
+        catalog: the catalog of the tables.
+        namespace: namespace of the tables, levels separated by dots; it is created if it does not exist.
+        run_id: register only this run, and the replacements of removed files; None: all runs.
 
     Yields:
-        Table, manifest and the rows of the files that came in.
+        For each manifest with new files: table, run id and number of registered rows.
 
     Raises:
-        ExportError: no such run, or another process changed the table meanwhile.
+        ExportError: the run is not committed, or another process changed a table at the same time.
     """
     if not all(part.isidentifier() for part in namespace.split(".")):
-        raise ExportError(f"--namespace {namespace}: names of letters, digits and _ with dots between are allowed")
-    wanted, standing = chosen(store, run_id), manifests(store)
-    check_settled(standing)
-    with _worded():
+        raise ExportError(
+            f"--namespace {namespace} is not valid: expected letters, digits and _, levels separated by dots"
+        )
+    selected, committed = select_manifests(store, run_id), manifests(store)
+    check_exportable(committed)
+    with _translated_errors():
         catalog.create_namespace_if_not_exists(namespace)
         for name, table in TABLES.items():
-            yield from _sync(store, _table(catalog, f"{namespace}.{name}", table), name, wanted, standing)
+            yield from _sync(store, _table(catalog, f"{namespace}.{name}", table), name, selected, committed)
 
 
 def _table(catalog: Catalog, identifier: str, table: Table) -> IcebergTable:
     schema = pa.schema([f.with_metadata({"doc": (f.metadata or {})[b"description"]}) for f in table.schema])
     try:
-        known = catalog.load_table(identifier)
+        existing = catalog.load_table(identifier)
     except NoSuchTableError:
-        # Bounds of whole run ids say whose rows a file holds.
+        # Untruncated bounds of run_id tell which runs have rows in a file.
         properties = {"comment": table.meaning, f"{TableProperties.METRICS_MODE_COLUMN_CONF_PREFIX}.run_id": "full"}
         with catalog.create_table_transaction(identifier, schema, properties=properties) as new:
             with new.update_spec() as spec:
                 spec.add_identity("run_date")
-            # The files have no field ids: columns are found by their names.
+            # The files have no field ids, so columns are matched by name.
             names = new.table_metadata.schema().name_mapping.model_dump_json()
             new.set_properties({TableProperties.DEFAULT_NAME_MAPPING: names})
         return catalog.load_table(identifier)
-    if {*table.schema.names} - {*known.schema().column_names}:
-        with known.update_schema() as change:
+    if {*table.schema.names} - {*existing.schema().column_names}:
+        with existing.update_schema() as change:
             change.union_by_name(schema)
-    return known
+    return existing
 
 
 def _sync(
-    store: Store, table: IcebergTable, name: str, wanted: Sequence[Manifest], standing: Sequence[Manifest]
+    store: Store, table: IcebergTable, name: str, selected: Sequence[Manifest], committed: Sequence[Manifest]
 ) -> Iterator[tuple[str, str, int]]:
-    known = {task.file.file_path: task.file for task in table.scan().plan_files()}
-    named = {_uri(store, f.path) for m in standing for f in m.files.get(name, [])}
-    gone = [file for path, file in known.items() if path not in named]
-    coming = [m for m in standing if m in wanted or any(_holds(table, file, m) for file in gone)]
+    registered = {task.file.file_path: task.file for task in table.scan().plan_files()}
+    named = {_uri(store, f.path) for m in committed for f in m.files.get(name, [])}
+    removed = [file for path, file in registered.items() if path not in named]
+    added = [m for m in committed if m in selected or any(_may_hold(table, file, m) for file in removed)]
     done = []
     with table.transaction() as transaction:
-        for manifest in coming:
-            files = [f for f in manifest.files.get(name, []) if _uri(store, f.path) not in known]
+        for manifest in added:
+            files = [f for f in manifest.files.get(name, []) if _uri(store, f.path) not in registered]
             if files:
-                about = {RUN: manifest.run_id, STAMP: manifest.version}
-                _change(table.io, transaction, about, [_uri(store, f.path) for f in files], gone)
-                gone = []
+                properties = {RUN: manifest.run_id, VERSION: manifest.version}
+                _add_snapshot(table.io, transaction, properties, [_uri(store, f.path) for f in files], removed)
+                removed = []
                 done.append((name, manifest.run_id, sum(f.rows for f in files)))
-        if gone:
-            _change(table.io, transaction, {}, [], gone)
+        if removed:
+            _add_snapshot(table.io, transaction, {}, [], removed)
     yield from done
 
 
-def _change(
-    io: FileIO, transaction: Transaction, about: dict[str, str], files: list[str], gone: list[DataFile]
+def _add_snapshot(
+    io: FileIO, transaction: Transaction, properties: dict[str, str], added: list[str], removed: list[DataFile]
 ) -> None:
-    """Adds one snapshot: these files of the lake come in, those of the table go out."""
-    with transaction.update_snapshot(snapshot_properties=about).overwrite() as snapshot:
-        for path in files:
+    """Add one snapshot that appends files of the lake and deletes files of the table."""
+    with transaction.update_snapshot(snapshot_properties=properties).overwrite() as snapshot:
+        for path in added:
             snapshot.append_data_file(parquet_file_to_data_file(io, transaction.table_metadata, path))
-        for file in gone:
+        for file in removed:
             snapshot.delete_data_file(file)
 
 
-def _holds(table: IcebergTable, file: DataFile, manifest: Manifest) -> bool:
-    """Whether a registered file may hold rows of the manifest's runs, by the bounds of its run ids."""
+def _may_hold(table: IcebergTable, file: DataFile, manifest: Manifest) -> bool:
+    """Whether the bounds of run_id allow a registered file to hold rows of the manifest's runs."""
     column = table.schema().find_field("run_id").field_id
     low, high = (bounds[column].decode() for bounds in (file.lower_bounds, file.upper_bounds))
-    return any(low <= run <= high for run in runs_of(manifest))
+    return any(low <= run <= high for run in exported_runs(manifest))
 
 
 @contextmanager
-def _worded() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     try:
         yield
     except CommitFailedException as error:
-        raise ExportError("another process changed an Iceberg table meanwhile: publish again") from error
+        raise ExportError("another process changed an Iceberg table at the same time: export again") from error
     except (RESTError, SQLAlchemyError, OSError, ValueError, TypeError, ImportError) as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ExportError(f"the Iceberg catalog (--catalog-property) cannot be used: {said}") from error
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ExportError(f"the Iceberg catalog (--catalog-property) cannot be used: {cause}") from error
 
 
 def _uri(store: Store, path: str) -> str:
-    # As Iceberg writes it: letters that a URI would escape stand as they are.
+    # Iceberg writes paths without percent-encoding.
     return store.uri(path) if store.root.startswith("gs://") else f"file://{store.root}/{path}"

@@ -1,4 +1,4 @@
-"""Which manifests a publish takes, and which it refuses."""
+"""Select the manifests to export, and check that they can be exported."""
 
 from pipeline.lake.manifest import Manifest, manifests
 from transforms.schema.errors import OnrecordError
@@ -11,41 +11,41 @@ class ExportError(OnrecordError):
     exit_code = 2
 
 
-def chosen(store: Store, run_id: str | None) -> list[Manifest]:
-    """The manifests to publish.
+def select_manifests(store: Store, run_id: str | None) -> list[Manifest]:
+    """Select the manifests to export.
 
     Args:
         store: the lake.
-        run_id: this run alone, or the compaction that holds its rows now; None for all.
+        run_id: export only this run, or the compaction that holds its rows now; None: all runs.
 
     Raises:
-        ExportError: there is no such run, or no run at all.
+        ExportError: the run is not committed, or the lake is empty.
     """
-    found = [m for m in manifests(store) if run_id is None or run_id in runs_of(m)]
+    found = [m for m in manifests(store) if run_id is None or run_id in exported_runs(m)]
     if not found:
         raise ExportError(
-            f"no committed run lies in {store.root}: `onrecord run` makes one"
+            f"{store.root} has no committed run; `onrecord run` creates one"
             if run_id is None
-            else f"--run {run_id}: no such run is committed in {store.root}; `onrecord files --format jsonl` names them"
+            else f"--run {run_id} is not committed in {store.root}; `onrecord files --format jsonl` lists the runs"
         )
     return found
 
 
-def runs_of(manifest: Manifest) -> set[str]:
-    """The runs whose rows the files of a manifest hold and that count: its own, or those that it compacted."""
+def exported_runs(manifest: Manifest) -> set[str]:
+    """Run ids of the rows in a manifest's files that are current: its own run, or the runs that it compacted."""
     return ({*manifest.supersedes} or {manifest.run_id}) - manifest.excluded_runs
 
 
-def check_settled(runs: list[Manifest]) -> None:
-    """Refuses files that hold rows which no longer count, for a warehouse would take them with the file.
+def check_exportable(runs: list[Manifest]) -> None:
+    """Check that no file holds outdated rows, because a warehouse loads whole files.
 
     Raises:
-        ExportError: a compaction's files still hold rows of runs that were made anew.
+        ExportError: a compacted file still holds rows of a run that was replaced later.
     """
     for manifest in runs:
         if manifest.excluded_runs:
             raise ExportError(
-                f"the files of {manifest.run_id} still hold earlier rows of "
-                f"{', '.join(sorted(manifest.excluded_runs))}, which were "
-                "run again: `onrecord compact` removes them, then publish again"
+                f"the files of {manifest.run_id} still hold outdated rows of "
+                f"{', '.join(sorted(manifest.excluded_runs))}, which ran again later: "
+                "`onrecord compact` removes them, then export again"
             )

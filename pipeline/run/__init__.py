@@ -1,1 +1,1 @@
-"""Starting a run on an engine and following it."""
+"""Run batch pipelines on an engine, with progress reports, signals and worker processes."""

@@ -1,213 +1,264 @@
-"""How far a run is: figures made of what its stages have counted, again and again while it goes on."""
+"""Report the progress of a run or stream to a listener, as figures computed from the counters of its stages."""
 
 import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-from transforms.runtime.metrics import Counts, watched_counts
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineResult
 
+    from transforms.runtime.metrics import Counts
+
 _LOG = logging.getLogger(__name__)
 
-_TICK_SECONDS = 0.25
+TICK_SECONDS = 0.25
 _REMOTE_TICK_SECONDS = 10.0
 _RATE_SECONDS = 30.0
+_REASONS = 6
 
-NO_REASON = {"ok", "not_modified", "unchanged", "quotes", "asked", "taken_over", "twin"}
-"""What is counted and is no reason for having no article."""
-
-
-Phase = Literal["reading", "fetching", "writing tables", "ended"]
+_NO_REASONS = {"ok", "not_modified", "unchanged", "quotes", "asked", "taken_over", "twin"}
+"""Counters that are not a reason why a URL has no article."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """How far a run is."""
+class Row(NamedTuple):
+    """One labelled part of the figures."""
+
+    name: str
+    text: str
+    share: float | None = None
+    """Completed share, which a terminal shows as a bar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures(ABC):
+    """Progress at one moment. The fields are keys of the progress lines of ``--json-logs``."""
+
+    LINE_SECONDS: ClassVar[float] = 10.0
+    """Time between two lines where standard error is not a terminal."""
 
     seconds: float
-    """Since it began."""
+    """Time since the start."""
+    phase: str
+    """Current phase; ``ended`` at the end."""
+    quotes: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Reasons why URLs have no article, the most frequent first."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """The figures as text; a row without text has nothing to show yet."""
+
+    def fields(self) -> dict[str, Any]:
+        """The figures for ``--json-logs``."""
+        return asdict(self)
+
+    def events(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Events since the previous figures, for ``--json-logs``: name, sentence and further keys."""
+        yield from ()
+
+    @property
+    def drain_text(self) -> str:
+        """The remaining work at the start of a drain, appended to the message."""
+        return ""
+
+    @property
+    def reasons_text(self) -> str:
+        """The most frequent reasons with their counts."""
+        shown = [f"{reason} {number:,}" for reason, number in list(self.reasons.items())[:_REASONS]]
+        more = len(self.reasons) - len(shown)
+        return ", ".join([*shown, *([f"{more} more"] if more else [])])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFigures(Figures):
+    """Progress of a run."""
+
+    phase: str = "reading"
+    """``reading`` sources, ``fetching``, ``writing tables`` when all pages are fetched, ``ended``."""
     known: int = 0
-    """URLs that came in so far."""
+    """URLs from the sources so far."""
     asked: int = 0
-    """Of these, how many articles the sites are asked for."""
+    """URLs to fetch."""
     fetched: int = 0
-    """Of these, how many are settled: the answer came, or there is a reason why there is none."""
+    """URLs with a response, or with a reason why there is none."""
     archived: int = 0
-    """Pages that came from archives."""
+    """Pages read from archives."""
     extracted: int = 0
     """Pages that became an article."""
     annotated: int = 0
-    quotes: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    """Why URLs have no article of this run, the most frequent first."""
-    phase: Phase = "reading"
-    """What it does now: it reads its sources, fetches, or has all pages and writes the tables."""
     per_second: float = 0.0
-    """URLs and archived pages a second, lately."""
+    """Current rate of fetched URLs and archived pages."""
     seconds_left: float | None = None
-    """For the fetching, at this rate; None where that cannot be known."""
+    """Estimated time left for fetching; None if unknown."""
+
+    def rows(self) -> Iterator[Row]:
+        """The figures as text."""
+        speed = [f"{self.per_second:,.1f}/s"] if self.per_second else []
+        left = [f"about {clock(self.seconds_left)} left"] if self.seconds_left else []
+        fetched = ", ".join([f"{self.fetched:,} of {self.asked:,}", *speed, *left])
+        yield Row("URLs", f"{self.known:,} known")
+        yield Row("fetched", fetched, self.fetched / max(1, self.asked))
+        if self.archived:
+            yield Row("archives", f"{self.archived:,} pages")
+        yield Row("extracted", f"{self.extracted:,} articles")
+        yield Row("annotated", f"{self.annotated:,} articles, {self.quotes:,} quotes")
+        yield Row("no article", self.reasons_text)
 
 
-class Watcher(Protocol):
-    """Is told how runs and streams go."""
+class ProgressListener:
+    """Receives the progress of runs and streams; this base class ignores it."""
 
-    def begins(self, run_id: str) -> None:
-        """A run begins."""
+    def run_started(self, run_id: str) -> None:
+        """A run or stream starts."""
 
-    def drains(self) -> None:
-        """The run was asked to stop. Called in a signal's handler."""
+    def draining(self) -> None:
+        """The run was asked to stop. Called in a signal handler."""
 
-    def moved(self, figures: Any) -> None:
-        """Called now and then, in one thread, and once when the run has ended.
-
-        Args:
-            figures: `Figures`; of a stream `pipeline.stream.progress.StreamFigures`.
-        """
+    def updated(self, figures: Figures) -> None:
+        """New figures; called repeatedly in one thread, and once after the end."""
 
 
-class Unwatched:
-    """The watcher that does nothing."""
+class Rate:
+    """Rate of a growing number over the last seconds."""
 
-    def begins(self, run_id: str) -> None:
-        """Nothing."""
+    def __init__(self, window_seconds: float = _RATE_SECONDS) -> None:
+        self._window = window_seconds
+        self._past: deque[tuple[float, int]] = deque()
 
-    def drains(self) -> None:
-        """Nothing."""
+    def per_second(self, now: float, number: int) -> float:
+        """Add the current number and return the rate."""
+        # The rate is measured from the first increment, not from the start.
+        while self._past and (not number or now - self._past[0][0] > self._window):
+            self._past.popleft()
+        self._past.append((now, number))
+        since, before = self._past[0]
+        return (number - before) / max(now - since, TICK_SECONDS)
 
-    def moved(self, figures: Any) -> None:
-        """Nothing."""
+
+class RunProgress:
+    """Computes the figures of a run."""
+
+    def __init__(self) -> None:
+        self._rate = Rate()
+
+    def __call__(self, seconds: float, counts: "Counts") -> RunFigures:
+        """The figures from the counts so far."""
+        fetched, archived = counts_of(counts, "fetch"), counts_of(counts, "archives")
+        done = sum(fetched.values()) - fetched["twin"] + sum(archived.values())
+        return run_figures(seconds, counts, self._rate.per_second(seconds, done))
 
 
-UNWATCHED = Unwatched()
-
-
-def figures_of(counts: Counts, seconds: float, per_second: float = 0.0) -> Figures:
-    """The figures that counts amount to.
+def run_figures(seconds: float, counts: "Counts", per_second: float = 0.0) -> RunFigures:
+    """Compute the figures of a run.
 
     Args:
-        counts: as `transforms.runtime.metrics.count` counted them.
-        seconds: since the run began.
-        per_second: URLs and archived pages a second, lately.
+        seconds: time since the start.
+        counts: counts so far (`transforms.runtime.metrics.count`).
+        per_second: current rate of fetched URLs and archived pages.
     """
-    by_stage = {stage: {w: n for (s, w), n in counts.items() if s == stage} for stage, _ in counts}
-    ledger, listing, archives, fetch, extract = (
-        by_stage.get(stage, {}) for stage in ("ledger", "listing", "archives", "fetch", "extract")
-    )
-    twins = fetch.pop("twin", 0)
-    asked, fetched, archived = ledger.get("asked", 0) - twins, sum(fetch.values()), sum(archives.values())
-    reasons: dict[str, int] = {}
-    for (_, what), number in counts.items():
-        if what not in NO_REASON and not what.startswith("over_"):
-            reasons[what] = reasons.get(what, 0) + number
-    is_in = 0 < asked <= fetched and sum(extract.values()) >= fetch.get("ok", 0) and not archived
-    is_known = 0 < fetched <= asked and per_second > 0 and not archived
-    return Figures(
+    stages = ("ledger", "listing", "archives", "fetch", "extract")
+    ledger, listing, archives, fetch, extract = (counts_of(counts, stage) for stage in stages)
+    duplicates = fetch.pop("twin", 0)
+    asked, fetched, archived = ledger["asked"] - duplicates, fetch.total(), archives.total()
+    is_fetched = 0 < asked <= fetched and extract.total() >= fetch["ok"] and not archived
+    has_estimate = 0 < fetched <= asked and per_second > 0 and not archived
+    return RunFigures(
         seconds=seconds,
-        known=sum(ledger.values()) - twins + sum(listing.values()) + archived,
+        known=ledger.total() - duplicates + listing.total() + archived,
         asked=asked,
         fetched=fetched,
         archived=archived,
-        extracted=extract.get("ok", 0) + extract.get("unchanged", 0),
+        extracted=extract["ok"] + extract["unchanged"],
         annotated=counts["annotate", "ok"],
         quotes=counts["annotate", "quotes"],
-        reasons=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
-        phase="writing tables" if is_in else "fetching" if fetched or archived else "reading",
+        reasons=reasons_of(counts),
+        phase="writing tables" if is_fetched else "fetching" if fetched or archived else "reading",
         per_second=per_second,
-        seconds_left=(asked - fetched) / per_second if is_known else None,
+        seconds_left=(asked - fetched) / per_second if has_estimate else None,
     )
 
 
-class Counted(ABC):
-    """Reads counts, for what makes figures of them; these are dataclasses with ``seconds`` and a ``phase``."""
-
-    tick = _TICK_SECONDS
-
-    def __init__(self, read: Callable[[], Counts]) -> None:
-        self._read = read
-        self._began = time.monotonic()
-
-    def follow(self, result: "PipelineResult") -> None:
-        """Has Beam's metrics asked for what the stages count on other machines; for a run that goes on elsewhere."""
-        local = self._read
-        self._read = lambda: local() or counts_in(result)
-        self.tick = _REMOTE_TICK_SECONDS
-
-    def counts(self) -> tuple[float, Counts]:
-        """The seconds since it began, and what was counted so far."""
-        return time.monotonic() - self._began, self._read()
-
-    @abstractmethod
-    def figures(self) -> Any:
-        """The figures of now."""
+def counts_of(counts: "Counts", stage: str) -> Counter[str]:
+    """The counts of one stage."""
+    return Counter({what: number for (of, what), number in counts.items() if of == stage})
 
 
-class Watch(Counted):
-    """Makes a run's figures."""
+def reasons_of(counts: "Counts", stages: Collection[str] | None = None) -> dict[str, int]:
+    """Reasons why URLs have no article, summed over the stages (None: all), the most frequent first."""
+    reasons: Counter[str] = Counter()
+    for (stage, what), number in counts.items():
+        if (stages is None or stage in stages) and what not in _NO_REASONS and not what.startswith("over_"):
+            reasons[what] += number
+    return dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])))
 
-    def __init__(self, read: Callable[[], Counts]) -> None:
-        super().__init__(read)
-        self._past: deque[tuple[float, int]] = deque()
 
-    def figures(self) -> Figures:
-        """The figures of now."""
-        now, counts = self.counts()
-        done = sum(n for (stage, what), n in counts.items() if stage in ("fetch", "archives") and what != "twin")
-        while self._past and (not done or now - self._past[0][0] > _RATE_SECONDS):
-            self._past.popleft()
-        self._past.append((now, done))
-        since, before = self._past[0]
-        return figures_of(counts, now, (done - before) / max(now - since, _TICK_SECONDS))
+def clock(seconds: float) -> str:
+    """Format a duration as hours, minutes and seconds."""
+    return str(timedelta(seconds=round(seconds)))
 
 
 @contextmanager
-def watched(watcher: Watcher, watch_of: Callable[[Callable[[], Counts]], Counted] = Watch) -> Iterator[Counted]:
-    """Tells a watcher of the run inside, in a thread.
+def watched(
+    listener: ProgressListener, figures_of: "Callable[[float, Counts], Figures] | None" = None
+) -> "Iterator[Callable[[PipelineResult], None]]":
+    """Send figures to a listener while the code inside runs, in a thread.
 
     Args:
-        watcher: is told.
-        watch_of: what makes the figures, given what reads the counts.
+        listener: receives the figures.
+        figures_of: computes them from the seconds since the start and the counts; None: those of a run.
+
+    Yields:
+        A function for a job on other machines: given its result, the counts come from Beam's metrics.
     """
-    ended = threading.Event()
+    from transforms.runtime.metrics import watched_counts
+
+    figures_of = figures_of or RunProgress()
+    started, ended = time.monotonic(), threading.Event()
+    remote: list[PipelineResult] = []
     with watched_counts() as read:
-        watch = watch_of(read)
 
-        def tell() -> None:
-            while not ended.wait(watch.tick):
-                _show(watcher, watch.figures())
+        def figures() -> Figures:
+            counts = read()
+            if not counts and remote:
+                counts = remote_counts(remote[0])
+            return figures_of(time.monotonic() - started, counts)
 
-        thread = threading.Thread(target=tell, name="progress", daemon=True)
+        def report() -> None:
+            while not ended.wait(_REMOTE_TICK_SECONDS if remote else TICK_SECONDS):
+                _send(listener, figures())
+
+        thread = threading.Thread(target=report, name="progress", daemon=True)
         thread.start()
         try:
-            yield watch
+            yield remote.append
         finally:
             ended.set()
             thread.join()
-            _show(watcher, replace(watch.figures(), phase="ended"))
+            _send(listener, replace(figures(), phase="ended"))
 
 
-def _show(watcher: Watcher, figures: Any) -> None:
+def _send(listener: ProgressListener, figures: Figures) -> None:
     try:
-        watcher.moved(figures)
+        listener.updated(figures)
     except OSError as error:
-        # As where standard error is a pipe that nobody reads any more.
-        _LOG.warning("the figures cannot be shown: %s", error)
+        # Standard error may be a closed pipe.
+        _LOG.warning("the progress cannot be shown: %s", error)
 
 
-def counts_in(result: "PipelineResult") -> Counts:
-    """What Beam's metrics say of a run; nothing where its runner cannot be asked now."""
-    counts: Counts = Counts()
+def remote_counts(result: "PipelineResult") -> "Counts":
+    """Counts from Beam's metrics of a job; empty if its runner cannot report them."""
+    counts: Counts = Counter()
     try:
         counters = result.metrics().query()["counters"]
-    except Exception as error:  # noqa: BLE001 - whatever another's runner raises: figures are no reason to end a run
-        _LOG.warning("the runner gives no figures: %s", error)
+    except Exception as error:  # noqa: BLE001 - any exception of a runner; figures are no reason to end a run
+        _LOG.warning("the runner reports no metrics: %s", error)
         return counts
     for counter in counters:
         name = counter.key.metric

@@ -1,9 +1,8 @@
-"""Committed runs made anew from what the lake holds, without a request: when code or models are newer than their rows.
+"""Reprocess committed runs from the lake, without requests, after a change of the code or the models.
 
 Pages that a run archived (``archive: true``) are extracted and annotated again; of its other articles the stored text
-is annotated again. All other rows stand as they were. The new rows take the place of the old ones with one manifest, as
-with ``--replace``; runs are taken in their order, so that a text which is the same as in an earlier run stays
-``unchanged``.
+is annotated again. All other rows stay as they are. The new rows replace the old ones with one manifest, as with
+``--replace``. Runs are processed in order, so that a text that is the same as in an earlier run stays ``unchanged``.
 """
 
 import dataclasses
@@ -25,8 +24,8 @@ from pipeline.lake.manifest import Manifest, manifests, runs_of
 from pipeline.lake.query.catalog import open_manifests, quoted
 from pipeline.lake.query.crawl_state import look_up, open_crawl_state
 from pipeline.lake.recovery import copy_rows, versions_of
-from pipeline.run.progress import UNWATCHED, Watcher
-from pipeline.run.runner import make
+from pipeline.run.progress import ProgressListener
+from pipeline.run.runner import run_attempt
 from pipeline.steps.recovered import ReadRecovered
 from transforms.annotate.entities.gazetteer import GAZETTEER_VERSION
 from transforms.schema.records import Fetch, Page, UrlRequest
@@ -38,7 +37,7 @@ from transforms.storage.open import open_store
 from transforms.warc.reader import read_warc
 from transforms.warc.transform import ReadArchives
 
-_LARGEST = 2**30
+_MAX_BODY_BYTES = 2**30
 _OUTDATED = """
     SELECT coalesce((SELECT bool_or(extractor_version <> $extractor) FROM articles), false) AND $has_archive
       OR coalesce((SELECT bool_or(model_version NOT IN ($model, $listed)) FROM
@@ -47,11 +46,11 @@ _OUTDATED = """
 
 
 class Reprocessed(NamedTuple):
-    """What became of one run."""
+    """The result of `reprocess` for one run. The fields are keys of a line of ``--json-logs``."""
 
     run_id: str
     is_made: bool
-    """False where its rows are of this code and these models."""
+    """Whether the run was reprocessed; False if it was up to date."""
     pages: int = 0
     """Pages that were extracted and annotated again."""
     texts: int = 0
@@ -65,41 +64,41 @@ def reprocess(
     *,
     everything: bool = False,
     beam_options: Sequence[str] = (),
-    watcher: Watcher = UNWATCHED,
+    listener: ProgressListener | None = None,
 ) -> Iterator[Reprocessed]:
-    """Makes committed runs of a configuration anew, one after another.
+    """Reprocess the committed runs of a configuration, one after another.
 
     Args:
-        config: the configuration: its name says which runs, its settings how.
+        config: the configuration; its name selects the runs, its settings apply to their new rows.
         first: earliest logical date of a run.
-        last: latest logical date.
-        everything: also runs whose rows are of this code and these models, such as after a change of settings.
+        last: latest logical date of a run.
+        everything: include runs that are up to date, such as after a change of settings.
         beam_options: Beam's own command line options.
-        watcher: is told how each run goes; one that is asked to stop is committed all the same.
+        listener: receives the progress of each run; a run that is asked to stop is committed nevertheless.
 
     Yields:
-        Each run, when it is done.
+        The result of each run.
 
     Raises:
-        RunLockedError: another process makes the same run.
-        CommitError: a run could not be committed; it is as it was.
-        KeyboardInterrupt: a second SIGINT or SIGTERM came; the run is as it was.
+        RunLockedError: another process holds the lock of a run.
+        CommitError: a run failed before its commit; it is unchanged.
+        KeyboardInterrupt: a second SIGINT or SIGTERM came; the current run is unchanged.
     """
     store = open_store(config.lake)
     for run_id in runs_of(manifests(store), config.name, first, last):
         with exclusive(store, run_id) as lease_owner:
-            holding = holding_of(store, run_id)
+            holding = manifests_with(store, run_id)
             if not everything and not _is_outdated(store, config, run_id, holding):
                 yield Reprocessed(run_id, is_made=False)
                 continue
-            run, archives = _begin(store, run_id, holding, lease_owner)
-            make(run, partial(_build, config=config, run=run, archives=archives), beam_options, watcher)
+            run, archives = _start_attempt(store, run_id, holding, lease_owner)
+            run_attempt(run, partial(_build, config=config, run=run, archives=archives), beam_options, listener)
             texts = sum(f.rows for f in run.recovered if f.table == "articles")
             yield Reprocessed(run_id, is_made=True, pages=sum(f.rows for f in archives), texts=texts)
 
 
-def holding_of(store: Store, run_id: str) -> list[Manifest]:
-    """The manifests whose files hold the rows of a run: its own, or its compaction's."""
+def manifests_with(store: Store, run_id: str) -> list[Manifest]:
+    """The manifests with the files of a run's rows: its own, or its compaction's."""
     return [m for m in manifests(store) if m.contains_run(run_id)]
 
 
@@ -114,19 +113,21 @@ def _archives(holding: list[Manifest], run_id: str) -> list[StagedFile]:
 
 def _is_outdated(store: Store, config: RunConfig, run_id: str, holding: list[Manifest]) -> bool:
     extractor, model = versions_of(config)
-    asked = {"extractor": extractor, "model": model, "listed": GAZETTEER_VERSION}
+    versions = {"extractor": extractor, "model": model, "listed": GAZETTEER_VERSION}
     tables = ("articles", "entities", "quotes")
     with open_manifests(store, holding, tables=tables, where=f" WHERE {_where(run_id)}") as database:
-        found = database.execute(_OUTDATED, {**asked, "has_archive": bool(_archives(holding, run_id))}).fetchone()
+        found = database.execute(_OUTDATED, {**versions, "has_archive": bool(_archives(holding, run_id))}).fetchone()
     return bool(found and found[0])
 
 
-def _begin(store: Store, run_id: str, holding: list[Manifest], lease_owner: str) -> tuple[Run, list[StagedFile]]:
-    """A new attempt that has taken over what is not made anew, and the archives that are read, as its own."""
+def _start_attempt(
+    store: Store, run_id: str, holding: list[Manifest], lease_owner: str
+) -> tuple[Run, list[StagedFile]]:
+    """Start an attempt with copies of the rows that stay, and of the archives to read."""
     with open_manifests(store, holding, tables=("fetches",), where=f" WHERE {_where(run_id)}") as database:
-        told = database.execute("SELECT max(run_date), max(run_time) FROM fetches").fetchone()
-    day, moment = told if told and told[0] else (holding[0].run_date, None)
-    run = new_attempt(run_id, day, store.root, lease_owner, logical_time=moment)
+        times = database.execute("SELECT max(run_date), max(run_time) FROM fetches").fetchone()
+    run_date, logical_time = times if times and times[0] else (holding[0].run_date, None)
+    run = new_attempt(run_id, run_date, store.root, lease_owner, logical_time=logical_time)
     pages: set[str] = set()
     archives = []
     for number, file in enumerate(_archives(holding, run_id)):
@@ -135,7 +136,7 @@ def _begin(store: Store, run_id: str, holding: list[Manifest], lease_owner: str)
         with store.local_copies([file.path]) as [old], store.new_file(copied.path) as new:
             shutil.copyfile(old, new)
             with new.open("rb") as archive:
-                found = {p.request.article_id for p in read_warc(archive, name, _LARGEST) if isinstance(p, Page)}
+                found = {p.request.article_id for p in read_warc(archive, name, _MAX_BODY_BYTES) if isinstance(p, Page)}
         pages |= found
         archives.append(dataclasses.replace(copied, rows=file.rows))
     files = {t: [f.path for m in holding for f in m.files.get(t, [])] for t in ("articles", "fetches", "failures")}
@@ -144,10 +145,10 @@ def _begin(store: Store, run_id: str, holding: list[Manifest], lease_owner: str)
 
 
 def _build(pipeline: beam.Pipeline, config: RunConfig, run: Run, archives: list[StagedFile]) -> None:
-    """The graph of a run that is made anew."""
+    """Add the graph of a reprocessed run to a pipeline."""
     uris = [open_store(run.lake).uri(file.path) for file in archives]
     paths = tuple(uri if uri.startswith("gs://") else glob.escape(uri) for uri in uris)
-    sources = [WarcSource(type="warc", path=paths, max_body_bytes=_LARGEST)] if paths else []
+    sources = [WarcSource(type="warc", path=paths, max_body_bytes=_MAX_BODY_BYTES)] if paths else []
     recovered = pipeline | ReadRecovered(run)
     archived = pipeline | ReadArchives(sources)
     pages = archived.pages | "Restore" >> beam.ParDo(_Restore(config, run)).with_output_types(Page)
@@ -165,7 +166,7 @@ _FETCHED = [field.name for field in dataclasses.fields(Fetch) if field.name in T
 
 
 class _Restore(beam.DoFn):
-    """Archived pages with the ledger row of their fetch, and with the text that earlier runs know."""
+    """Give archived pages the fetch row of their run, and the text hash of earlier runs."""
 
     def __init__(self, config: RunConfig, run: Run) -> None:
         self._config, self._run = config, run
@@ -175,9 +176,9 @@ class _Restore(beam.DoFn):
         names = ", ".join(_FETCHED)
         with ExitStack() as stack:
             where = f" WHERE {_where(run.run_id)} AND body_hash IS NOT NULL"
-            holding = holding_of(store, run.run_id)
+            holding = manifests_with(store, run.run_id)
             own = stack.enter_context(open_manifests(store, holding, tables=("fetches",), where=where))
-            rows = own.execute(f"SELECT {names} FROM fetches").fetchall()  # noqa: S608 - names of ours
+            rows = own.execute(f"SELECT {names} FROM fetches").fetchall()  # noqa: S608 - our column names
             fetches = [_fetch(row) for row in rows]
             self._fetches = {fetch.article_id: fetch for fetch in fetches}
             ledger = stack.enter_context(open_crawl_state(store))
@@ -186,11 +187,11 @@ class _Restore(beam.DoFn):
 
     def process(self, page: Page) -> Iterator[Page]:
         article_id = page.request.article_id
-        past, fetch = self._known.get(article_id), self._fetches.get(article_id, page.fetch)
-        text_hash = past.text_hash if past else None
+        known, fetch = self._known.get(article_id), self._fetches.get(article_id, page.fetch)
+        text_hash = known.text_hash if known else None
         request = dataclasses.replace(page.request, url=fetch.url, source=fetch.source, text_hash=text_hash)
-        settled = dataclasses.replace(fetch, outcome="ok", reason=None, retriable=False, text_hash=None)
-        yield dataclasses.replace(page, request=request, fetch=settled)
+        ok = dataclasses.replace(fetch, outcome="ok", reason=None, retriable=False, text_hash=None)
+        yield dataclasses.replace(page, request=request, fetch=ok)
 
 
 def _fetch(row: tuple[Any, ...]) -> Fetch:

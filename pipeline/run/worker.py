@@ -1,8 +1,8 @@
-"""A worker process of a run on this machine: Beam's own, as silent as the command, and deaf to its signals.
+"""The worker process of a local run: Beam's own, without log output and with signals ignored.
 
-A terminal's Ctrl-C, and a service manager's SIGTERM, reach every process of a command. The first process has the others
-finish what is under way (`transforms.runtime.drain`), so these must not end by themselves; they end with their
-connection to it.
+A Ctrl-C in a terminal, and a SIGTERM of a service manager, reach every process of a command. The first process makes
+the others finish their current work (`transforms.runtime.drain`), so workers must not end on a signal; they end when
+their connection to the first process closes.
 """
 
 import logging
@@ -11,28 +11,28 @@ import signal
 import sys
 import warnings
 
-from pipeline.run.malloc import give_back_memory
+from pipeline.run.malloc import configure_malloc
 
 
 def main(level: int) -> None:
-    """Works until the first process is gone or has no more work.
+    """Work until the first process ends or has no more work.
 
     Args:
-        level: of the least severe messages that are logged.
+        level: minimum level of logged messages.
     """
-    # There is a worker for each processor: pools of threads, numpy's and Arrow's, would only take turns on them.
+    # There is one worker per processor, so thread pools of numpy and Arrow would only compete for it.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    give_back_memory()
+    configure_malloc()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    # Beam sets levels anew; this holds whatever it sets.
+    # Beam changes the levels of loggers later; this limit still applies.
     logging.disable(level - 1)
-    # Messages go to the first process alone, which prints them in its own way.
+    # Only the first process prints messages; the workers send theirs to it.
     logging.getLogger().addHandler(logging.NullHandler())
     if level > logging.INFO:
         warnings.simplefilter("ignore")
 
-    # Only now, as libraries read their settings when they are imported.
+    # Libraries read the settings above at their import.
     from apache_beam.runners.worker import sdk_worker_main
 
     sdk_worker_main.main(sys.argv)

@@ -1,1 +1,1 @@
-"""Starting a stream and following it."""
+"""Run a stream and compute its progress."""

@@ -1,21 +1,20 @@
-"""How a stream flows: figures made of what its stages have counted, and of the windows that stand in its lake."""
+"""Compute the progress of a stream from the counters of its stages and the committed windows in its lake."""
 
 import logging
 import re
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.lake.manifest import Manifest, read_manifest
-from pipeline.run.progress import NO_REASON, Counted
+from pipeline.run.progress import Figures, Rate, Row, clock, counts_of, reasons_of
 from transforms.runtime.drain import is_draining
 from transforms.runtime.metrics import Counts
 from transforms.schema.run import Run
@@ -23,204 +22,220 @@ from transforms.storage.base import Store, StoreError
 
 _LOG = logging.getLogger(__name__)
 
-_TICK_SECONDS = 1.0
 _RATE_SECONDS = 300.0
-_LOOK_SECONDS = 60.0
-"""The lake is looked at when a commit was counted, and so often where the runner tells of none."""
-
-Phase = Literal["flowing", "draining", "ended"]
+_LAKE_SECONDS = 60.0
+"""Maximum time between two looks into the lake; a runner may report no counter of commits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
-    """A window that stands."""
+class CommittedWindow:
+    """A committed window. The fields are keys of the lines of ``--json-logs``."""
 
     run_id: str
     until: datetime
-    """Its end."""
+    """End of the window."""
     rows: dict[str, int]
-    """By table."""
+    """Number of rows by table."""
     lag_seconds: float | None = None
-    """From an article's publication to its commit, the median; None where no article's is known to the second."""
+    """Median time from the publication of an article to its commit; None if no publication has a time of day."""
     lag_most_seconds: float | None = None
-    """The longest."""
+    """Maximum of these times."""
+
+    @property
+    def rows_text(self) -> str:
+        """The number of articles and URLs."""
+        return f"{self.rows.get('articles', 0):,} articles of {self.rows.get('fetches', 0):,} URLs"
+
+    @property
+    def lag_text(self) -> str:
+        """The lag; empty if unknown."""
+        if self.lag_seconds is None or self.lag_most_seconds is None:
+            return ""
+        return f"{clock(self.lag_seconds)} from publication to commit, {clock(self.lag_most_seconds)} at most"
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFigures:
-    """How a stream flows."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamFigures(Figures):
+    """Progress of a stream."""
 
-    seconds: float
-    """Since it began."""
-    phase: Phase = "flowing"
+    LINE_SECONDS: ClassVar[float] = 60.0
+
+    phase: str = "flowing"
+    """``flowing``, ``draining`` or ``ended``."""
     feeds: int = 0
-    """Feeds and sitemaps of the configuration that were asked for."""
+    """Feeds and sitemaps of the configuration that were read."""
     feeds_failing: int = 0
-    """Of these, how many could not be had or read the last time."""
+    """Feeds and sitemaps that could not be read the last time."""
     named: int = 0
-    """URLs that came in, each page's first in a while alone."""
+    """URLs from the sources, without duplicates."""
     waiting: int = 0
-    """Of these, how many are not settled: the site's turn has not come."""
+    """URLs that wait to be fetched."""
     articles: int = 0
-    quotes: int = 0
     articles_per_minute: float = 0.0
-    """Lately."""
+    """Current rate."""
     windows: int = 0
-    """How many were committed since it began."""
-    last: Committed | None = None
-    """The one that was committed last."""
+    """Windows committed since the start."""
+    last: CommittedWindow | None = None
+    """The window that was committed last."""
     watermark: datetime | None = None
-    """The end of the latest window that stands; one of an earlier start, before the first is committed."""
+    """End of the latest committed window, also of an earlier start of the stream."""
     behind_seconds: float | None = None
-    """How far that lies behind the clock."""
-    reasons: dict[str, int] = field(default_factory=dict)
-    """Why URLs have no article, the most frequent first."""
-    news: tuple[Committed, ...] = ()
-    """The windows that were committed since these figures were made the last time."""
+    """Time since the watermark."""
+    news: tuple[CommittedWindow, ...] = ()
+    """Windows committed since the previous figures."""
+
+    def rows(self) -> Iterator[Row]:
+        """The figures as text."""
+        last, rate = self.last, self.articles_per_minute
+        if self.feeds:
+            yield Row("feeds", f"{self.feeds:,} watched, {self.feeds_failing:,} failing")
+        yield Row("URLs", f"{self.named:,} found, {self.waiting:,} waiting")
+        yield Row("articles", f"{self.articles:,}, {rate:,.1f} per minute, {self.quotes:,} quotes")
+        yield Row("windows", f"{self.windows:,} committed")
+        yield Row("last", f"{last.run_id}: {last.rows_text}" if last else "")
+        behind = f", {clock(self.behind_seconds)} behind" if self.behind_seconds is not None else ""
+        yield Row("watermark", f"{self.watermark:%Y-%m-%d %H:%M:%S} UTC{behind}" if self.watermark else "")
+        yield Row("lag", last.lag_text if last else "")
+        yield Row("no article", self.reasons_text)
+
+    def fields(self) -> dict[str, Any]:
+        """The figures for ``--json-logs``."""
+        fields = asdict(self)
+        del fields["news"]
+        return fields
+
+    def events(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """One event for each new window."""
+        for window in self.news:
+            yield "committed", f"Committed {window.rows_text} up to {window.until:%H:%M:%S} UTC", asdict(window)
+
+    @property
+    def drain_text(self) -> str:
+        """The waiting URLs and the latest commit."""
+        committed = f", committed up to {self.watermark:%H:%M:%S} UTC" if self.watermark else ""
+        return f" ({self.waiting:,} URLs waiting{committed})"
 
 
-class StreamWatch(Counted):
-    """Makes a stream's figures.
+class StreamProgress:
+    """Computes the figures of a stream.
 
     Args:
-        read: gives what was counted.
         store: the lake.
         run: the stream's attempt.
-        window_seconds: how long its windows are.
+        window_seconds: length of its windows.
     """
 
-    tick = _TICK_SECONDS
-
-    def __init__(self, read: Callable[[], Counts], store: Store, run: Run, window_seconds: float) -> None:
-        super().__init__(read)
+    def __init__(self, store: Store, run: Run, window_seconds: float) -> None:
         self._windows = Windows(store, run, window_seconds)
-        self._counted, self._looked = 0, time.monotonic()
-        self._made: deque[tuple[float, int]] = deque([(0.0, 0)])
-        self._committed = 0
-        self._last: Committed | None = None
+        self._rate = Rate(_RATE_SECONDS)
+        self._commits, self._looked = 0, time.monotonic()
+        self._window_count = 0
+        self._last: CommittedWindow | None = None
 
-    def figures(self) -> StreamFigures:
-        """The figures of now."""
-        now, counts = self.counts()
+    def __call__(self, seconds: float, counts: Counts) -> StreamFigures:
+        """The figures from the counts so far."""
         news = self._new_windows(counts["windows", "committed"])
-        self._committed += len(news)
+        self._window_count += len(news)
         self._last = news[-1] if news else self._last
-        while len(self._made) > 1 and now - self._made[0][0] > _RATE_SECONDS:
-            self._made.popleft()
-        articles = counts["extract", "ok"]
-        (since, before), watermark = self._made[0], self._windows.watermark
-        self._made.append((now, articles))
-        ledger, fetched = _of_stage(counts, "ledger"), sum(_of_stage(counts, "fetch").values())
+        watermark, articles, ledger = self._windows.watermark, counts["extract", "ok"], counts_of(counts, "ledger")
         return StreamFigures(
-            seconds=now,
+            seconds=seconds,
             phase="draining" if is_draining() else "flowing",
             feeds=counts["feeds", "watched"],
             feeds_failing=max(0, counts["feeds", "failing"]),
-            named=sum(ledger.values()),
-            waiting=max(0, ledger.get("asked", 0) - fetched),
+            named=ledger.total(),
+            waiting=max(0, ledger["asked"] - counts_of(counts, "fetch").total()),
             articles=articles,
             quotes=counts["annotate", "quotes"],
-            articles_per_minute=60 * (articles - before) / max(now - since, self.tick),
-            windows=self._committed,
+            articles_per_minute=60 * self._rate.per_second(seconds, articles),
+            windows=self._window_count,
             last=self._last,
             watermark=watermark,
             behind_seconds=max(0.0, time.time() - watermark.timestamp()) if watermark else None,
-            reasons=_reasons(counts),
+            reasons=reasons_of(counts, ("ledger", "fetch", "extract", "annotate")),
             news=tuple(news),
         )
 
-    def _new_windows(self, counted: int) -> list[Committed]:
+    def _new_windows(self, commits: int) -> list[CommittedWindow]:
         now = time.monotonic()
-        if counted == self._counted and now - self._looked < _LOOK_SECONDS:
+        if commits == self._commits and now - self._looked < _LAKE_SECONDS:
             return []
-        self._counted, self._looked = counted, now
+        self._commits, self._looked = commits, now
         try:
             return self._windows.new()
         except (StoreError, OSError) as error:
-            _LOG.warning("the lake cannot be looked at: %s", error)
+            _LOG.warning("the windows in the lake cannot be read: %s", error)
             return []
 
 
 class Windows:
-    """The windows of a stream that stand in its lake.
+    """Committed windows of a stream in its lake.
 
     Args:
         store: the lake.
         run: the stream's attempt.
-        window_seconds: how long they are.
+        window_seconds: length of its windows.
     """
 
     def __init__(self, store: Store, run: Run, window_seconds: float) -> None:
-        self._store, self._began, self._seconds = store, run.time, window_seconds
+        self._store, self._started, self._seconds = store, run.time, window_seconds
         name = re.escape(run.stream_name)
-        self._own = re.compile(rf"{name}-([0-9]{{8}}T[0-9]{{6}})(-late[0-9]+)?")
-        self._known = self._standing()
+        self._run_id = re.compile(rf"{name}-([0-9]{{8}}T[0-9]{{6}})(-late[0-9]+)?")
+        self._known = self._ends()
 
     @property
     def watermark(self) -> datetime | None:
-        """The end of the latest; None where none stands."""
+        """End of the latest window; None before the first commit."""
         return max(self._known.values(), default=None)
 
-    def new(self) -> list[Committed]:
-        """Those that came since this was asked, or since the beginning, in the order of their commit.
+    def new(self) -> list[CommittedWindow]:
+        """Windows committed since the previous call, in the order of their commits.
 
         Raises:
             StoreError, OSError: the lake cannot be read.
         """
-        standing = self._standing()
-        read = [read_manifest(self._store, run_id) for run_id in standing.keys() - self._known.keys()]
-        self._known = standing
+        ends = self._ends()
+        read = [read_manifest(self._store, run_id) for run_id in ends.keys() - self._known.keys()]
+        self._known = ends
         found = sorted((m for m in read if m is not None), key=lambda m: (m.committed_at, m.run_id))
-        return [self._committed(manifest, standing[manifest.run_id]) for manifest in found]
+        return [self._window(manifest, ends[manifest.run_id]) for manifest in found]
 
-    def _standing(self) -> dict[str, datetime]:
-        """The end of each, by its run's id."""
+    def _ends(self) -> dict[str, datetime]:
+        """End of each committed window by run id."""
         names = (PurePosixPath(path) for path in self._store.files("_runs") if path.endswith(".json"))
-        found = (self._own.fullmatch(name.stem) for name in names)
+        found = (self._run_id.fullmatch(name.stem) for name in names)
         return {match[0]: self._end(match[1]) for match in found if match}
 
     def _end(self, start: str) -> datetime:
-        began = datetime.strptime(start, "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
-        return began + timedelta(seconds=self._seconds - began.timestamp() % self._seconds)
+        begin = datetime.strptime(start, "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
+        return begin + timedelta(seconds=self._seconds - begin.timestamp() % self._seconds)
 
-    def _committed(self, manifest: Manifest, until: datetime) -> Committed:
+    def _window(self, manifest: Manifest, until: datetime) -> CommittedWindow:
         rows = {table: manifest.rows(table) for table in manifest.files}
         lags = self._lags(manifest)
         if not lags:
-            return Committed(manifest.run_id, until, rows)
-        return Committed(manifest.run_id, until, rows, lags[len(lags) // 2], lags[-1])
+            return CommittedWindow(manifest.run_id, until, rows)
+        return CommittedWindow(manifest.run_id, until, rows, lags[len(lags) // 2], lags[-1])
 
     def _lags(self, manifest: Manifest) -> list[float]:
-        """Seconds from the publication of each article to the commit, the shortest first.
+        """Seconds from the publication of each article to the commit, in ascending order.
 
-        Only what was published since the stream began: it could not have older ones sooner. A moment of midnight is a
-        mere date. ``stories`` has the time of each article in the smallest file.
+        Articles published before the start of the stream are left out, because it could not commit them sooner, and so
+        are those published at midnight, because these are dates without a time. ``stories`` is read because it is the
+        smallest table with the time of each article.
         """
         try:
             with self._store.local_copies([file.path for file in manifest.files.get("stories", [])]) as copies:
-                moments = [m for copy in copies for m in _moments(copy)]
+                moments = [m for copy in copies for m in _publication_times(copy)]
         except (StoreError, OSError, pa.ArrowException) as error:
-            _LOG.warning("the times of run %s cannot be read: %s", manifest.run_id, error)
+            _LOG.warning("the publication times of run %s cannot be read: %s", manifest.run_id, error)
             return []
-        seconds = ((manifest.committed_at - m).total_seconds() for m in moments if m >= self._began)
+        seconds = ((manifest.committed_at - m).total_seconds() for m in moments if m >= self._started)
         return sorted(round(max(0.0, lag), 1) for lag in seconds)
 
 
-def _moments(copy: Path) -> list[datetime]:
+def _publication_times(copy: Path) -> list[datetime]:
     column = pq.read_table(copy, columns=["published_at"])["published_at"].drop_null()
     is_date = pc.equal(column, pc.floor_temporal(column, unit="day"))
     moments: list[datetime] = column.filter(pc.invert(is_date)).to_pylist()
     return moments
-
-
-def _of_stage(counts: Counts, stage: str) -> dict[str, int]:
-    return {what: number for (of, what), number in counts.items() if of == stage}
-
-
-def _reasons(counts: Counts) -> dict[str, int]:
-    reasons: dict[str, int] = {}
-    for stage in ("ledger", "fetch", "extract", "annotate"):
-        for what, number in _of_stage(counts, stage).items():
-            if what not in NO_REASON:
-                reasons[what] = reasons.get(what, 0) + number
-    return dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])))

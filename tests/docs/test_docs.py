@@ -261,7 +261,7 @@ def calls_of_onrecord(script: str) -> Iterator[list[str]]:
     "script",
     [
         "cd /srv && .venv/bin/onrecord run a.yaml --no-such-option",
-        "onrecord publish nowhere",
+        "onrecord export nowhere",
         "onrecord check",
         "onrecord run a.yaml -- \\\n  --runner=FlinkRunner --no_such_option=1",
         "if true; then",

@@ -79,7 +79,7 @@ def test_json_lines_are_what_the_lake_holds(newsroom: Newsroom, tmp_path: Path) 
     }
     assert (lines[0]["event"], lines[0]["runner"], lines[0]["window"]) == ("started", "PrismRunner", "5s")
     stopping = next(line for line in lines if line["event"] == "stopping")
-    assert "URLs wait" in stopping["message"]
+    assert "URLs waiting" in stopping["message"]
     last = [line for line in lines if line["event"] == "progress"][-1]
     assert (last["phase"], last["windows"], last["run_id"]) == ("ended", len(standing), "live-stream")
     assert last["articles"] == sum(manifest.rows("articles") for manifest in standing.values())

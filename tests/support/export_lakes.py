@@ -1,4 +1,4 @@
-"""Small lakes to publish: runs of a few articles, each with one entity and one quote."""
+"""Small lakes to export: runs of a few articles, each with one entity and one quote."""
 
 from dataclasses import replace
 from datetime import date
@@ -24,10 +24,10 @@ def commit_run(store: Store, run_id: str, texts: dict[int, str], day: date = DAY
         run = new_attempt(run_id, day, store.root, lease_owner)
         articles = [make_article(n, text, published_at=NOW, tags=("a", "b")) for n, text in texts.items()]
         files = [
-            *_publish(run, "articles", articles),
-            *_publish(run, "entities", [_entity(a) for a in articles]),
-            *_publish(run, "quotes", [_quote(a) for a in articles]),
-            *_publish(run, "fetches", [make_fetch(n) for n in texts]),
+            *_staged(run, "articles", articles),
+            *_staged(run, "entities", [_entity(a) for a in articles]),
+            *_staged(run, "quotes", [_quote(a) for a in articles]),
+            *_staged(run, "fetches", [make_fetch(n) for n in texts]),
         ]
         return commit(store, run, files, urls=len(texts))
 
@@ -43,7 +43,7 @@ def in_order(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: [row[c] for c in (*TABLES[table].key, "run_id")])
 
 
-def _publish(run: Run, table: str, records: list[Any]) -> list[StagedFile]:
+def _staged(run: Run, table: str, records: list[Any]) -> list[StagedFile]:
     rows: list[Row] = records
     return (
         merge_staged_files(run, [write_rows(run, table, rows, f"{run.staging}/rows/{table}/a.parquet")]) if rows else []

@@ -150,7 +150,9 @@ def meanings_of_reasons() -> dict[Reason, str]:
 
 def commands() -> str:
     """Every command with its arguments and options."""
-    command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
+    # Typer's generator also lists hidden commands.
+    command.commands = {name: one for name, one in command.commands.items() if not one.hidden}
     os.environ.pop("ONRECORD_LAKE", None)
     context = typer.Context(command, info_name="onrecord", help_option_names=["-h", "--help"], show_default=True)
     made = get_docs_for_click(obj=command, ctx=context, name="onrecord", title="Command line")

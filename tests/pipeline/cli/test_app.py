@@ -1,4 +1,4 @@
-"""The command line, without a run: what it prints, how it refuses, how fast it starts."""
+"""The command line without a run: output, refusals and start time."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from pipeline.cli.app import app
 from pipeline.cli.run import with_workers
 from pipeline.lake.commit import commit
-from pipeline.run.runner import engine_of
+from pipeline.run.engines import engine_of
 from tests.support.golden_tables import ONRECORD, ROOT
 from tests.support.staging import stage
 from transforms.schema.tables import TABLES
@@ -43,7 +43,7 @@ def invoke(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_annotate_keeps_ids_and_gives_spans_of_the_text() -> None:
+def test_annotate_keeps_ids_and_spans() -> None:
     code, out, _ = invoke("annotate", "-", "-", stdin=json.dumps({"id": 7, "text": TEXT}) + "\n\n")
     (line,) = out.splitlines()
     found = json.loads(line)
@@ -55,7 +55,7 @@ def test_annotate_keeps_ids_and_gives_spans_of_the_text() -> None:
     assert [TEXT[a:b] for a, b in quote["cue"]] == ["said"]
 
 
-def test_extract_reads_and_writes_files(tmp_path: Path) -> None:
+def test_extract_files(tmp_path: Path) -> None:
     (tmp_path / "in").write_text(json.dumps({"id": "a", "url": "https://site.example/1", "html": PAGE}) + "\n")
     code, _, _ = invoke("extract", str(tmp_path / "in"), str(tmp_path / "out"))
     found = json.loads((tmp_path / "out").read_text())
@@ -65,7 +65,7 @@ def test_extract_reads_and_writes_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["extract", "annotate"])
 @pytest.mark.parametrize(("line", "message"), [("{", "line 2: "), ("[]", "line 2: "), ('{"id": 1}', "line 2: ")])
-def test_a_line_that_cannot_be_read_is_named(command: str, line: str, message: str) -> None:
+def test_invalid_line_is_named(command: str, line: str, message: str) -> None:
     good = json.dumps({"id": 0, "url": "", "html": PAGE, "text": TEXT})
     code, out, errors = invoke(command, "-", "-", stdin=f"{good}\n{line}\n")
     assert (code, len(out.splitlines())) == (2, 1)
@@ -73,7 +73,7 @@ def test_a_line_that_cannot_be_read_is_named(command: str, line: str, message: s
     assert errors.count("\n") == 1
 
 
-def test_text_that_is_no_text_passes_and_costs_no_other_line() -> None:
+def test_invalid_unicode_is_annotated() -> None:
     lines = [
         json.dumps({"id": n, "text": f"“We \ud800 wait,” said Rosa Tiller{end}."}) for n, end in enumerate(["", "\0"])
     ]
@@ -81,19 +81,25 @@ def test_text_that_is_no_text_passes_and_costs_no_other_line() -> None:
     assert (code, [json.loads(line)["id"] for line in out.splitlines()]) == (0, [0, 1])
 
 
-def test_a_fault_of_ours_costs_its_own_line_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_error_affects_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(record: dict[str, object]) -> dict[str, object]:
         if record["id"] == 1:
-            raise ZeroDivisionError("a fault")
+            raise ZeroDivisionError("an error")
         return {"id": record["id"]}
 
     monkeypatch.setattr("transforms.annotate.annotate_line", broken)
     code, out, _ = invoke("annotate", "-", "-", stdin="\n".join(json.dumps({"id": n, "text": ""}) for n in range(3)))
-    fault = {"id": 1, "entities": [], "quotes": [], "reason": "internal_error", "message": "ZeroDivisionError: a fault"}
-    assert (code, [json.loads(line) for line in out.splitlines()]) == (0, [{"id": 0}, fault, {"id": 2}])
+    failed = {
+        "id": 1,
+        "entities": [],
+        "quotes": [],
+        "reason": "internal_error",
+        "message": "ZeroDivisionError: an error",
+    }
+    assert (code, [json.loads(line) for line in out.splitlines()]) == (0, [{"id": 0}, failed, {"id": 2}])
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     code, _, errors = invoke("annotate", str(tmp_path / "none.jsonl"), "-")
     assert code == 2
     assert "none.jsonl cannot be opened: No such file or directory" in errors
@@ -108,7 +114,7 @@ def test_query_prints_rows(lake: str) -> None:
     ]
 
 
-def test_what_a_terminal_takes_for_a_command_is_not_printed(lake: str) -> None:
+def test_terminal_escapes_are_not_printed(lake: str) -> None:
     sql = "select 'a' || chr(27) || ']52;c;eA==' || chr(7) || chr(155) || '[red]' || chr(10) || 'b' as \"x" + '\x1b[2J"'
     result = CliRunner().invoke(app, ["query", sql, "--lake", lake])
     assert result.exit_code == 0, result.output
@@ -121,18 +127,18 @@ def test_query_prints_json_lines(lake: str) -> None:
     assert json.loads(out) == {"run_date": "2026-03-04", "authors": []}
 
 
-def test_query_takes_the_lake_from_the_environment(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_query_lake_from_the_environment(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONRECORD_LAKE", lake)
     assert invoke("query", "SELECT 1")[0] == 0
 
 
-def test_a_query_that_is_wrong_is_refused(lake: str, tmp_path: Path) -> None:
+def test_invalid_query_is_refused(lake: str, tmp_path: Path) -> None:
     code, _, errors = invoke("query", "SELECT nothing FROM articles", "--lake", lake)
     assert code == 2
     assert "nothing" in errors
     code, _, errors = invoke("query", "SELECT 1", "--lake", str(tmp_path / "empty"))
     assert code == 2
-    assert "no committed run lies there; `onrecord run` makes one" in errors
+    assert "has no committed run; `onrecord run` creates one" in errors
 
 
 def test_schema_explains_every_column() -> None:
@@ -143,9 +149,7 @@ def test_schema_explains_every_column() -> None:
         assert all(f"│ {c.name} " in out and c.meaning in out for c in table.columns)
 
 
-def test_check_prints_the_effective_configuration_and_what_is_read_and_written(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_check_prints_the_effective_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ONRECORD_DEMO", "127.0.0.1:8000")
     monkeypatch.chdir(ROOT)
     lake = str(tmp_path / "lake")
@@ -167,26 +171,29 @@ def test_check_refuses_with_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--workers", "0"], "--workers 0: allowed are a number of processes from 1 to 999, and auto"),
-        (["--workers", "all"], "--workers all: allowed are"),
-        (["--workers", "2", "--", "--runner=FlinkRunner"], "--workers 2 with --runner=FlinkRunner: allowed is one of"),
-        (["--workers", "auto", "--", "--direct_num_workers", "3"], "--workers auto with --direct_num_workers: allowed"),
+        (["--workers", "0"], "--workers 0: expected a number of processes from 1 to 999, or auto"),
+        (["--workers", "all"], "--workers all: expected a number"),
+        (["--workers", "2", "--", "--runner=FlinkRunner"], "--workers 2 with --runner=FlinkRunner: give only one of"),
+        (
+            ["--workers", "auto", "--", "--direct_num_workers", "3"],
+            "--workers auto with --direct_num_workers: give only",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "reprocess"])
-def test_workers_that_cannot_be_had_are_refused(command: str, options: list[str], message: str) -> None:
+def test_invalid_workers_are_refused(command: str, options: list[str], message: str) -> None:
     code, _, errors = invoke(command, "configs/demo.yaml", *options)
     assert (code, errors.startswith(f"onrecord: {message}")) == (2, True), errors
 
 
-def test_workers_are_processes_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_local_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 5}, raising=False)
     for workers, number in (("auto", 3), ("2", 2), ("1", 1), (None, 1)):
         engine = engine_of(with_workers(workers, []))
         assert (engine.workers, engine.mode) == (number, "multi_processing" if number > 1 else "in_memory")
 
 
-def test_show_prints_an_article_with_its_voices(tmp_path: Path) -> None:
+def test_show_prints_an_article(tmp_path: Path) -> None:
     (tmp_path / "article.txt").write_text(TEXT)
     code, out, _ = invoke("show", str(tmp_path / "article.txt"))
     assert code == 0
@@ -194,7 +201,7 @@ def test_show_prints_an_article_with_its_voices(tmp_path: Path) -> None:
     assert "Rosa Tiller (direct, named" in out
 
 
-def test_show_says_why_it_cannot(tmp_path: Path) -> None:
+def test_show_explains_failures(tmp_path: Path) -> None:
     code, _, errors = invoke("show", str(tmp_path / "none.html"))
     assert (code, "none.html cannot be read: No such file or directory" in errors) == (1, True)
     code, _, errors = invoke("show", "http://127.0.0.1:9/")
@@ -227,8 +234,8 @@ HEAVY = {
     ("arguments", "seconds"),
     [(["--help"], 0.3), (["schema"], 2), (["annotate", "-", "-"], 2), (["extract", "-", "-"], 2)],
 )
-def test_it_starts_quickly_and_without_beam(arguments: list[str], seconds: float) -> None:
-    """In seconds of the processor, the best of three: a machine that tests share is slow at times."""
+def test_quick_start_without_beam(arguments: list[str], seconds: float) -> None:
+    """CPU seconds, the minimum of three starts, because other tests slow the machine down at times."""
     times = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -240,7 +247,7 @@ def test_it_starts_quickly_and_without_beam(arguments: list[str], seconds: float
 
 
 def loaded(*arguments: str) -> set[str]:
-    """The modules that a command has loaded at its end."""
+    """The modules that a command has imported when it ends."""
     code = IMPORTS.format(arguments=list(arguments))
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
@@ -248,8 +255,8 @@ def loaded(*arguments: str) -> set[str]:
     return set(run.stderr.rpartition("loaded: ")[2].split())
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["query"], ["publish"]], ids=" ".join)
-def test_help_loads_no_library_that_work_needs(arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [[], ["run"], ["query"], ["export"]], ids=" ".join)
+def test_help_imports_no_large_library(arguments: list[str]) -> None:
     found = loaded(*arguments, "--help")
     assert "typer" in found
     assert not found & HEAVY
@@ -258,5 +265,5 @@ def test_help_loads_no_library_that_work_needs(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "arguments", [["compact"], ["forget", "site1.example"], ["files"], ["query", "FROM quotes"]], ids=" ".join
 )
-def test_looking_after_a_lake_takes_no_beam(arguments: list[str], lake: str) -> None:
+def test_lake_commands_import_no_beam(arguments: list[str], lake: str) -> None:
     assert "apache_beam" not in loaded(*arguments, "--lake", lake)

@@ -1,4 +1,4 @@
-"""Runs that no process waits for: the Dataflow job of configs/dataflow.yaml, built for real and never submitted."""
+"""Launch of the Dataflow job of configs/dataflow.yaml, which is built but never submitted."""
 
 import logging
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ RUN = "dataflow-20260131T0000"
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """The emulator and Dataflow's client say as warnings and errors what they do as asked."""
+    """The emulator and Dataflow's client log warnings and errors of normal operations."""
     logging.disable(logging.ERROR)
     yield
     logging.disable(logging.NOTSET)
@@ -79,7 +79,7 @@ def get(uri: str) -> bytes:
 
 
 def arguments(address: str = "127.0.0.1:9", **given: str) -> list[str]:
-    """The command line that Dataflow's launcher of flex templates makes."""
+    """The command line of Dataflow's launcher of flex templates."""
     fetch = [
         f'fetch.resolve={{"*.example": "{address}"}}',
         'fetch.allow_private_hosts=["*.example"]',
@@ -105,12 +105,12 @@ def arguments(address: str = "127.0.0.1:9", **given: str) -> list[str]:
 
 
 def job_of(data: bytes) -> dataflow.Job:
-    """The job in the API's own type, which refuses a field that it does not know."""
+    """The job in the type of the API, which rejects unknown fields."""
     return dataflow.Job(json_format.Parse(data, dataflow.Job.pb()()))
 
 
 def run_here(pipeline: bytes) -> None:
-    """Runs a staged graph as Dataflow's workers would, in this process in place of their container."""
+    """Run a staged graph as Dataflow's workers would, in this process."""
     graph = beam_runner_api_pb2.Pipeline.FromString(pipeline)
     for environment in graph.components.environments.values():
         environment.urn = python_urns.EMBEDDED_PYTHON
@@ -119,7 +119,7 @@ def run_here(pipeline: bytes) -> None:
     FnApiRunner().run_via_runner_api(graph, PipelineOptions(["--no_save_main_session"])).wait_until_finish()
 
 
-def test_the_job_is_built_and_its_graph_makes_the_run(site: Site, gcs: Gcs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_launched_job(site: Site, gcs: Gcs, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(site.address)) == 0
     assert f"Run {RUN} is launched" in capsys.readouterr().out
 
@@ -151,10 +151,10 @@ def test_the_job_is_built_and_its_graph_makes_the_run(site: Site, gcs: Gcs, caps
     assert quotes[0] > 20
 
     assert main(arguments(site.address)) == 1
-    assert f"run {RUN} is committed already: nothing to launch" in capsys.readouterr().err
+    assert f"run {RUN} is already committed: nothing to launch" in capsys.readouterr().err
 
 
-def test_a_run_that_was_launched_twice_stands_once(tmp_path: Path) -> None:
+def test_run_launched_twice(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path))
     attempts = [new_attempt("days", date(2026, 1, 31), store.root, is_detached=True) for _ in range(2)]
     staged = [stage(run) for run in attempts]
@@ -168,7 +168,7 @@ def test_a_run_that_was_launched_twice_stands_once(tmp_path: Path) -> None:
     assert tables_on_disk(store) == manifest.paths
 
 
-def test_a_commit_that_a_runner_does_again_changes_nothing(tmp_path: Path) -> None:
+def test_repeated_commit_changes_nothing(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path))
     run = new_attempt("days", date(2026, 1, 31), store.root, is_detached=True)
     articles = [write_rows(run, "articles", [make_article(0)], f"{run.staging}/rows/b.parquet")]
@@ -187,32 +187,32 @@ def stage(run: Run) -> list[StagedFile]:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
-        ({"sdk_container_image": ""}, "--sdk_container_image is missing: Dataflow's workers need an image"),
-        ({"sdk_container_image": "x/onrecord:0.0.9"}, f"it holds version 0.0.9 and this is {__version__}"),
-        ({"lake": "news"}, "lake: news is out of reach for Dataflow's workers; gs://bucket/prefix is allowed"),
-        ({"date": "2026-01-30..2026-01-31"}, "a job makes one run"),
+        ({"sdk_container_image": ""}, "--sdk_container_image is missing: the workers of Dataflow need an image"),
+        ({"sdk_container_image": "x/onrecord:0.0.9"}, f"has version 0.0.9, but this is version {__version__}"),
+        ({"lake": "news"}, "lake: the workers of Dataflow cannot reach news; expected gs://bucket/prefix"),
+        ({"date": "2026-01-30..2026-01-31"}, "a job is one run"),
         ({"project": "no project"}, "Invalid Project ID"),
         ({"config": "gs://news/none.yaml"}, "gs://news/none.yaml"),
     ],
 )
-def test_what_cannot_work_is_refused_before_the_launch(
-    given: dict[str, str], said: str, gcs: Gcs, capsys: pytest.CaptureFixture[str]
+def test_invalid_job_is_refused_before_the_launch(
+    given: dict[str, str], message: str, gcs: Gcs, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(**given)) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(storage.Client().list_blobs("news", prefix="launches"))
 
 
-def test_an_image_without_a_version_in_its_tag_is_taken() -> None:
+def test_image_tag_without_a_version_is_allowed() -> None:
     config = load_config(str(CONFIG))
     check_job(config, ["--runner=DataflowRunner", "--sdk_container_image=host:5000/onrecord:main"])
 
 
 @pytest.mark.parametrize("name", ["dataflow", "dataflowrunner", "apache_beam.runners.DataflowRunner"])
-def test_dataflow_is_known_by_every_name_that_beam_takes(name: str) -> None:
-    with pytest.raises(ConfigError, match="out of reach for Dataflow's workers"):
+def test_names_of_the_dataflow_runner(name: str) -> None:
+    with pytest.raises(ConfigError, match="the workers of Dataflow cannot reach lake"):
         check_job(load_config(str(CONFIG), lake="lake"), [f"--runner={name}"])
 
 
@@ -221,9 +221,9 @@ def test_other_runners_need_no_image() -> None:
     check_job(config, ["--runner=FnApiRunner"])
 
 
-def test_run_asks_the_same_before_it_starts(tmp_path: Path) -> None:
+def test_run_checks_the_job_first(tmp_path: Path) -> None:
     config = tmp_path / "daily.yaml"
     config.write_text("name: daily\nlake: news\nsources: [{type: feeds, urls: [http://a.example/feed]}]\n")
-    said = CliRunner().invoke(app, ["run", str(config), "--", "--runner=DataflowRunner"])
-    assert said.exit_code == 2
-    assert "lake: news is out of reach for Dataflow's workers" in said.output
+    refused = CliRunner().invoke(app, ["run", str(config), "--", "--runner=DataflowRunner"])
+    assert refused.exit_code == 2
+    assert "lake: the workers of Dataflow cannot reach news" in refused.output

@@ -1,4 +1,4 @@
-"""What a real run shows: live in a terminal, JSON lines, nothing when it is quiet, and its last word."""
+"""The output of real runs: the live view in a terminal, JSON lines, and nothing with --quiet."""
 
 import json
 import os
@@ -34,12 +34,12 @@ def fetches(lake: Path, what: str) -> Any:
 
 
 def in_terminal(site: Site, lake: Path, *more: str, interrupt: bool = False) -> tuple[int, str]:
-    """A demo run in a terminal of its own; Ctrl-C is typed there when the site was asked for something."""
+    """Run the demo in a new terminal; type Ctrl-C there after the first request."""
     keyboard, screen = pty.openpty()
     tty = shlex.quote(os.ttyname(screen))
-    # The shell leads a session, so that what it opens first becomes its terminal, with all that a Ctrl-C does there.
+    # The shell leads a session, so the first terminal that it opens becomes its controlling terminal.
     line = f"exec {shlex.join(command(lake, *more))} <{tty} >{tty} 2>&1"
-    asked = len(site.log)
+    requests = len(site.log)
     process = subprocess.Popen(
         ["/bin/sh", "-c", line],
         cwd=ROOT,
@@ -54,7 +54,7 @@ def in_terminal(site: Site, lake: Path, *more: str, interrupt: bool = False) -> 
                 shown += os.read(keyboard, 65_536)
             elif process.poll() is not None:
                 break
-            if interrupt and len(site.log) > asked:
+            if interrupt and len(site.log) > requests:
                 interrupt = False
                 os.write(keyboard, b"\x03")
         return process.wait(timeout=1), shown.decode()
@@ -65,27 +65,27 @@ def in_terminal(site: Site, lake: Path, *more: str, interrupt: bool = False) -> 
         os.close(keyboard)
 
 
-def test_in_a_terminal_it_is_drawn_and_ctrl_c_there_drains_worker_processes_too(site: Site, tmp_path: Path) -> None:
+def test_ctrl_c_in_a_terminal_drains_worker_processes(site: Site, tmp_path: Path) -> None:
     code, shown = in_terminal(site, tmp_path / "lake", *TWO_PROCESSES, interrupt=True)
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
     assert code == 0, plain
     first = plain.splitlines()[0]
     assert first.startswith("Run demo on FnApiRunner (multi_processing, 2 workers), lake ")
-    assert plain.count("Again to drop all") == 1
+    assert plain.count("press Ctrl-C again to abort") == 1
     cancelled = fetches(tmp_path / "lake", "count(*) FILTER (reason = 'cancelled')")
     assert cancelled > 0
-    # The picture was drawn over and over, and its last state stays.
+    # The view was redrawn, and its last state remains.
     assert plain.count(" known ") > 2
     last = plain[plain.rindex(" known ") - 10 :]
     assert f" {fetches(tmp_path / 'lake', 'count(*)')} known" in last
     assert f"cancelled {cancelled}" in last
     assert " ended" in last
-    assert "Books balance" in plain
-    assert f"Stopped early: {cancelled} URLs were not asked for" in plain
+    assert " URLs accounted for." in plain
+    assert f"Stopped early: {cancelled} URLs were not fetched" in plain
     assert "INFO" not in plain
 
 
-def test_json_logs_are_json_alone_and_count_what_the_tables_hold(site: Site, tmp_path: Path) -> None:
+def test_json_logs(site: Site, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     run = onrecord(site, *command(lake, "--json-logs", *TWO_PROCESSES)[3:])
     assert (run.returncode, run.stdout) == (0, ""), run.stderr
@@ -121,7 +121,7 @@ def config_of(site: Site, tmp_path: Path, *paths: str) -> str:
     return str(tmp_path / "own.yaml")
 
 
-def test_quiet_is_quiet_and_a_run_with_nothing_new_says_so(site: Site, tmp_path: Path) -> None:
+def test_quiet_and_nothing_new(site: Site, tmp_path: Path) -> None:
     config = config_of(site, tmp_path, "/2025/mayor-race")
     first = onrecord(site, "run", config, "--date", "2025-03-12", "--quiet")
     assert (first.returncode, first.stdout, first.stderr) == (0, "", "")
@@ -129,14 +129,14 @@ def test_quiet_is_quiet_and_a_run_with_nothing_new_says_so(site: Site, tmp_path:
     again = onrecord(site, "run", config, "--date", "2025-03-12T00:30", "-v")
     assert again.returncode == 0
     assert again.stdout.splitlines()[-1] == "Nothing new: 1 not due or forgotten."
-    assert "INFO:apache_beam." in again.stderr, "-v shows Beam's log"
+    assert "INFO:apache_beam." in again.stderr, "-v prints Beam's log"
 
 
-def test_an_error_is_said_in_the_way_that_was_asked_for(site: Site, tmp_path: Path) -> None:
+def test_error_as_json(site: Site, tmp_path: Path) -> None:
     config = config_of(site, tmp_path, "/nothing-here")
-    said = onrecord(site, "run", config, "--set", "fetch.max_attempts=1", "--json-logs", "--run-id", "one")
-    last = json.loads(said.stderr.splitlines()[-1])
-    assert (said.returncode, said.stdout) == (1, "")
+    failed = onrecord(site, "run", config, "--set", "fetch.max_attempts=1", "--json-logs", "--run-id", "one")
+    last = json.loads(failed.stderr.splitlines()[-1])
+    assert (failed.returncode, failed.stdout) == (1, "")
     assert (last["event"], last["level"], last["run_id"], last["exit_code"]) == ("failed", "error", "one", 1)
     both = onrecord(site, "run", config, "--json-logs", "--quiet")
-    assert (both.returncode, both.stderr) == (2, "onrecord: --quiet with --json-logs: allowed is one of the two\n")
+    assert (both.returncode, both.stderr) == (2, "onrecord: --quiet with --json-logs: give only one of them\n")

@@ -59,7 +59,7 @@ def test_each_day_fetches_its_own_pages_and_a_repeat_fetches_none(site: Site, tm
     site.log.clear()
     code, out, err = onrecord(*command)
     assert code == 0, err
-    assert out.count("Left out, for it has no date: sources.1") == 3
+    assert out.count("Skipped sources without a date: sources.1") == 3
     assert run_ids(tmp_path) == [f"back-202503{day}T0000" for day in (11, 12, 13)]
     with open_lake(FolderStore(str(tmp_path / "lake"))) as database:
         rows = database.execute(
@@ -75,7 +75,7 @@ def test_each_day_fetches_its_own_pages_and_a_repeat_fetches_none(site: Site, tm
     assert "/feed.xml" not in {entry.path for entry in site.log}
     site.log.clear()
     code, out, _ = onrecord(*command)
-    assert (code, out.count("committed already: nothing to do"), site.log) == (0, 3, [])
+    assert (code, out.count("is already committed. Use --replace"), site.log) == (0, 3, [])
 
 
 def test_failed_day_stops_the_backfill_and_the_same_command_resumes_it(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_failed_day_stops_the_backfill_and_the_same_command_resumes_it(tmp_path:
     assert f"2025-03-02: sources.0.path: no file matches {tmp_path}/news-20250302.warc.gz" in err
     (tmp_path / "news-20250302.warc.gz").write_bytes(archive(("http://a.example/2", page.format(2).encode())))
     code, out, _ = onrecord(*command)
-    assert (code, out.count("committed already")) == (0, 1)
+    assert (code, out.count("is already committed")) == (0, 1)
     assert run_ids(tmp_path) == [f"back-2025030{day}T0000" for day in (1, 2, 3)]
 
 
@@ -104,7 +104,7 @@ def test_day_without_any_page_stops_the_backfill(site: Site, tmp_path: Path) -> 
     command = config_of(tmp_path, source, site=site), "--date", "2025-03-01..2025-03-02"
     code, _, err = onrecord(*command)
     assert (code, run_ids(tmp_path)) == (1, ["back-20250301T0000"])
-    assert "the days end with 2025-03-01; the same command goes on from there" in err
+    assert "stopped at 2025-03-01; repeat the command to continue with that day" in err
     assert (onrecord(*command)[0], len(run_ids(tmp_path))) == (0, 2)
 
 

@@ -1,4 +1,4 @@
-"""What the tests of publishing share."""
+"""A small lake for the tests of exports."""
 
 from pathlib import Path
 

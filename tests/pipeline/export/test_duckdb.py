@@ -1,4 +1,4 @@
-"""The DuckDB file: every row and view of the lake, swapped in whole."""
+"""Export to a DuckDB file: all rows and views, and atomic replacement."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from transforms.schema.tables import TABLES
 from transforms.storage.base import Store
 
 
-def test_the_file_holds_every_row_of_the_lake(store: Store, tmp_path: Path) -> None:
+def test_rows_equal_those_of_the_lake(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "it's.duckdb"
     assert export(store, out) == {
         "articles": 3,
@@ -32,7 +32,7 @@ def test_the_file_holds_every_row_of_the_lake(store: Store, tmp_path: Path) -> N
             assert in_order(table, rows) == rows_of(store, table)
 
 
-def test_the_file_holds_the_views_and_what_columns_mean(store: Store, tmp_path: Path) -> None:
+def test_views_and_column_comments(store: Store, tmp_path: Path) -> None:
     gazetteer = tmp_path / "people.csv"
     gazetteer.write_text("name,party\nAda,Blue\nBo,Red\n")
     export(store, tmp_path / "out.duckdb", gazetteer=str(gazetteer))
@@ -42,13 +42,13 @@ def test_the_file_holds_the_views_and_what_columns_mean(store: Store, tmp_path: 
         assert database.execute("SELECT count(*) FROM quotes_latest").fetchall() == [(3,)]
         shares = "SELECT value, voices FROM quoted_voices_by_attribute WHERE attribute = 'party' ORDER BY value"
         assert database.execute(shares).fetchall() == [("Blue", 1), ("Red", 1), (None, 1)]
-        about = "SELECT comment FROM duckdb_columns() WHERE table_name = 'quotes' AND column_name = 'cue'"
-        assert database.execute(about).fetchall() == [
+        comment = "SELECT comment FROM duckdb_columns() WHERE table_name = 'quotes' AND column_name = 'cue'"
+        assert database.execute(comment).fetchall() == [
             (next(c.meaning for c in TABLES["quotes"].columns if c.name == "cue"),)
         ]
 
 
-def test_doing_it_again_replaces_the_file_and_leaves_nothing_else(store: Store, tmp_path: Path) -> None:
+def test_file_is_replaced_atomically(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "out.duckdb"
     export(store, out)
     with duckdb.connect(out, read_only=True) as reader:
@@ -62,7 +62,7 @@ def test_doing_it_again_replaces_the_file_and_leaves_nothing_else(store: Store, 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lake", "out.duckdb"]
 
 
-def test_a_failed_export_leaves_the_old_file_and_nothing_else(store: Store, tmp_path: Path) -> None:
+def test_failed_export_keeps_the_old_file(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "out.duckdb"
     export(store, out)
     before = out.read_bytes()
@@ -76,18 +76,18 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(store: Store, tmp_
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lake", "out.duckdb"]
 
 
-def test_one_run_alone_can_be_exported(store: Store, tmp_path: Path) -> None:
+def test_export_of_one_run(store: Store, tmp_path: Path) -> None:
     assert export(store, tmp_path / "out.duckdb", "b-1")["quotes"] == 1
-    with pytest.raises(ExportError, match=r"--run c-1: no such run is committed in .*lake; `onrecord files"):
+    with pytest.raises(ExportError, match=r"--run c-1 is not committed in .*lake; `onrecord files"):
         export(store, tmp_path / "out.duckdb", "c-1")
 
 
-def test_the_command_says_what_it_wrote_or_why_not(store: Store, tmp_path: Path) -> None:
-    command = ["publish", "duckdb", str(tmp_path / "out.duckdb"), "--lake", store.root]
+def test_command(store: Store, tmp_path: Path) -> None:
+    command = ["export", "duckdb", str(tmp_path / "out.duckdb"), "--lake", store.root]
     done = CliRunner().invoke(app, command)
     assert (done.exit_code, done.output.splitlines()[2]) == (0, "quotes: 3 rows")
     refused = CliRunner().invoke(app, [*command[:2], str(tmp_path / "no/out.duckdb"), *command[3:]])
     assert refused.exit_code == 2
-    assert "cannot be written: name a file in a folder that is there" in refused.output
+    assert "cannot be written: name a file in an existing folder" in refused.output
     empty = CliRunner().invoke(app, [*command[:4], str(tmp_path / "empty")])
-    assert (empty.exit_code, "no committed run lies in" in empty.output) == (2, True)
+    assert (empty.exit_code, "has no committed run" in empty.output) == (2, True)

@@ -204,9 +204,9 @@ def test_command_prints_tables_or_json_lines(store: Store) -> None:
 def test_invalid_comparison_is_rejected_with_one_sentence(store: Store, tmp_path: Path) -> None:
     for arguments, message in (
         (("before", "befor"), "run befor is not committed in the lake .*; its last runs are after, before"),
-        (("before", "before"), "are one run; --lake-b names the lake of the second"),
+        (("before", "before"), "are the same run of .*; use --lake-b to name the lake"),
         (("before", "../x"), "is not a valid run ID"),
-        (("before", "after", "--lake-b", str(tmp_path)), "no committed run lies there"),
+        (("before", "after", "--lake-b", str(tmp_path)), "has no committed run"),
     ):
         rejected = onrecord(*arguments, "--lake", store.root)
         assert (rejected.exit_code, rejected.stderr.count("\n")) == (2, 1)

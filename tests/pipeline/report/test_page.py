@@ -10,8 +10,8 @@ from lxml import html
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
-from pipeline.cli.live_view import Silent
-from pipeline.cli.run import _tell
+from pipeline.cli.live_view import Display
+from pipeline.cli.run import print_result
 from pipeline.lake.forget import forget, parse_target
 from pipeline.lake.manifest import newest_run, report_path
 from pipeline.lake.query.catalog import open_lake
@@ -122,10 +122,10 @@ def test_the_command_writes_the_newest_run_a_named_one_and_all(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["missing"], 2, "no such run is committed"),
+        (["missing"], 2, "is not committed in"),
         (["../first"], 2, "is not a valid run ID"),
-        (["first", "--all"], 2, "not both"),
-        (["--lake", "nowhere"], 2, "no committed run lies there"),
+        (["first", "--all"], 2, "give either a run or --all"),
+        (["--lake", "nowhere"], 2, "has no committed run"),
         (["first", "--out", "/nowhere/at/all.html"], 1, "cannot be written"),
     ],
 )
@@ -142,7 +142,7 @@ def test_a_report_that_cannot_be_written_is_said_and_fails_no_run(
     store = FolderStore(str(tmp_path / "lake"))
     manifest = run_of(store, "shows", [make_article(1)])
     tmp_path.joinpath("lake", "_reports").write_text("a file where the folder should be")
-    assert _tell(store.root, manifest, Silent("")) == 0
+    assert print_result(store.root, manifest, Display("", is_quiet=True)) == 0
     assert "the run is committed, but its report cannot be written" in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""`onrecord run` whole with its lake in a bucket: the tables of a local run, archives, and what a refusal says."""
+"""The command `onrecord run` with a lake in a bucket."""
 
 import subprocess
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def first(gcs: Gcs, site: Site) -> Run:
     return onrecord(site, *command(LAKE, "--set", "archive=true")[3:])
 
 
-def test_the_tables_are_those_of_a_local_run(first: Run, site: Site, tmp_path: Path) -> None:
+def test_tables_equal_those_of_a_local_run(first: Run, site: Site, tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr
     assert onrecord(site, *command(tmp_path)[3:]).returncode == 0
     assert stable_rows(LAKE) == stable_rows(tmp_path)
@@ -46,28 +46,28 @@ def test_the_tables_are_those_of_a_local_run(first: Run, site: Site, tmp_path: P
     assert b"<h1>demo</h1>" in (store.read("_reports/demo.html") or b"")
 
 
-def test_the_same_command_again_is_a_no_op(first: Run, site: Site) -> None:
-    asked = len(site.log)
+def test_committed_run_is_not_run_again(first: Run, site: Site) -> None:
+    requests = len(site.log)
     again = onrecord(site, *command(LAKE)[3:])
-    assert (again.returncode, "committed already: nothing to do" in again.stdout) == (0, True)
-    assert len(site.log) == asked
+    assert (again.returncode, "is already committed. Use --replace" in again.stdout) == (0, True)
+    assert len(site.log) == requests
 
 
-def test_archives_are_read_from_the_bucket(first: Run, site: Site, tmp_path: Path) -> None:
+def test_archives_in_the_bucket(first: Run, site: Site, tmp_path: Path) -> None:
     config = tmp_path / "again.yaml"
     sources = [{"type": "warc", "path": f"{LAKE}/_warc/demo/*.warc.gz"}]
     config.write_text(yaml.safe_dump({"name": "again", "lake": "gs://press/again", "sources": sources}))
-    asked = len(site.log)
+    requests = len(site.log)
     done = onrecord(site, "run", str(config), "--date", "2025-03-12")
     assert done.returncode == 0, done.stderr
-    assert len(site.log) == asked
+    assert len(site.log) == requests
     live, archived = stable_rows(LAKE), stable_rows("gs://press/again")
     assert len(live["articles"]) > 10
     assert archived["articles"] == live["articles"]
     assert archived["quotes"] == live["quotes"]
 
 
-def test_a_bucket_that_refuses_is_said_in_one_sentence(gcs: Gcs, site: Site) -> None:
+def test_denied_bucket_is_explained_in_one_sentence(gcs: Gcs, site: Site) -> None:
     gcs.faults.append(Fault("POST", "/upload/.*ifGenerationMatch", 403))
     refused = onrecord(site, *command("gs://press/other")[3:])
     gcs.faults.clear()
@@ -76,8 +76,8 @@ def test_a_bucket_that_refuses_is_said_in_one_sentence(gcs: Gcs, site: Site) -> 
     assert "grant it the role roles/storage.objectUser on the bucket gs://press" in refused.stderr
 
 
-def test_a_missing_bucket_is_refused_before_anything_is_asked(gcs: Gcs, site: Site) -> None:
-    asked = len(site.log)
+def test_missing_bucket_is_refused_before_any_request(gcs: Gcs, site: Site) -> None:
+    requests = len(site.log)
     refused = onrecord(site, *command("gs://nowhere/lake")[3:])
-    assert (refused.returncode, len(site.log)) == (2, asked)
+    assert (refused.returncode, len(site.log)) == (2, requests)
     assert "lake: there is no bucket gs://nowhere: correct the name, or create it with `gcloud" in refused.stderr

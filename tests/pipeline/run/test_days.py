@@ -1,4 +1,4 @@
-"""Thirty daily runs over a site that changes by the day: each asks only for what is new or due."""
+"""Thirty daily runs over a changing site: each requests only new and due articles."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -16,15 +16,15 @@ HOST = "http://wire.example"
 FIRST = datetime(2026, 1, 1, 6, tzinfo=timezone.utc)
 DAYS = 30
 IN_FEED = 5
-"""Articles of so many days stand in the feed, a new one each day."""
+"""Number of articles in the feed, one per day."""
 EDITED = 7
 """Each seventh article is edited on the day after its publication."""
 
 
 def article(number: int, *, edited: bool) -> str:
-    """A page whose text is its own; an edited one has another last paragraph."""
-    said = f'"Harbour plan {number} will cost {number + 3} million," said Mayor Lena Ortega of Port {number}. '
-    body = [said + "The council of the town meets again next week to vote on it." * 2 for _ in range(3)]
+    """A page with its own text; an edited page has another last paragraph."""
+    quote = f'"Harbour plan {number} will cost {number + 3} million," said Mayor Lena Ortega of Port {number}. '
+    body = [quote + "The council of the town meets again next week to vote on it." * 2 for _ in range(3)]
     body.append("This article was corrected: the vote is on Friday." if edited else "The vote is on Monday.")
     return f"<!DOCTYPE html><title>Harbour plan {number}</title><article><h1>Harbour plan {number}</h1>" + "".join(
         f"<p>{paragraph}</p>" for paragraph in body
@@ -32,7 +32,7 @@ def article(number: int, *, edited: bool) -> str:
 
 
 def publish_day(site: Site, day: int) -> None:
-    """What the site shows on a day: its feed, a new article, and perhaps yesterday's, edited."""
+    """Serve a day: the feed, a new article, and perhaps an edited one of the day before."""
     for number in (day, day - 1):
         edited = number == day - 1 and number % EDITED == 0
         site.put(f"{HOST}/a/{number}", article(number, edited=edited or (number < day and number % EDITED == 0)))
@@ -44,8 +44,8 @@ def publish_day(site: Site, day: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[list[str]]]]:
-    """The lake, and the paths of the articles that each day's run asked for."""
+def requested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[list[str]]]]:
+    """The lake, and the paths of the articles that the run of each day requested."""
     lake = tmp_path_factory.mktemp("days") / "lake"
     by_day: list[list[str]] = []
     with Site() as site:
@@ -59,30 +59,30 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list
         yield lake, by_day
 
 
-def test_each_day_asks_for_the_new_article_and_once_more_for_yesterdays(
-    asked: tuple[Path, list[list[str]]],
+def test_each_day_requests_two_articles(
+    requested: tuple[Path, list[list[str]]],
 ) -> None:
-    _, by_day = asked
-    # By the next day all three ages have passed, and one answer lies after them: nothing is asked for a third time.
+    _, by_day = requested
+    # By the next day all three ages have passed, and one response came after them, so there is no third request.
     assert by_day == [sorted(f"/a/{n}" for n in (day, day - 1) if n >= 0) for day in range(DAYS)]
 
 
-def test_every_url_of_each_day_has_its_row(asked: tuple[Path, list[list[str]]]) -> None:
-    lake, _ = asked
+def test_one_row_per_url_and_day(requested: tuple[Path, list[list[str]]]) -> None:
+    lake, _ = requested
     with open_lake(FolderStore(str(lake))) as database:
         rows = database.execute(
             "SELECT outcome, coalesce(reason, ''), count(*) FROM fetches "
             "WHERE source = 'feed' GROUP BY ALL ORDER BY 1, 2"
         ).fetchall()
     edited = len(range(0, DAYS - 1, EDITED))
-    unasked = sum(max(0, min(day + 1, IN_FEED) - 2) for day in range(DAYS))
-    assert rows == [("not_modified", "", DAYS - 1 - edited), ("ok", "", DAYS + edited), ("skipped", "not_due", unasked)]
+    not_due = sum(max(0, min(day + 1, IN_FEED) - 2) for day in range(DAYS))
+    assert rows == [("not_modified", "", DAYS - 1 - edited), ("ok", "", DAYS + edited), ("skipped", "not_due", not_due)]
 
 
-def test_an_edited_article_is_a_new_version_beside_the_old_one_and_no_other_is_written_twice(
-    asked: tuple[Path, list[list[str]]],
+def test_edited_article_is_a_new_version(
+    requested: tuple[Path, list[list[str]]],
 ) -> None:
-    lake, _ = asked
+    lake, _ = requested
     with open_lake(FolderStore(str(lake))) as database:
         versions = database.execute(
             "SELECT url, list(run_date - DATE '2026-01-01' ORDER BY run_date), count(DISTINCT text_hash), "

@@ -1,4 +1,4 @@
-"""What is refused before a job of Flink is launched, in one sentence each; Dataflow's are in test_launch.py."""
+"""Checks and cancellation of Flink jobs; those of Dataflow jobs are in tests/pipeline/cli/test_launch.py."""
 
 import json
 import re
@@ -24,7 +24,7 @@ POOL = ("--environment_type=EXTERNAL", "--environment_config=localhost:50000")
 
 @pytest.fixture(scope="module")
 def master() -> Iterator[str]:
-    """The address of a server that answers as Flink's REST interface does when it is asked who it is."""
+    """The address of a server with the overview of Flink's REST interface."""
 
     def overview(method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
         answer = {"taskmanagers": 2, "slots-total": 2, "flink-version": "1.19.3"}
@@ -43,7 +43,7 @@ def check(given: RunConfig, *options: str) -> None:
     check_job(given, ["--runner=FlinkRunner", *options])
 
 
-def test_a_job_that_lacks_nothing_passes(master: str) -> None:
+def test_valid_jobs(master: str) -> None:
     check(config(), f"--flink_master={master}", "--flink_version=1.19", *POOL)
     check(config(), f"--flink_master=http://{master}", f"--job_endpoint={master}", *POOL)
     image = f"--environment_config=host/onrecord:{__version__}"
@@ -53,59 +53,65 @@ def test_a_job_that_lacks_nothing_passes(master: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
-        ({"lake": "/mnt/lake"}, "lake: /mnt/lake is out of reach for Flink's workers; allowed are gs://bucket/prefix"),
-        ({"sources": [{"type": "feeds", "path": "feeds.txt"}]}, "sources.0.path: feeds.txt is out of reach"),
-        ({"lake": "lake", "mounted": True}, "lake: lake is out of reach for Flink's workers"),
-        ({"annotate": {"gazetteers": ["own.csv"]}}, "annotate.gazetteers: own.csv is out of reach"),
+        ({"lake": "/mnt/lake"}, "lake: the workers of Flink cannot reach /mnt/lake; expected gs://bucket/prefix"),
+        (
+            {"sources": [{"type": "feeds", "path": "feeds.txt"}]},
+            "sources.0.path: the workers of Flink cannot reach feeds.txt",
+        ),
+        ({"lake": "lake", "mounted": True}, "lake: the workers of Flink cannot reach lake"),
+        ({"annotate": {"gazetteers": ["own.csv"]}}, "annotate.gazetteers: the workers of Flink cannot reach own.csv"),
     ],
 )
-def test_places_that_only_this_machine_has(given: dict[str, Any], said: str, master: str) -> None:
+def test_files_that_workers_cannot_reach(given: dict[str, Any], message: str, master: str) -> None:
     with pytest.raises(ConfigError) as error:
         check(config(**given), f"--flink_master={master}", f"--job_endpoint={master}", *POOL)
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
-        ((), "--environment_type is missing: allowed are EXTERNAL, a worker pool beside each task manager"),
-        (("--environment_type=EXTRA",), "--environment_type EXTRA: allowed are EXTERNAL"),
-        (("--environment_type=DOCKER",), "--environment_config is missing: Flink's workers need an image"),
+        ((), "--environment_type is missing: expected EXTERNAL (a worker pool beside each task manager"),
+        (("--environment_type=EXTRA",), "--environment_type EXTRA: expected EXTERNAL"),
+        (("--environment_type=DOCKER",), "--environment_config is missing: the workers of Flink need an image"),
         (
             ("--environment_type=DOCKER", "--environment_config=host/onrecord:0.0.9"),
-            "--environment_config host/onrecord:0.0.9: it holds version 0.0.9",
+            "--environment_config host/onrecord:0.0.9 has version 0.0.9",
         ),
-        (POOL, "--flink_master is missing: HOST:PORT of Flink's REST interface"),
-        ((*POOL, f"--flink_master={NOWHERE}"), f"--flink_master {NOWHERE}: no Flink answers there ("),
-        ((*POOL, "--flink_master=MASTER/other"), "--flink_master MASTER/other: no Flink answers there (HTTP Error 404"),
+        (POOL, "--flink_master is missing: expected HOST:PORT of Flink's REST interface"),
+        ((*POOL, f"--flink_master={NOWHERE}"), f"--flink_master {NOWHERE}: Flink does not respond ("),
+        ((*POOL, "--flink_master=MASTER/other"), "--flink_master MASTER/other: Flink does not respond (HTTP Error 404"),
         (
             (*POOL, "--flink_master=MASTER", f"--job_endpoint={NOWHERE}"),
-            f"--job_endpoint {NOWHERE}: no job server answers there (",
+            f"--job_endpoint {NOWHERE}: the job server does not respond (",
         ),
-        ((*POOL, "--flink_master=MASTER", "--job_endpoint=nothing"), "--job_endpoint nothing: no job server answers"),
+        (
+            (*POOL, "--flink_master=MASTER", "--job_endpoint=nothing"),
+            "--job_endpoint nothing: the job server does not respond",
+        ),
         (
             (*POOL, "--flink_master=MASTER", "--flink_version=2.0"),
-            "--flink_version 2.0: the cluster at MASTER is Flink 1.19; give its version",
+            "--flink_version 2.0: the cluster at MASTER runs Flink 1.19; use its version",
         ),
     ],
 )
-def test_options_that_cannot_work(options: tuple[str, ...], said: str, master: str) -> None:
+def test_invalid_options(options: tuple[str, ...], message: str, master: str) -> None:
     with pytest.raises(ConfigError) as error:
         check(config(), *(option.replace("MASTER", master) for option in options))
-    assert str(error.value).startswith(said.replace("MASTER", master))
+    assert str(error.value).startswith(message.replace("MASTER", master))
     assert "\n" not in str(error.value)
 
 
-def test_a_job_is_cancelled_on_the_cluster_when_it_has_come_there() -> None:
-    asked: list[str] = []
+def test_cancelled_job_is_cancelled_on_flink() -> None:
+    requests: list[str] = []
 
     def flink(method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
-        asked.append(f"{method} {target}")
+        requests.append(f"{method} {target}")
         jobs = [{"jid": "a1", "name": "other", "state": "RUNNING"}]
-        if len(asked) > 1:
-            state = "CANCELED" if len(asked) > 3 else "RUNNING"
+        if len(requests) > 1:
+            state = "CANCELED" if len(requests) > 3 else "RUNNING"
             jobs.append({"jid": "b2", "name": name, "state": state})
         return 200, {}, json.dumps({"jobs": jobs}).encode()
 
@@ -115,37 +121,37 @@ def test_a_job_is_cancelled_on_the_cluster_when_it_has_come_there() -> None:
         assert re.fullmatch(r"onrecord-[0-9a-f]{12}", name)
         pipeline = beam.Pipeline(options=options)
         options.view_as(StandardOptions).runner = None  # as Beam does when it submits
-        with pytest.raises(RuntimeError, match="no answer"):
+        with pytest.raises(RuntimeError, match="no response"):
             cancel(pipeline, Unreachable())
     look = "GET /jobs/overview"
-    assert asked == [look, look, "PATCH /jobs/b2?mode=cancel", look]
+    assert requests == [look, look, "PATCH /jobs/b2?mode=cancel", look]
 
 
-def test_a_job_that_cannot_be_cancelled_is_said_to_run(caplog: pytest.LogCaptureFixture) -> None:
+def test_job_that_cannot_be_cancelled_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     pipeline = beam.Pipeline(options=remote_options(["--runner=FlinkRunner", f"--flink_master={NOWHERE}"]))
-    with pytest.raises(RuntimeError, match="no answer"):
+    with pytest.raises(RuntimeError, match="no response"):
         cancel(pipeline, Unreachable())
     assert f"may still run on Flink at {NOWHERE}, cancel it there" in caplog.text
 
 
 class Unreachable(PipelineResult):
-    """A job whose job server does not answer."""
+    """A job with a job server that does not respond."""
 
     def __init__(self) -> None:
         super().__init__(PipelineState.RUNNING)
 
     def cancel(self) -> None:
-        raise RuntimeError("no answer")
+        raise RuntimeError("no response")
 
 
-def test_a_runner_is_named_once() -> None:
+def test_runner_named_twice_is_refused() -> None:
     given = ["run", "configs/demo.yaml", "--runner", "flink", "--", "--runner=DataflowRunner"]
-    said = CliRunner().invoke(app, given)
-    assert said.exit_code == 2
-    assert "--runner flink with --runner=DataflowRunner after --: allowed is one of the two" in said.output
+    refused = CliRunner().invoke(app, given)
+    assert refused.exit_code == 2
+    assert "--runner flink with --runner=DataflowRunner after --: give only one of them" in refused.output
 
 
-def test_beams_client_listens_to_a_job_for_as_long_as_it_lasts() -> None:
+def test_beams_client_waits_for_a_long_job() -> None:
     options = remote_options(["--runner=FlinkRunner"])
     assert options.view_as(PortableOptions).job_server_timeout > 86_400 * 365
     shorter = remote_options(["--runner=FlinkRunner", "--job_server_timeout=9"])

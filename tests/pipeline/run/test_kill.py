@@ -1,6 +1,6 @@
-"""A run that is killed (SIGKILL, a real process) anywhere in its life, and runs at the same time on one lake.
+"""Runs that are killed with SIGKILL at any point, and concurrent runs on one lake.
 
-Processes are forked from one that has Beam loaded already, so that dozens of them take a minute.
+The processes are forked from one that has imported Beam, so that dozens of them take a minute.
 """
 
 import json
@@ -34,21 +34,21 @@ URLS = (
 )
 BY_STEP, BY_TIME = 19, 6
 DIFFERS = ("fetched_at", "elapsed_ms", "attempts", "failed_at")
-"""Columns that no two runs have in common: when something happened, and how often it was tried."""
+"""Columns that differ between runs: times and numbers of attempts."""
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["pipeline.run.runner", "pipeline.cli.app"])
 
 
 def run(config: str, lake: str, run_id: str, crash_at: int | None, steps: str | None, more: tuple[str, ...]) -> None:
-    """The body of a process: `onrecord run`, which kills itself before its n-th change of the lake.
+    """Execute `onrecord run` in a process that kills itself before its n-th change of the lake.
 
     Args:
-        config: the configuration's file.
+        config: the configuration file.
         lake: the lake.
         run_id: the run.
-        crash_at: n; None to live.
-        steps: a file in which to say how many changes there were.
+        crash_at: n; None: do not kill.
+        steps: a file for the number of changes.
         more: further arguments.
     """
     from pipeline.cli.app import app
@@ -85,7 +85,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         fetch = {"resolve": {"*.example": site.address}, "allow_private_hosts": ["*.example"], "delay_seconds": 0}
         sources = [{"type": "urls", "path": str(folder / "urls.txt")}]
         made = {"name": "kill", "lake": "unused", "archive": True, "sources": sources, "fetch": fetch}
-        # Rules, for each of some fifty processes would load the model.
+        # Rules, because some fifty processes would each load the model.
         made["annotate"] = {"model": "rules"}
         (folder / "kill.yaml").write_text(json.dumps(made))
         yield str(folder / "kill.yaml")
@@ -100,7 +100,7 @@ def started(
     steps: str | None = None,
     more: tuple[str, ...] = (),
 ) -> Iterator[BaseProcess]:
-    """A run in a process of its own, which has ended when the context has."""
+    """A run in a separate process, which has ended at the end of the context."""
     process = _processes.Process(target=run, args=(config, str(lake), run_id, crash_at, steps, more))
     process.start()
     try:
@@ -114,7 +114,7 @@ def started(
 
 
 def rows(lake: Path, run_id: str | None = None) -> dict[str, list[Any]]:
-    """Every table in the columns that two runs have in common."""
+    """All tables in the columns that do not differ between runs."""
     with open_lake(FolderStore(str(lake)), run_id) as database:
         return {
             name: database.execute(
@@ -126,18 +126,18 @@ def rows(lake: Path, run_id: str | None = None) -> dict[str, list[Any]]:
 
 @pytest.fixture(scope="module")
 def undisturbed(config: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Any]], int, float]:
-    """The tables of a run that nobody disturbs, the changes that it makes to the lake, and its seconds."""
+    """The tables of an undisturbed run, the number of its changes to the lake, and its seconds."""
     lake = tmp_path_factory.mktemp("undisturbed") / "lake"
-    begun = time.monotonic()
+    started_at = time.monotonic()
     with started(config, lake, steps=f"{lake}.steps") as process:
         pass
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - started_at
     assert process.exitcode == 0
     return rows(lake, "kill"), int(Path(f"{lake}.steps").read_text()), seconds
 
 
 def check_repeated(config: str, lake: Path, expected: dict[str, list[Any]]) -> None:
-    """The same command once more makes the lake whole."""
+    """Check that the repeated command completes the lake."""
     with started(config, lake) as process:
         pass
     assert process.exitcode == 0
@@ -166,9 +166,7 @@ def test_killed_at_a_time(config: str, tmp_path: Path, undisturbed: Any, point: 
     check_repeated(config, tmp_path / "lake", expected)
 
 
-def test_two_runs_at_once_both_succeed_and_replacing_one_leaves_the_other(
-    config: str, tmp_path: Path, undisturbed: Any
-) -> None:
+def test_concurrent_runs(config: str, tmp_path: Path, undisturbed: Any) -> None:
     expected, lake = undisturbed[0], tmp_path / "lake"
     with started(config, lake, "kill") as one, started(config, lake, "other") as two:
         pass
@@ -184,7 +182,7 @@ def test_two_runs_at_once_both_succeed_and_replacing_one_leaves_the_other(
     assert tables_on_disk(store) == manifest_files(store)
 
 
-def test_the_same_run_twice_at_once_is_refused(config: str, tmp_path: Path, undisturbed: Any) -> None:
+def test_same_run_twice_at_once_is_refused(config: str, tmp_path: Path, undisturbed: Any) -> None:
     expected, lake = undisturbed[0], tmp_path / "lake"
     with started(config, lake) as first:
         while not (lake / "_runs/kill.lock").exists():

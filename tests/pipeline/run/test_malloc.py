@@ -1,4 +1,4 @@
-"""What is freed goes back to the system."""
+"""Freed memory is returned to the system."""
 
 import ctypes
 import subprocess
@@ -9,22 +9,22 @@ import pytest
 from tests.support.golden_tables import ROOT
 
 CODE = """
-from pipeline.run.malloc import give_back_memory
-def held():
+from pipeline.run.malloc import configure_malloc
+def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
-give_back_memory()
+configure_malloc()
 import pyarrow
 bytearray(20_000_000)
 blocks = [bytearray(b"x") * 200_000 for _ in range(200)]
-before = held()
+before = resident()
 del blocks[::2]
-print(before - held(), pyarrow.default_memory_pool().backend_name)
+print(before - resident(), pyarrow.default_memory_pool().backend_name)
 """
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another allocator than glibc's")
-def test_holes_between_what_is_held_are_given_back() -> None:
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
+def test_freed_memory_is_returned() -> None:
     freed, pool = subprocess.run(
         [sys.executable, "-c", CODE], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.split()

@@ -1,4 +1,4 @@
-"""Figures of a run: what they amount to, how fast it is, and that the last ones are always told."""
+"""Figures of a run: counts, rate, phases, and their delivery to a listener."""
 
 import time
 from collections import Counter
@@ -7,7 +7,15 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipeline.run.progress import Figures, Unwatched, Watch, counts_in, figures_of, watched
+from pipeline.run.progress import (
+    Figures,
+    ProgressListener,
+    RunFigures,
+    RunProgress,
+    remote_counts,
+    run_figures,
+    watched,
+)
 from transforms.runtime.metrics import Counts, count
 
 COUNTS: Counts = Counter(
@@ -31,96 +39,95 @@ COUNTS: Counts = Counter(
 )
 
 
-class Told(Unwatched):
+class Recorder(ProgressListener):
     def __init__(self) -> None:
-        self.figures: list[Figures] = []
+        self.figures: list[RunFigures] = []
 
-    def moved(self, figures: Figures) -> None:
+    def updated(self, figures: Figures) -> None:
+        assert isinstance(figures, RunFigures)
         self.figures.append(figures)
 
 
-def test_every_url_that_came_in_is_known_once() -> None:
-    figures = figures_of(COUNTS, 3.0)
+def test_each_url_counts_once() -> None:
+    figures = run_figures(3.0, COUNTS)
     assert (figures.known, figures.asked, figures.fetched) == (12 - 2 + 5 + 2 + 1, 10, 8)
     assert (figures.extracted, figures.annotated, figures.quotes) == (5, 4, 9)
 
 
-def test_reasons_are_the_most_frequent_first_and_no_outcome_is_one() -> None:
-    assert list(figures_of(COUNTS, 3.0).reasons.items()) == [("not_due", 5), ("robots", 2)]
+def test_reasons_by_frequency_without_outcomes() -> None:
+    assert list(run_figures(3.0, COUNTS).reasons.items()) == [("not_due", 5), ("robots", 2)]
 
 
-def test_time_left_is_known_where_the_urls_and_the_speed_are() -> None:
-    assert figures_of(COUNTS, 3.0, 4.0).seconds_left == 0.5
-    assert figures_of(COUNTS, 3.0, 0.0).seconds_left is None
-    assert figures_of(Counter({("ledger", "asked"): 3}), 3.0, 4.0).seconds_left is None
-    assert figures_of(COUNTS + Counter({("archives", "ok"): 1}), 3.0, 4.0).seconds_left is None
+def test_time_left() -> None:
+    assert run_figures(3.0, COUNTS, 4.0).seconds_left == 0.5
+    assert run_figures(3.0, COUNTS, 0.0).seconds_left is None
+    assert run_figures(3.0, Counter({("ledger", "asked"): 3}), 4.0).seconds_left is None
+    assert run_figures(3.0, COUNTS + Counter({("archives", "ok"): 1}), 4.0).seconds_left is None
 
 
 def test_phases() -> None:
-    assert figures_of(Counter(), 0.0).phase == "reading"
-    assert figures_of(COUNTS, 0.0).phase == "fetching"
-    assert figures_of(Counter({("archives", "ok"): 1}), 0.0).phase == "fetching"
-    settled: Counts = Counter({("fetch", "dns"): 2})
-    assert figures_of(COUNTS + settled, 0.0).phase == "writing tables"
+    assert run_figures(0.0, Counter()).phase == "reading"
+    assert run_figures(0.0, COUNTS).phase == "fetching"
+    assert run_figures(0.0, Counter({("archives", "ok"): 1})).phase == "fetching"
+    failed: Counts = Counter({("fetch", "dns"): 2})
+    assert run_figures(0.0, COUNTS + failed).phase == "writing tables"
 
 
-def test_the_rate_is_that_of_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, done = 1_000.0, 0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    watch = Watch(lambda: Counter({("fetch", "ok"): done} if done else {}))
-    rates = []
-    for seconds, number in ((60, 0), (2, 10), (8, 50), (29, 60), (10, 70)):
-        now, done = now + seconds, number
-        rates.append(watch.figures().per_second)
+def test_rate_of_the_last_seconds() -> None:
+    progress, now, rates = RunProgress(), 0.0, []
+    for seconds, done in ((60, 0), (2, 10), (8, 50), (29, 60), (10, 70)):
+        now += seconds
+        rates.append(progress(now, Counter({("fetch", "ok"): done} if done else {})).per_second)
     assert rates == [0.0, pytest.approx(10 / 2), pytest.approx(50 / 10), pytest.approx(10 / 29), pytest.approx(10 / 10)]
 
 
-def test_the_last_figures_are_told_even_of_a_run_that_fails() -> None:
-    told = Told()
-    with pytest.raises(RuntimeError, match="the run"), watched(told):
+def test_final_figures_of_a_failed_run() -> None:
+    recorder = Recorder()
+    with pytest.raises(RuntimeError, match="the run"), watched(recorder):
         count("ledger", "asked", 3)
         raise RuntimeError("the run")
-    assert (told.figures[-1].asked, told.figures[-1].phase) == (3, "ended")
+    assert (recorder.figures[-1].asked, recorder.figures[-1].phase) == (3, "ended")
 
 
-def test_figures_that_cannot_be_shown_fail_no_run(caplog: pytest.LogCaptureFixture) -> None:
-    class Closed(Unwatched):
-        def moved(self, figures: Figures) -> None:
-            raise BrokenPipeError(f"nobody reads {figures.phase}")
+def test_closed_standard_error_fails_no_run(caplog: pytest.LogCaptureFixture) -> None:
+    class Closed(ProgressListener):
+        def updated(self, figures: Figures) -> None:
+            raise BrokenPipeError(f"closed while {figures.phase}")
 
     with watched(Closed()):
         count("ledger", "asked")
         until = time.monotonic() + 10
-        while "nobody reads reading" not in caplog.text and time.monotonic() < until:
+        while "closed while reading" not in caplog.text and time.monotonic() < until:
             time.sleep(0.02)
-    assert "the figures cannot be shown: nobody reads reading" in caplog.text
-    assert "the figures cannot be shown: nobody reads ended" in caplog.text
+    assert "the progress cannot be shown: closed while reading" in caplog.text
+    assert "the progress cannot be shown: closed while ended" in caplog.text
 
 
-def test_figures_come_while_the_run_goes_on() -> None:
-    told = Told()
-    with watched(told):
+def test_figures_during_the_run() -> None:
+    recorder = Recorder()
+    with watched(recorder):
         count("ledger", "asked", 3)
         until = time.monotonic() + 10
-        while not told.figures and time.monotonic() < until:
+        while not recorder.figures and time.monotonic() < until:
             time.sleep(0.02)
-        assert [f.asked for f in told.figures[:1]] == [3]
+        assert [f.asked for f in recorder.figures[:1]] == [3]
 
 
-def test_a_run_elsewhere_is_counted_by_beam() -> None:
+def test_counts_of_a_remote_job() -> None:
     pipeline = beam.Pipeline(FnApiRunner())
     _ = pipeline | beam.Create([1, 2, 3]) | beam.Map(lambda n: count("fetch", "ok" if n > 1 else "dns"))
     result = pipeline.run()
-    assert counts_in(result) == {("fetch", "ok"): 2, ("fetch", "dns"): 1}
-    watch = Watch(Counter)
-    watch.follow(result)
-    assert watch.figures().fetched == 3
+    assert remote_counts(result) == {("fetch", "ok"): 2, ("fetch", "dns"): 1}
+    recorder = Recorder()
+    with watched(recorder) as follow:
+        follow(result)
+    assert recorder.figures[-1].fetched == 3
 
 
-def test_a_runner_that_gives_no_figures_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_runner_without_metrics_fails_no_run(caplog: pytest.LogCaptureFixture) -> None:
     class Mute:
         def metrics(self) -> None:
             raise NotImplementedError("no metrics here")
 
-    assert counts_in(Mute()) == Counter()
-    assert "the runner gives no figures: no metrics here" in caplog.text
+    assert remote_counts(Mute()) == Counter()
+    assert "the runner reports no metrics: no metrics here" in caplog.text

@@ -1,4 +1,4 @@
-"""`onrecord reprocess`: committed runs made anew from what the lake holds, without a request."""
+"""Reprocessing of committed runs from the lake, without requests."""
 
 import json
 from collections.abc import Iterator
@@ -40,10 +40,10 @@ def site() -> Iterator[Site]:
 
 
 def publish_day(site: Site, day: int) -> None:
-    """The feed of a day: a new article, and yesterday's, whose page has another comment but the same text."""
+    """The feed of a day: a new article, and the previous one with another HTML comment but the same text."""
     for number in {max(0, day - 1), day}:
-        said = f"“Plan {number} costs {number + 3} million,” said Lena Ortega, the mayor of Ostrand. "
-        body = "".join(f"<p>{said}The council meets in week {n} to vote on the plan.</p>" for n in range(5))
+        quote = f"“Plan {number} costs {number + 3} million,” said Lena Ortega, the mayor of Ostrand. "
+        body = "".join(f"<p>{quote}The council meets in week {n} to vote on the plan.</p>" for n in range(5))
         title = f"<title>Plan {number} of the harbour</title>"
         site.put(f"{HOST}/a/{number}", f"<!DOCTYPE html><html lang=en>{title}<article>{body}</article><!-- {day} -->")
     urls = [f"{HOST}/a/{number}" for number in range(day + 1)] + [f"{HOST}/gone"]
@@ -66,7 +66,7 @@ def rows(lake: Path, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
 
 
 def age_rows(lake: Path, table: str) -> None:
-    """Makes a table's rows those of an older model."""
+    """Set the model version of a table's rows to an older one."""
     for file in lake.glob(f"{table}/*/*.parquet"):
         rows = pq.read_table(file)
         older = pa.array(["older"] * rows.num_rows)
@@ -74,8 +74,8 @@ def age_rows(lake: Path, table: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def these_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The version that rows of this model say, whichever model it is."""
+def current_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the current model version to the one that the shipped model writes."""
     (first, *_) = annotate("“We begin in May,” said Rosa Tiller, the mayor of Ostrand.").entities
     monkeypatch.setattr("pipeline.lake.recovery.MODEL_VERSION", first.model_version)
 
@@ -93,7 +93,7 @@ def newer_extractor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.lake.recovery.EXTRACTOR_VERSION", "99")
 
 
-def test_stored_texts_are_annotated_again_when_the_model_is_newer(site: Site, tmp_path: Path) -> None:
+def test_newer_model_annotates_stored_texts(site: Site, tmp_path: Path) -> None:
     config = make_runs(site, tmp_path, 1)
     before = {table: rows(tmp_path, table) for table in TABLES}
     assert before["quotes"]
@@ -108,20 +108,18 @@ def test_stored_texts_are_annotated_again_when_the_model_is_newer(site: Site, tm
     assert [run.is_made for run in reprocess(config)] == [False]
 
 
-def test_archived_pages_are_extracted_again_when_the_code_is_newer(
-    site: Site, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_newer_code_extracts_archived_pages(site: Site, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     config = make_runs(site, tmp_path, 2, archive=True)
-    told = "run_id, url, outcome, reason, etag, http_status, attempts, elapsed_ms, fetched_at, source, run_time"
-    before, failures = rows(tmp_path, "fetches", told), rows(tmp_path, "failures")
+    columns = "run_id, url, outcome, reason, etag, http_status, attempts, elapsed_ms, fetched_at, source, run_time"
+    before, failures = rows(tmp_path, "fetches", columns), rows(tmp_path, "failures")
     assert {row[2] for row in before} == {"ok", "unchanged", "failed", "skipped"}
     archives = {path.name for path in tmp_path.glob("_warc/*/*")}
     request.getfixturevalue("newer_extractor")
     site.log.clear()
     assert [(run.pages, run.texts) for run in reprocess(config)] == [(1, 0), (2, 0)]
     assert site.log == []
-    # The text differs from the one before, but not from that which the earlier run has now: it is unchanged still.
-    assert rows(tmp_path, "fetches", told) == before
+    # The new text equals the new text of the earlier run, so the article is still unchanged.
+    assert rows(tmp_path, "fetches", columns) == before
     assert rows(tmp_path, "failures") == failures
     articles = rows(tmp_path, "articles", "url, extractor_version, text LIKE '%newer code.'")
     assert articles == [(f"{HOST}/a/{number}", "99", True) for number in (0, 1)]
@@ -134,9 +132,7 @@ def test_archived_pages_are_extracted_again_when_the_code_is_newer(
     assert [run.is_made for run in reprocess(config)] == [False, False]
 
 
-def test_without_an_archive_newer_extraction_changes_nothing(
-    site: Site, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_newer_code_without_an_archive(site: Site, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     config = make_runs(site, tmp_path, 1)
     before = rows(tmp_path, "articles")
     request.getfixturevalue("newer_extractor")
@@ -145,14 +141,14 @@ def test_without_an_archive_newer_extraction_changes_nothing(
     assert rows(tmp_path, "articles") == before
 
 
-def test_a_run_whose_rows_lie_in_a_compaction_leaves_it(site: Site, tmp_path: Path) -> None:
+def test_compacted_run_gets_its_own_files(site: Site, tmp_path: Path) -> None:
     config = make_runs(site, tmp_path, 1)
     publish_day(site, 1)
     later = FIRST + timedelta(hours=2)
     execute(config, run_id_of(config.name, later), later)
     list(compact(FolderStore(str(tmp_path)), FIRST.date() + timedelta(days=1)))
     assert len(list(tmp_path.glob("fetches/*/*.parquet"))) == 1
-    # Which of two like texts tells a story first is decided again, with the other run in sight.
+    # The original of a story is determined again, now from both runs.
     tables = TABLES.keys() - {"stories"}
     before = {table: rows(tmp_path, table) for table in tables}
     age_rows(tmp_path, "quotes")
@@ -164,7 +160,7 @@ def test_a_run_whose_rows_lie_in_a_compaction_leaves_it(site: Site, tmp_path: Pa
     ]
 
 
-def test_the_command_says_what_it_did_to_which_run(site: Site, tmp_path: Path) -> None:
+def test_command(site: Site, tmp_path: Path) -> None:
     config = make_runs(site, tmp_path / "lake", 2)
     path = tmp_path / "days.yaml"
     path.write_text(json.dumps(config.model_dump(mode="json")))
@@ -175,18 +171,18 @@ def test_the_command_says_what_it_did_to_which_run(site: Site, tmp_path: Path) -
 
     assert onrecord() == (0, "days-20260101T0600: up to date\ndays-20260102T0600: up to date\n", "")
     code, out, _ = onrecord("--date", "2026-01-02", "--all")
-    assert (code, out.splitlines()[0]) == (0, "days-20260102T0600: 0 pages and 1 texts read again")
+    assert (code, out.splitlines()[0]) == (0, "days-20260102T0600: reprocessed 0 pages and 1 texts")
     code, _, err = onrecord("--date", "2026-02-01..2026-02-03")
-    assert (code, f"{tmp_path}/lake holds no run of days of 2026-02-01..2026-02-03" in err) == (2, True)
+    assert (code, f"{tmp_path}/lake has no run of days of 2026-02-01..2026-02-03" in err) == (2, True)
     tmp_path.joinpath("lake", "_runs", "days-20260102T0600.json").write_text("{}")
     code, _, err = onrecord()
     assert (code, "days-20260102T0600.json is not a valid manifest" in err) == (1, True)
 
 
-def test_runs_are_taken_by_the_day_in_their_id_whatever_it_is(tmp_path: Path) -> None:
+def test_runs_are_selected_by_the_day_in_their_id(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path))
     for run_id in ("days-20260102T0600", "days-20260101T0600", "days-20269999T0000", "days-own", "other-20260101T0600"):
         run_of(store, run_id, [make_article(1)])
-    standing = manifests(store)
-    assert runs_of(standing, "days") == ["days-20260101T0600", "days-20260102T0600", "days-20269999T0000"]
-    assert runs_of(standing, "days", date(2026, 1, 2), date(2026, 12, 31)) == ["days-20260102T0600"]
+    committed = manifests(store)
+    assert runs_of(committed, "days") == ["days-20260101T0600", "days-20260102T0600", "days-20269999T0000"]
+    assert runs_of(committed, "days", date(2026, 1, 2), date(2026, 12, 31)) == ["days-20260102T0600"]

@@ -1,4 +1,4 @@
-"""`onrecord run` whole: the demo site over HTTP, golden tables, balanced books, reruns, signals and exit codes."""
+"""The command `onrecord run` on the demo site: golden tables, outcomes, reruns, signals and exit codes."""
 
 import json
 import signal
@@ -34,30 +34,30 @@ def first(site: Site, lake: Path) -> Run:
 
 
 def visible(lake: Path) -> list[str]:
-    """What a reader who globs for tables sees."""
+    """The tables that a reader finds with a glob."""
     return sorted(p.relative_to(lake).as_posix() for p in lake.glob("[!_]*/**/*.parquet"))
 
 
-def test_the_tables_are_the_golden_ones(first: Run, lake: Path) -> None:
+def test_golden_tables(first: Run, lake: Path) -> None:
     assert first.returncode == 0, first.stderr
     shares = shares_of_golden(stable_rows(lake))
     assert min(shares.pop("quotes"), shares.pop("entities")) >= 0.9
     assert shares == dict.fromkeys(shares, 1.0)
 
 
-def test_every_url_has_exactly_one_row_with_its_outcome(first: Run, lake: Path, site: Site) -> None:
+def test_one_outcome_per_url(first: Run, lake: Path, site: Site) -> None:
     with open_lake(open_store(str(lake))) as database:
         rows = database.execute("SELECT url, outcome, reason FROM fetches ORDER BY ALL").fetchall()
     assert rows == sorted(site.expected())
-    assert f"Books balance: {len(rows)} URLs in, {len(rows)} rows in fetches." in first.stdout
+    assert f"All {len(rows)} URLs accounted for." in first.stdout
 
 
-def test_the_run_says_where_its_report_lies(first: Run, lake: Path) -> None:
+def test_location_of_the_html_report_is_printed(first: Run, lake: Path) -> None:
     assert f"Report: {lake}/_reports/demo.html\n" in first.stdout
     assert "<h1>demo</h1>" in lake.joinpath("_reports", "demo.html").read_text(encoding="utf-8")
 
 
-def test_every_entity_and_quote_hangs_on_an_article_and_its_offsets_hold(first: Run, lake: Path) -> None:
+def test_offsets_of_entities_and_quotes(first: Run, lake: Path) -> None:
     with open_lake(open_store(str(lake))) as database:
         texts = dict(database.execute("SELECT version_id, text FROM articles").fetchall())
         mentions = database.execute("SELECT version_id, unnest(mentions) FROM entities").fetchall()
@@ -72,17 +72,17 @@ def test_every_entity_and_quote_hangs_on_an_article_and_its_offsets_hold(first: 
             assert " ".join(texts[version_id][s["start"] : s["end"]] for s in speaker_spans) == speaker
 
 
-def test_the_site_was_asked_politely(first: Run, site: Site) -> None:
+def test_robots_txt_is_obeyed(first: Run, site: Site) -> None:
     assert first.returncode == 0
-    asked = [(entry.host, entry.path) for entry in site.log]
-    assert ("www.harbour-gazette.example", "/members/briefing") not in asked
-    for host in {host for host, _ in asked}:
-        assert asked.count((host, "/robots.txt")) >= 1
+    requests = [(entry.host, entry.path) for entry in site.log]
+    assert ("www.harbour-gazette.example", "/members/briefing") not in requests
+    for host in {host for host, _ in requests}:
+        assert requests.count((host, "/robots.txt")) >= 1
 
 
-def test_the_report_names_what_happened_and_where(first: Run, lake: Path) -> None:
+def test_printed_report(first: Run, lake: Path) -> None:
     for expected in (
-        "What became of the URLs",
+        "URL outcomes",
         "http_gone",
         "Most quoted",
         "Quotes",
@@ -93,16 +93,16 @@ def test_the_report_names_what_happened_and_where(first: Run, lake: Path) -> Non
     assert "Run demo on FnApiRunner" in first.stdout
 
 
-def test_a_committed_run_is_not_made_again(first: Run, lake: Path, site: Site) -> None:
-    before, asked = visible(lake), len(site.log)
+def test_committed_run_is_not_run_again(first: Run, lake: Path, site: Site) -> None:
+    before, requests = visible(lake), len(site.log)
     again = onrecord(site, *command(lake)[3:])
-    assert (again.returncode, visible(lake), len(site.log)) == (0, before, asked)
-    assert "committed already: nothing to do" in again.stdout
+    assert (again.returncode, visible(lake), len(site.log)) == (0, before, requests)
+    assert "is already committed. Use --replace" in again.stdout
 
 
 def started(site: Site, lake: Path, *more: str) -> "subprocess.Popen[str]":
-    """A demo run that has asked the site for something."""
-    asked = len(site.log)
+    """A demo run after its first request."""
+    requests = len(site.log)
     process = subprocess.Popen(
         command(lake, *more),
         cwd=ROOT,
@@ -111,7 +111,7 @@ def started(site: Site, lake: Path, *more: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
     )
-    while len(site.log) == asked and process.poll() is None:
+    while len(site.log) == requests and process.poll() is None:
         time.sleep(0.002)
     return process
 
@@ -125,14 +125,12 @@ def started(site: Site, lake: Path, *more: str) -> "subprocess.Popen[str]":
     ],
     ids=["SIGINT", "SIGTERM", "SIGTERM, two processes"],
 )
-def test_stopped_by_a_signal_it_commits_what_it_has_and_leaves_the_rest(
-    stop: signal.Signals, more: tuple[str, ...], site: Site, tmp_path: Path
-) -> None:
+def test_first_signal_drains(stop: signal.Signals, more: tuple[str, ...], site: Site, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     process = started(site, lake, *more)
     process.send_signal(stop)
     printed, errors = process.communicate(timeout=120)
-    assert (process.returncode, "Again to drop all" in errors) == (0, True), errors
+    assert (process.returncode, "press Ctrl-C again to abort" in errors) == (0, True), errors
     with open_lake(open_store(str(lake))) as database:
         counts = database.execute(
             "SELECT count(*), count(DISTINCT article_id), count(*) FILTER (reason = 'cancelled' AND retriable) "
@@ -142,11 +140,11 @@ def test_stopped_by_a_signal_it_commits_what_it_has_and_leaves_the_rest(
     rows, distinct, cancelled = counts
     assert rows == distinct
     assert cancelled > 0
-    assert f"Stopped early: {cancelled} URLs were not asked for" in printed
-    assert f"Books balance: {rows} URLs in, {rows} rows in fetches." in printed
+    assert f"Stopped early: {cancelled} URLs were not fetched" in printed
+    assert f"All {rows} URLs accounted for." in printed
 
 
-def test_stopped_by_a_second_signal_it_leaves_at_once_and_says_how_to_go_on(site: Site, tmp_path: Path) -> None:
+def test_second_signal_aborts(site: Site, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     process = started(site, lake)
     process.send_signal(signal.SIGINT)
@@ -154,7 +152,7 @@ def test_stopped_by_a_second_signal_it_leaves_at_once_and_says_how_to_go_on(site
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert errors.endswith("onrecord: stopped; nothing of run demo is visible, the same command makes it\n")
+    assert errors.endswith("onrecord: aborted: run demo is not committed; repeat the command to run it\n")
     assert visible(lake) == []
 
 
@@ -171,13 +169,13 @@ def config_of(tmp_path: Path, urls: list[str], **fetch: object) -> str:
     return str(tmp_path / "own.yaml")
 
 
-def test_when_all_that_was_tried_failed_the_exit_code_is_1(site: Site, tmp_path: Path) -> None:
+def test_exit_code_if_every_url_failed(site: Site, tmp_path: Path) -> None:
     config = config_of(
         tmp_path, ["http://wire.example/nothing-here", "no address"], resolve={"*.example": site.address}
     )
     run = onrecord(site, "run", config)
     assert run.returncode == 1
-    assert "all that was tried failed" in run.stderr
+    assert "every URL failed" in run.stderr
     with open_lake(open_store(str(tmp_path / "lake"))) as database:
         assert database.execute("SELECT reason FROM failures ORDER BY 1").fetchall() == [
             ("http_gone",),
@@ -185,24 +183,24 @@ def test_when_all_that_was_tried_failed_the_exit_code_is_1(site: Site, tmp_path:
         ]
 
 
-def test_with_nothing_to_do_the_exit_code_is_0(site: Site, tmp_path: Path) -> None:
+def test_exit_code_without_urls(site: Site, tmp_path: Path) -> None:
     run = onrecord(site, "run", config_of(tmp_path, ["# nothing today"]))
     assert run.returncode == 0
-    assert "Books balance: 0 URLs in, 0 rows in fetches." in run.stdout
+    assert "All 0 URLs accounted for." in run.stdout
 
 
-def test_a_refused_configuration_asks_nothing_and_the_exit_code_is_2(site: Site, tmp_path: Path) -> None:
+def test_exit_code_of_an_invalid_configuration(site: Site, tmp_path: Path) -> None:
     run = onrecord(site, "run", config_of(tmp_path, [], delay_secs=1))
     assert (run.returncode, run.stdout) == (2, "")
     assert "fetch.delay_secs: unknown key, did you mean delay_seconds" in run.stderr
     assert not (tmp_path / "lake").exists()
 
 
-def test_a_run_that_cannot_be_written_exits_with_1_and_shows_nothing(site: Site, tmp_path: Path) -> None:
+def test_exit_code_if_the_lake_is_not_writable(site: Site, tmp_path: Path) -> None:
     config = config_of(tmp_path, ["http://wire.example/2025/mayor-race"], resolve={"*.example": site.address})
     (tmp_path / "lake/_staging").mkdir(parents=True)
     (tmp_path / "lake/_staging/blocked").write_text("a file where the run needs a folder")
     run = onrecord(site, "run", config, "--run-id", "blocked")
     assert run.returncode == 1
-    assert "run blocked was not committed, the lake is as it was" in run.stderr
+    assert "run blocked was not committed, the lake is unchanged" in run.stderr
     assert visible(tmp_path / "lake") == []

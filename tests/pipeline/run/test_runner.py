@@ -1,4 +1,4 @@
-"""Which engine really runs, and how a signal ends what runs elsewhere."""
+"""The chosen engine, local shards, cached views of options, and interrupts of remote jobs."""
 
 import multiprocessing
 import os
@@ -11,12 +11,14 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
 from pipeline.config.models import RunConfig
-from pipeline.run.runner import Engine, Options, dealt_for, engine_of, make
+from pipeline.run.engines import Engine, engine_of
+from pipeline.run.job import Options
+from pipeline.run.runner import run_attempt, with_local_shards
 from transforms.schema.run import Run
 
 
 @pytest.mark.parametrize(
-    ("options", "engine", "said"),
+    ("options", "engine", "text"),
     [
         ([], Engine("FnApiRunner", "in_memory", 1), "FnApiRunner (in_memory, 1 worker)"),
         (["--runner=DirectRunner"], Engine("FnApiRunner", "in_memory", 1), "FnApiRunner (in_memory, 1 worker)"),
@@ -38,22 +40,22 @@ from transforms.schema.run import Run
         (["--runner=FlinkRunner"], Engine("FlinkRunner", None, None), "FlinkRunner"),
     ],
 )
-def test_the_engine_that_really_runs_is_named(options: list[str], engine: Engine, said: str | None) -> None:
+def test_chosen_engine(options: list[str], engine: Engine, text: str | None) -> None:
     assert engine_of(options) == engine
-    assert said is None or str(engine_of(options)) == said
+    assert text is None or str(engine_of(options)) == text
 
 
-def test_hosts_are_dealt_into_a_group_for_each_worker_of_this_machine(run: Run) -> None:
+def test_one_shard_per_local_worker(run: Run) -> None:
     config = RunConfig.model_validate(
         {"name": "daily", "lake": "lake", "sources": [{"type": "urls", "path": "urls.txt"}]}
     )
     two = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    assert dealt_for(config, two).fetch == config.fetch.model_copy(update={"shards": 2})
-    assert dealt_for(config, []).fetch.shards == 1
-    assert dealt_for(config, ["--runner=FlinkRunner"]) == config
+    assert with_local_shards(config, two).fetch == config.fetch.model_copy(update={"shards": 2})
+    assert with_local_shards(config, []).fetch.shards == 1
+    assert with_local_shards(config, ["--runner=FlinkRunner"]) == config
 
 
-def test_each_view_of_options_is_made_once_and_is_a_view() -> None:
+def test_views_of_options_are_cached() -> None:
     options = Options(["--direct_num_workers=3"])
     direct = options.view_as(DirectOptions)
     assert options.view_as(DirectOptions) is direct
@@ -68,8 +70,8 @@ def test_each_view_of_options_is_made_once_and_is_a_view() -> None:
     )
 
 
-class Elsewhere(PipelineRunner):
-    """A runner that comes back at once, while its job goes on."""
+class RemoteRunner(PipelineRunner):
+    """A runner that returns while its job is running."""
 
     def run_pipeline(self, pipeline: beam.Pipeline, options: object) -> "Job":
         return Job()
@@ -88,7 +90,7 @@ class Job(PipelineResult):
         Job.cancelled += 1
 
 
-def test_the_first_interrupt_cancels_a_job_elsewhere(run: Run) -> None:
+def test_first_interrupt_cancels_a_remote_job(run: Run) -> None:
     with pytest.raises(KeyboardInterrupt):
-        make(run, lambda pipeline: None, [f"--runner={__name__}.Elsewhere"])
+        run_attempt(run, lambda pipeline: None, [f"--runner={__name__}.RemoteRunner"])
     assert Job.cancelled == 1

@@ -1,4 +1,4 @@
-"""`onrecord run` from sitemaps, and from a run's own web archive."""
+"""The command `onrecord run` with sitemaps and with web archives."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def onrecord(config: Path, env: dict[str, str]) -> subprocess.CompletedProcess[s
     )
 
 
-def test_the_sitemaps_that_a_site_s_robots_txt_names(site: Site, tmp_path: Path) -> None:
+def test_sitemaps_in_robots_txt(site: Site, tmp_path: Path) -> None:
     config = {
         "name": "maps",
         "lake": str(tmp_path / "lake"),
@@ -53,7 +53,7 @@ def test_the_sitemaps_that_a_site_s_robots_txt_names(site: Site, tmp_path: Path)
     articles = {r["url"] for r in rows["fetches"] if r["source"] == "sitemap"}
     assert articles == {r["url"] for r in rows["articles"]}
     assert len(articles) >= 2
-    assert f"Books balance: {len(rows['fetches'])} URLs in, {len(rows['fetches'])} rows in fetches." in run.stdout
+    assert f"All {len(rows['fetches'])} URLs accounted for." in run.stdout
 
 
 @pytest.fixture(scope="module")
@@ -73,22 +73,20 @@ def again(lake: Path, pattern: str, target: Path) -> tuple[Rows, subprocess.Comp
     return stable_rows(target / "lake"), run
 
 
-def test_a_run_from_the_archive_gives_the_same_tables_without_a_request(
-    archived: Path, site: Site, tmp_path: Path
-) -> None:
-    asked = len(site.log)
+def test_archive_gives_the_same_tables(archived: Path, site: Site, tmp_path: Path) -> None:
+    requests = len(site.log)
     rows, _ = again(archived, "_warc/demo/*.warc.gz", tmp_path)
     first = stable_rows(archived)
     for table in ("articles", "entities", "quotes", "stories"):
         assert rows[table] == first[table], table
     assert len(rows["articles"]) == 20
-    told = {(r["url"], r["outcome"], r["reason"], r["text_hash"]) for r in rows["fetches"]}
-    assert told < {(r["url"], r["outcome"], r["reason"], r["text_hash"]) for r in first["fetches"]}
+    outcomes = {(r["url"], r["outcome"], r["reason"], r["text_hash"]) for r in rows["fetches"]}
+    assert outcomes < {(r["url"], r["outcome"], r["reason"], r["text_hash"]) for r in first["fetches"]}
     assert {r["source"] for r in rows["fetches"]} == {"warc"}
-    assert len(site.log) == asked
+    assert len(site.log) == requests
 
 
-def test_a_damaged_record_costs_one_article(archived: Path, tmp_path: Path) -> None:
+def test_damaged_record_affects_one_article(archived: Path, tmp_path: Path) -> None:
     (file,) = archived.glob("_warc/demo/*.warc.gz")
     damaged = bytearray(file.read_bytes())
     middle = damaged.index(b"\x1f\x8b\x08", len(damaged) // 2)
@@ -98,10 +96,10 @@ def test_a_damaged_record_costs_one_article(archived: Path, tmp_path: Path) -> N
     assert len(rows["fetches"]) == len(rows["articles"]) + 2 == 21
     reasons = [(r["url"], r["reason"]) for r in rows["failures"] if r["stage"] == "sources"]
     assert reasons == [(f"{tmp_path}/damaged.warc.gz#{middle}", "archive_damaged")]
-    assert "Books balance: 21 URLs in, 21 rows in fetches." in run.stdout
+    assert "All 21 URLs accounted for." in run.stdout
 
 
-def test_replacing_a_run_replaces_its_archive(site: Site, archived: Path) -> None:
+def test_replaced_run_replaces_its_archive(site: Site, archived: Path) -> None:
     before = list(archived.glob("_warc/demo/*"))
     subprocess.run(
         command(archived, "--set", "archive=true", "--replace"),

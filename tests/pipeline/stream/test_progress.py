@@ -1,4 +1,4 @@
-"""How a stream flows: figures of what was counted and of the windows that stand, one by one, with their lag."""
+"""Figures of a stream: counts, rate, committed windows and their lag."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ import pytest
 from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit, exclusive
 from pipeline.lake.manifest import Manifest
-from pipeline.stream.progress import StreamWatch
+from pipeline.stream.progress import StreamFigures, StreamProgress
 from tests.support.records import make_fetch
 from transforms.runtime.drain import drain, resume
 from transforms.runtime.metrics import Counts
@@ -55,14 +55,21 @@ def stream_of(store: FolderStore) -> Run:
     return new_attempt("live-stream", BEGAN.date(), store.root, logical_time=BEGAN)
 
 
-def watch_of(store: FolderStore, counts: Counts) -> StreamWatch:
-    return StreamWatch(lambda: counts, store, stream_of(store), WINDOW)
+class Progress:
+    """The figures of a stream on a lake, from counts that a test changes."""
+
+    def __init__(self, store: FolderStore, counts: Counts | None = None) -> None:
+        self.counts: Counts = Counter() if counts is None else counts
+        self._progress = StreamProgress(store, stream_of(store), WINDOW)
+
+    def figures(self, seconds: float = 0.0) -> StreamFigures:
+        return self._progress(seconds, self.counts)
 
 
 def commit_window(
     store: FolderStore, start: datetime, published: Sequence[datetime | None] = (), late: str = ""
 ) -> Manifest:
-    """A window as a stream commits it, with a story for each time."""
+    """Commit a window with one story for each publication time."""
     run = stream_of(store).of_window(start)
     run = replace(run, run_id=f"{run.run_id}{late}")
     stories = [
@@ -85,8 +92,8 @@ def commit_window(
         return commit(store, run, files, urls=len(rows["fetches"]))
 
 
-def test_what_was_counted(store: FolderStore) -> None:
-    figures = watch_of(store, COUNTS).figures()
+def test_counts(store: FolderStore) -> None:
+    figures = Progress(store, COUNTS).figures()
     assert (figures.feeds, figures.feeds_failing) == (20, 1)
     assert (figures.named, figures.waiting) == (100, 90 - 78)
     assert (figures.articles, figures.quotes) == (60, 150)
@@ -95,85 +102,80 @@ def test_what_was_counted(store: FolderStore) -> None:
     assert figures.phase == "flowing"
 
 
-def test_a_stream_that_drains_says_so(store: FolderStore) -> None:
+def test_phase_of_a_drain(store: FolderStore) -> None:
     drain()
     try:
-        assert watch_of(store, COUNTS).figures().phase == "draining"
+        assert Progress(store, COUNTS).figures().phase == "draining"
     finally:
         resume()
 
 
-def test_the_rate_is_that_of_the_last_minutes(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, counts = 1_000.0, Counter[tuple[str, str]]()
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    watch = watch_of(store, counts)
-    rates = []
-    for seconds, articles in ((60, 30), (60, 60), (300, 60), (100, 70)):
+def test_rate_of_the_last_minutes(store: FolderStore) -> None:
+    progress, now, rates = Progress(store), 0.0, []
+    for seconds, articles in ((0, 0), (60, 30), (60, 60), (300, 60), (100, 70)):
         now += seconds
-        counts["extract", "ok"] = articles
-        rates.append(round(watch.figures().articles_per_minute, 2))
-    assert rates == [30, 30, 0, 6]
+        progress.counts["extract", "ok"] = articles
+        rates.append(round(progress.figures(now).articles_per_minute, 2))
+    assert rates == [0, 30, 30, 0, 6]
 
 
 def test_each_window_is_news_once(store: FolderStore) -> None:
-    counts: Counts = Counter()
-    watch = watch_of(store, counts)
+    progress = Progress(store)
     first = commit_window(store, BEGAN)
-    assert watch.figures().news == (), "nothing was counted, so nobody looks"
-    counts["windows", "committed"] += 1
-    figures = watch.figures()
+    assert progress.figures().news == (), "without a counted commit the lake is not read"
+    progress.counts["windows", "committed"] += 1
+    figures = progress.figures()
     assert [window.run_id for window in figures.news] == [first.run_id] == ["live-20260304T100007"]
     assert figures.news[0].until == datetime(2026, 3, 4, 10, 1, tzinfo=timezone.utc)
     assert (figures.news[0].rows["fetches"], figures.news[0].rows["articles"]) == (2, 0)
-    assert watch.figures().news == ()
+    assert progress.figures().news == ()
     second = commit_window(store, BEGAN.replace(minute=2, second=0))
     late = commit_window(store, BEGAN.replace(minute=1, second=0), late="-late1")
-    counts["windows", "committed"] += 2
-    figures = watch.figures()
+    progress.counts["windows", "committed"] += 2
+    figures = progress.figures()
     assert [window.run_id for window in figures.news] == [second.run_id, late.run_id]
     assert (figures.windows, figures.last) == (3, figures.news[1])
     assert figures.watermark == datetime(2026, 3, 4, 10, 3, tzinfo=timezone.utc), "a late window is behind it"
     assert figures.behind_seconds == pytest.approx(time.time() - figures.watermark.timestamp(), abs=60)
 
 
-def test_where_the_runner_tells_nothing_the_lake_does(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_without_counters(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
-    watch = watch_of(store, Counter())
+    progress = Progress(store)
     commit_window(store, BEGAN)
     monkeypatch.setattr(time, "monotonic", lambda: now + 59)
-    assert watch.figures().windows == 0
+    assert progress.figures().windows == 0
     monkeypatch.setattr(time, "monotonic", lambda: now + 62)
-    assert watch.figures().windows == 1
+    assert progress.figures().windows == 1
 
 
-def test_an_earlier_start_of_the_stream_is_its_watermark_and_no_news(store: FolderStore) -> None:
+def test_watermark_of_an_earlier_start(store: FolderStore) -> None:
     commit_window(store, BEGAN)
-    figures = watch_of(store, Counter({("windows", "committed"): 1})).figures()
+    figures = Progress(store, Counter({("windows", "committed"): 1})).figures()
     assert (figures.windows, figures.news) == (0, ())
     assert figures.watermark == datetime(2026, 3, 4, 10, 1, tzinfo=timezone.utc)
 
 
-def test_the_lag_is_that_of_articles_of_late_with_a_time_of_day(store: FolderStore) -> None:
-    counts: Counts = Counter()
-    watch = watch_of(store, counts)
+def test_lag_of_recent_articles_with_a_time_of_day(store: FolderStore) -> None:
+    progress = Progress(store)
     committed_at = datetime.now(timezone.utc)
     times = [committed_at - timedelta(seconds=seconds) for seconds in (30, 50, 90)]
     midnight = committed_at.replace(hour=0, minute=0, second=0, microsecond=0)
     commit_window(store, BEGAN, [*times, None, midnight, BEGAN - timedelta(days=1), committed_at + timedelta(hours=1)])
-    counts["windows", "committed"] += 1
-    (window,) = watch.figures().news
+    progress.counts["windows", "committed"] += 1
+    (window,) = progress.figures().news
     assert window.lag_seconds == pytest.approx(50, abs=20)
     assert window.lag_most_seconds == pytest.approx(90, abs=20)
     commit_window(store, BEGAN.replace(minute=5), [None, midnight])
-    counts["windows", "committed"] += 1
-    (window,) = watch.figures().news
+    progress.counts["windows", "committed"] += 1
+    (window,) = progress.figures().news
     assert (window.lag_seconds, window.lag_most_seconds) == (None, None)
 
 
-def test_a_lake_that_cannot_be_read_ends_nothing(
+def test_unreadable_lake_ends_no_stream(
     store: FolderStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    watch = watch_of(store, COUNTS)
+    progress = Progress(store, COUNTS)
     commit_window(store, BEGAN)
 
     def refused(_: FolderStore, folder: str) -> list[str]:
@@ -181,5 +183,5 @@ def test_a_lake_that_cannot_be_read_ends_nothing(
 
     with monkeypatch.context() as patched:
         patched.setattr(FolderStore, "files", refused)
-        assert watch.figures().windows == 0
-    assert "the lake cannot be looked at: _runs cannot be read" in caplog.text
+        assert progress.figures().windows == 0
+    assert "the windows in the lake cannot be read: _runs cannot be read" in caplog.text

@@ -1,4 +1,4 @@
-"""`onrecord stream` before anything flows: what is refused, with which options, which graph."""
+"""Refused configurations, Beam options and the graph of `onrecord stream`."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from pipeline.lake.attempts import new_attempt
 from pipeline.lake.manifest import check_run_id
 from pipeline.lake.transaction import RunLockedError, locked
 from pipeline.run.engines import PRISM, runner_of
-from pipeline.stream.runner import flow, stream_options
+from pipeline.stream.runner import run_stream, stream_options
 from tests.support.gcs import serve_gcs
 from transforms.storage.folder import FolderStore
 
@@ -52,14 +52,14 @@ def stages(graph: beam_runner_api_pb2.Pipeline) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def _prism(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program of Prism's name on the PATH: none of these tests starts it."""
+    """A program called prism on the PATH, which none of these tests starts."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "prism").touch(mode=0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
-def test_a_stream_flows_on_prism_unless_told_otherwise() -> None:
+def test_default_runner_is_prism() -> None:
     options = stream_options([])
     assert runner_of(options) == PRISM
     assert options.view_as(StandardOptions).streaming is True
@@ -67,32 +67,35 @@ def test_a_stream_flows_on_prism_unless_told_otherwise() -> None:
 
 
 @pytest.mark.parametrize("runner", ["DirectRunner", "FnApiRunner", "direct", "SwitchingDirectRunner"])
-def test_a_runner_that_closes_no_window_is_refused(runner: str) -> None:
-    with pytest.raises(ConfigError, match="it closes no window before the end; allowed are prism, flink and dataflow"):
+def test_local_runner_is_refused(runner: str) -> None:
+    with pytest.raises(
+        ConfigError,
+        match="cannot run a stream, because it closes windows only at the end; expected prism, flink or dataflow",
+    ):
         stream_options([f"--runner={runner}"])
 
 
-def test_what_only_a_run_can_read_is_refused_before_anything_is_locked(tmp_path: Path) -> None:
+def test_sources_of_runs_are_refused_before_locking(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="type warc"):
-        flow(config_of(tmp_path / "lake", sources=[{"type": "warc", "path": "a.warc.gz"}]))
+        run_stream(config_of(tmp_path / "lake", sources=[{"type": "warc", "path": "a.warc.gz"}]))
     with pytest.raises(ConfigError, match="archive: true"):
-        flow(config_of(tmp_path / "lake", archive=True))
+        run_stream(config_of(tmp_path / "lake", archive=True))
     assert not (tmp_path / "lake").exists()
 
 
-def test_one_stream_of_a_configuration_flows_at_a_time(tmp_path: Path) -> None:
+def test_stream_is_locked(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path))
     with locked(store, "live-stream"), pytest.raises(RunLockedError, match="is in progress in another process"):
-        flow(config_of(tmp_path))
+        run_stream(config_of(tmp_path))
 
 
-def test_no_run_can_have_a_streams_id() -> None:
+def test_run_with_the_id_of_a_stream_is_refused() -> None:
     check_run_id("live-stream")
     with pytest.raises(ValueError, match="IDs of streams end with -stream"):
         check_run_id("live-stream", is_new=True)
 
 
-def test_a_streams_graph_is_unbounded_and_has_its_parts(tmp_path: Path) -> None:
+def test_graph_is_unbounded(tmp_path: Path) -> None:
     feeds = {"type": "feeds", "urls": ["http://a.example/feed"]}
     graph = graph_of(config_of(tmp_path, sources=[{"type": "pubsub", "subscription": QUEUE}, feeds]))
     found = stages(graph)
@@ -118,7 +121,7 @@ def test_a_streams_graph_is_unbounded_and_has_its_parts(tmp_path: Path) -> None:
     assert is_bounded == beam_runner_api_pb2.IsBounded.UNBOUNDED
 
 
-def test_a_streams_graph_for_dataflow_lets_its_own_source_read_the_queue(tmp_path: Path) -> None:
+def test_dataflow_reads_the_queue_with_its_own_source(tmp_path: Path) -> None:
     source = {"type": "pubsub", "subscription": QUEUE, "id_attribute": "uid"}
     with serve_gcs("news"):
         graph = graph_of(
@@ -135,7 +138,7 @@ def test_a_streams_graph_for_dataflow_lets_its_own_source_read_the_queue(tmp_pat
     assert payload.timestamp_attribute == ""  # one broken message would stop the job
 
 
-def test_keys_go_to_the_workers_and_are_not_printed(tmp_path: Path) -> None:
+def test_keys_are_not_printed(tmp_path: Path) -> None:
     config = config_of(tmp_path, fetch={"headers": {"a.example": {"X-Key": "hidden1"}}})
     pipeline = beam.Pipeline(options=PipelineOptions())
     run = new_attempt("live-stream", datetime.now(timezone.utc).date(), config.lake)
