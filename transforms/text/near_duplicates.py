@@ -14,9 +14,10 @@ from hashlib import blake2b
 SKETCH = 64
 """Hashes in a sketch; a text with fewer shingles has all of its own in it."""
 
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+"""Character ranges of scripts without spaces between words, for a class in a regular expression."""
 _SIZE = 3
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 
 
 def sketch(text: str) -> "array[int]":

@@ -1,5 +1,8 @@
 """`annotate` on whole texts: language, JSON lines, batches."""
 
+import subprocess
+import sys
+
 import pytest
 
 import transforms.annotate.annotator
@@ -106,3 +109,9 @@ def test_batches_do_not_change_annotations() -> None:
     cases = [case["input"]["text"] for name in ("quotes", "entities") for case in load_cases(name)]
     together = Annotator().annotate([Text(text, "en") for text in cases])
     assert together == [annotate(text, language="en") for text in cases]
+
+
+def test_import_loads_neither_beam_nor_the_language_model() -> None:
+    heavy = "{'apache_beam', 'py3langid'}"
+    code = f"import sys, transforms.annotate; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transforms.annotate import AnnotateConfig, annotate, resolve_pronouns
 from transforms.annotate.nlp.lexicon import lexicon
 
-PIECES = [
+FRAGMENTS = [
     *(
         "“",
         "”",
@@ -52,7 +52,7 @@ PIECES = [
         "ﬁ",
     ),
 ]
-texts = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+texts = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(FRAGMENTS), max_size=60).map("".join))
 
 
 @settings(max_examples=300, deadline=None)
@@ -101,12 +101,12 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize(("piece", "size"), [*((m, 1_000_000) for m in MARKS), *((o, 100_000) for o in OTHERS)])
-def test_repeated_input_takes_a_few_seconds(piece: str, size: int) -> None:
+@pytest.mark.parametrize(("fragment", "size"), [*((m, 1_000_000) for m in MARKS), *((o, 100_000) for o in OTHERS)])
+def test_repeated_input_takes_a_few_seconds(fragment: str, size: int) -> None:
     lexicon()
     start = time.process_time()
     # The time of the model is constant per word; only the code around it could be slower than linear.
-    annotate(piece * (size // len(piece)), language="en", config=AnnotateConfig(model="rules"))
+    annotate(fragment * (size // len(fragment)), language="en", config=AnnotateConfig(model="rules"))
     assert time.process_time() - start < 5.0
 
 

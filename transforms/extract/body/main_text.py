@@ -15,6 +15,7 @@ from lxml.html import HtmlElement
 from transforms.extract.body.trafilatura_cache import cached_expressions
 from transforms.extract.html.normalize import parse_html, prepare
 from transforms.schema.failures import Rejected
+from transforms.text.near_duplicates import UNSPACED
 
 # It logs each page that it finds nothing on; the caller's refusal says that already.
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
@@ -34,7 +35,7 @@ _LITTLE_TEXT = 400
 _TEMPLATE = re.compile(r"\s*<[a-zA-Z]")
 _MARKUP = re.compile(r"<[a-zA-Z/][^<>]{0,500}>")
 _WORD = re.compile(r"\w+")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 class Block(NamedTuple):

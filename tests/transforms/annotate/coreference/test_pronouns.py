@@ -1,4 +1,4 @@
-"""He and she in running text."""
+"""Pronouns resolved to persons."""
 
 from transforms.annotate import resolve_pronouns
 
@@ -7,7 +7,7 @@ def _names(text: str) -> list[tuple[str, str]]:
     return [(text[item["start"] : item["end"]], item["name"]) for item in resolve_pronouns(text)]
 
 
-def test_each_pronoun_goes_to_a_person_whose_name_fits() -> None:
+def test_pronouns_agree_in_gender() -> None:
     text = "Ida Marsh met Tom Oake. He gave her his map, and she thanked him."
     assert _names(text) == [
         ("He", "Tom Oake"),
@@ -18,14 +18,14 @@ def test_each_pronoun_goes_to_a_person_whose_name_fits() -> None:
     ]
 
 
-def test_titles_tell_the_gender_of_an_unknown_first_name() -> None:
+def test_titles_imply_gender() -> None:
     assert _names("Mr Vell and Mrs Sarn met. She left.") == [("She", "Sarn")]
 
 
-def test_whom_the_text_is_about_wins_over_a_passing_name() -> None:
+def test_frequent_person_is_preferred() -> None:
     text = "Tom Oake won. Oake beat Amos Pell. Oake then rested. He slept and he dreamt."
     assert {name for _, name in _names(text)} == {"Tom Oake"}
 
 
-def test_nobody_before_the_pronoun_means_no_answer() -> None:
+def test_no_antecedent_before_the_pronoun() -> None:
     assert _names("She left at noon. It rained on him.") == []

@@ -1,4 +1,4 @@
-"""Quote marks of every style, paired paragraph by paragraph."""
+"""Quoted spans in all styles of quotation marks."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def _inside(text: str) -> list[str]:
         ('Mixed "rain” and “snow" here.', ["rain", "snow"]),
     ],
 )
-def test_each_style_of_marks(text: str, inside: list[str]) -> None:
+def test_styles_of_marks(text: str, inside: list[str]) -> None:
     assert _inside(text) == inside
 
 
@@ -45,51 +45,51 @@ def test_each_style_of_marks(text: str, inside: list[str]) -> None:
         "The line to 's-Hertogenbosch is shut.",
     ],
 )
-def test_apostrophes_feet_and_inches_are_no_marks(text: str) -> None:
+def test_apostrophes_feet_and_inches(text: str) -> None:
     assert _inside(text) == []
 
 
-def test_inches_inside_speech_do_not_end_it() -> None:
+def test_inches_in_a_quoted_span() -> None:
     assert _inside('"He is 6\'2" tall," she said.') == ["He is 6'2\" tall,"]
 
 
-def test_a_year_can_end_speech() -> None:
+def test_year_before_a_closing_mark() -> None:
     assert _inside('"We came in \'98" was all.') == ["We came in '98"]
 
 
-def test_marks_inside_marks_belong_to_the_outer_ones() -> None:
+def test_only_outermost_marks_count() -> None:
     assert _inside("“He told me ‘never’ and “always” too,” she said.") == ["He told me ‘never’ and “always” too,"]
     assert _inside("‘They sang “Home” twice,’ she said.") == ["They sang “Home” twice,"]
 
 
-def test_speech_of_several_paragraphs_opens_again_and_closes_once() -> None:
+def test_speech_of_several_paragraphs() -> None:
     text = "“One.\n\n“Two.\n\n“Three,” she said. “Four.”"
     assert _inside(text) == ["One.", "Two.", "Three,", "Four."]
     assert [quoted.continues for quoted in _quoted_spans(text)] == [True, True, False, False]
 
 
-def test_a_stray_mark_costs_its_own_paragraph_alone() -> None:
+def test_stray_mark_affects_only_its_paragraph() -> None:
     text = 'The "gate stood open all night.\n\nThe guard "slept" there.\n\n"Yes," he said.'
     assert _inside(text)[1:] == ["slept", "Yes,"]
     assert not _quoted_spans(text)[0].continues
 
 
-def test_a_stray_mark_before_a_pair_leaves_the_pair() -> None:
+def test_stray_mark_before_a_pair() -> None:
     assert _inside('The gate" stood open. "Yes," he said.') == ["Yes,"]
 
 
-def test_empty_marks_are_no_run() -> None:
+def test_empty_marks() -> None:
     assert _inside('A box marked “” and one marked "".') == []
 
 
-def test_a_paragraph_of_too_many_marks_is_not_read() -> None:
+def test_paragraph_with_too_many_marks_is_skipped() -> None:
     assert _inside("“a” " * MAX_MARKS + "\n“b”") == ["b"]
 
 
-def test_paragraphs_are_lines_with_words() -> None:
+def test_paragraphs() -> None:
     text = "one\n\n  \n—\ntwo\r\n"
     assert [text[a:b].strip() for a, b in split_paragraphs(text)] == ["one", "two"]
 
 
-def test_marks_around_nothing_but_a_comma_hold_no_words() -> None:
+def test_marks_around_a_comma() -> None:
     assert _inside("She said “,” and left.") == []

@@ -1,4 +1,4 @@
-"""Where sentences end."""
+"""Sentence boundaries."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_sentences(sentences: list[str]) -> None:
     assert _split(" ".join(sentences)) == sentences
 
 
-def test_a_sentence_glued_to_the_one_before() -> None:
+def test_sentences_without_a_space_between_them() -> None:
     assert _split('He will "pay it back in full".Pell denied it.She left.') == [
         'He will "pay it back in full".',
         "Pell denied it.",
@@ -40,5 +40,5 @@ def test_a_sentence_glued_to_the_one_before() -> None:
     ]
 
 
-def test_a_line_ends_a_sentence() -> None:
+def test_line_break_ends_a_sentence() -> None:
     assert _split("Photo: Theo Pell\nThe council meets.") == ["Photo: Theo Pell", "The council meets."]
