@@ -123,7 +123,7 @@ def test_backfill_without_dated_source_is_rejected(source: dict[str, Any], tmp_p
 def test_run_id_is_rejected_for_several_days(tmp_path: Path) -> None:
     code, _, err = onrecord(config_of(tmp_path, SITEMAPS), "--date", "2025-03-01..2025-03-03", "--run-id", "mine")
     assert code == 2
-    assert "--run-id mine with --date 2025-03-01..2025-03-03: each day's run has an id of its own" in err
+    assert "--run-id mine with --date 2025-03-01..2025-03-03: not allowed together" in err
 
 
 def test_sitemaps_are_read_for_the_day_unless_configured_otherwise(tmp_path: Path) -> None:
