@@ -8,7 +8,6 @@ Importing this package does not import Beam: each name is loaded on first use.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from transforms.sources import FeedsSource, SitemapsSource, UrlsSource, WarcSource, parse_feed, parse_sitemap
     from transforms.sources.transform import ListUrls, ReadListings
 
-__version__ = version("onrecord")
+    __version__: str
 
 _NAMES_BY_MODULE = {
     "transforms.annotate": ("AnnotateConfig", "annotate", "resolve_pronouns"),
@@ -79,6 +78,16 @@ __all__ = [  # noqa: RUF022 - in pipeline order
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("onrecord")
     if name not in _MODULE_OF:
         raise AttributeError(f"onrecord has no attribute {name!r}; its names are {', '.join(__all__)}")
-    return getattr(import_module(_MODULE_OF[name]), name)
+    try:
+        module = import_module(_MODULE_OF[name])
+    except ModuleNotFoundError as error:
+        from onrecord.packages import package_error
+
+        raise ImportError(package_error() or str(error)) from error
+    return getattr(module, name)
