@@ -1,12 +1,12 @@
-"""Every command and snippet of the README and the documentation runs here, with the demo's publishers as the internet.
+"""Run every command and snippet of the README and the documentation against the publishers of the demo.
 
-What a page's fenced blocks do, in order, in a folder of the page's own that holds the demo's lake:
+Each page runs in a separate folder with the lake of the demo. Its fenced blocks run in order:
 
-* ``console``: each ``$ `` line runs; what is shown below it must come (``...`` stands for anything).
-* ``bash``: runs whole. ``python``: runs; ``print(...)  # this`` must print this.
+* ``console``: each ``$ `` line runs; the lines below it are the expected output (``...`` matches anything).
+* ``bash``: runs as one script. ``python``: runs; ``print(...)  # this`` must print this.
 * ``yaml``: must be a configuration or a part of one. ``sql``: must find rows in the lake.
 * a block with a title, such as ``yaml title="daily.yaml"``, is written to that file first.
-* after ``<!-- not run: why -->`` a block is only parsed, and the options of `onrecord` in it must exist.
+* after ``<!-- not run: reason -->`` a block is only parsed, and the options of `onrecord` in it must exist.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ ROOT = Path(__file__).parents[2]
 WRITTEN = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")})
 SHOWN_ONLY = {"text", "csv", "json", "html", "xml", "toml", "mermaid", "dockerfile"}
 SHIM = """#!/bin/sh
-# The command as it is, but for the internet: every host name leads to the demo's publishers.
+# The real command, but every host name resolves to the publishers of the demo.
 if [ "$1" = run ] && [ -z "$ONRECORD_DEMO" ]; then
   shift
   set -- run --set 'fetch.resolve={{"*": "{address}"}}' --set 'fetch.allow_private_hosts=["*"]' \
@@ -54,25 +54,25 @@ class Block:
     """A fenced block of a page."""
 
     place: str
-    """Page and line, for a reader of the failure."""
+    """Page and line, for failure messages."""
     line: int
     language: str
     title: str | None
     text: str
     comment: str
-    """The HTML comment right before it."""
+    """The HTML comment directly before the block."""
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A folder as a reader of the page has it: the checkout's files of use, its environment, the demo's lake."""
+    """A copy of the checkout with its virtual environment and the lake of the demo."""
 
     path: Path
-    ran: dict[str, str]
-    """Commands that were run when it was made, and what they printed."""
+    outputs: dict[str, str]
+    """Output of the commands that created the folder."""
 
     def shell(self, command: str) -> tuple[int, str, str]:
-        """Runs a command; gives its exit code, what it printed, and what it said on standard error."""
+        """Run a command; return its exit code, standard output and standard error."""
         environment = {"PATH": f"{self.path}/.venv/bin:/usr/bin:/bin", "HOME": str(self.path), "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             ["/bin/bash", "-euo", "pipefail", "-c", command],
@@ -90,7 +90,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
     comment = ""
     for token in MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8")):
         place = f"{page.relative_to(ROOT)}:{token.map[0] + 1 if token.map else 0}"
-        assert token.type != "code_block", f"{place}: an indented block says no language; use a fence"
+        assert token.type != "code_block", f"{place}: an indented block has no language; use a fenced block"
         if token.type == "html_block":
             comment = token.content.strip()
         elif token.type == "fence":
@@ -105,7 +105,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """The folder after the README's first command."""
+    """The folder after the first command of the README."""
     folder = tmp_path_factory.mktemp("docs") / "onrecord"
     with Site() as site:
         folder.mkdir()
@@ -120,34 +120,34 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
                 (environment / entry.name).symlink_to(entry)
         for entry in Path(sys.prefix, "bin").iterdir():
             (environment / "bin" / entry.name).symlink_to(entry)
-        for stamp in (".python", ".installed"):  # make finds them newer than what they are made of
-            (environment / stamp).unlink(missing_ok=True)
-            (environment / stamp).touch()
+        for marker in (".python", ".installed"):  # newer than their prerequisites, so that make keeps them
+            (environment / marker).unlink(missing_ok=True)
+            (environment / marker).touch()
         real = environment / "bin" / "onrecord"
         real.unlink()
         real.write_text(SHIM.format(address=site.address, real=Path(sys.prefix, "bin", "onrecord")))
         real.chmod(0o755)
-        made = Sandbox(folder, {})
-        code, printed, said = made.shell("make run")
-        assert code == 0, said
-        made.ran["make run"] = printed
-        yield made
+        created = Sandbox(folder, {})
+        code, output, errors = created.shell("make run")
+        assert code == 0, errors
+        created.outputs["make run"] = output
+        yield created
 
 
 @pytest.fixture
 def sandbox(demo: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A page's own copy of that folder, which Python code stands in too."""
+    """A copy of that folder for one page; also the working directory of Python code."""
     shutil.copytree(demo.path, tmp_path / "onrecord", symlinks=True)
     monkeypatch.chdir(tmp_path / "onrecord")
     monkeypatch.setenv("PATH", f"{tmp_path}/onrecord/.venv/bin:/usr/bin:/bin")
-    return Sandbox(tmp_path / "onrecord", demo.ran)
+    return Sandbox(tmp_path / "onrecord", demo.outputs)
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_snippet_holds(page: Path, sandbox: Sandbox) -> None:
+def test_snippets(page: Path, sandbox: Sandbox) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks_of(page):
-        assert block.language in {*RUN, *SHOWN_ONLY}, f"{block.place}: no language that is known here"
+        assert block.language in {*RUN, *SHOWN_ONLY}, f"{block.place}: unknown language {block.language}"
         if block.title:
             Path(block.title).parent.mkdir(parents=True, exist_ok=True)
             Path(block.title).write_text(block.text, encoding="utf-8")
@@ -160,23 +160,25 @@ def test_every_snippet_holds(page: Path, sandbox: Sandbox) -> None:
 
 
 def run_console(block: Block, sandbox: Sandbox, _: dict[str, Any]) -> None:
-    """Runs each command, and holds what it prints against what the page shows."""
-    for command, shown in commands_of(block.text):
-        code, printed, said = (0, sandbox.ran[command], "") if command in sandbox.ran else sandbox.shell(command)
-        assert code == 0, f"{block.place}: exit code {code} of {command}\n{said}{printed}"
-        assert any(is_as_shown(shown, whole) for whole in (printed, said + printed)), (
-            f"{block.place}: {command} prints\n{said}{printed}\nwhere the page has\n{shown}"
+    """Run each command and compare its output with the page."""
+    for command, expected in commands_of(block.text):
+        code, output, errors = (
+            (0, sandbox.outputs[command], "") if command in sandbox.outputs else sandbox.shell(command)
+        )
+        assert code == 0, f"{block.place}: exit code {code} of {command}\n{errors}{output}"
+        assert any(matches(expected, actual) for actual in (output, errors + output)), (
+            f"{block.place}: {command} prints\n{errors}{output}\nbut the page has\n{expected}"
         )
 
 
-def is_as_shown(shown: str, printed: str) -> bool:
-    """Whether that was printed, white space aside, with ``...`` for anything; nothing shown allows anything."""
-    pieces = [re.escape(" ".join(piece.split())) for piece in shown.split("...")]
-    return not shown or re.fullmatch(".*".join(pieces), " ".join(printed.split())) is not None
+def matches(expected: str, output: str) -> bool:
+    """Whether the output matches, ignoring white space; ``...`` and an empty expectation match anything."""
+    pieces = [re.escape(" ".join(piece.split())) for piece in expected.split("...")]
+    return not expected or re.fullmatch(".*".join(pieces), " ".join(output.split())) is not None
 
 
 def commands_of(text: str) -> Iterator[tuple[str, str]]:
-    """Commands of a console block, and what is shown below each."""
+    """The commands of a console block, each with its expected output."""
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         lines = part.splitlines()
         length = 1
@@ -186,37 +188,39 @@ def commands_of(text: str) -> Iterator[tuple[str, str]]:
 
 
 def run_bash(block: Block, sandbox: Sandbox, _: dict[str, Any]) -> None:
-    """Runs the script."""
-    code, printed, said = sandbox.shell(block.text)
-    assert code == 0, f"{block.place}: exit code {code}\n{said}{printed}"
+    """Run the script."""
+    code, output, errors = sandbox.shell(block.text)
+    assert code == 0, f"{block.place}: exit code {code}\n{errors}{output}"
 
 
 def run_python(block: Block, _: Sandbox, names: dict[str, Any]) -> None:
-    """Runs the code, in the names of the page's earlier blocks, and holds what it prints against its comments."""
+    """Run the code with the names of the earlier blocks of the page, and compare its output with its comments."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(compile("\n" * (block.line - 1) + block.text, block.place.partition(":")[0], "exec"), names)  # noqa: S102
     printed = out.getvalue()
     for expected in re.findall(r"^ *print\(.*\)  # (.+)$", block.text, re.MULTILINE):
-        assert expected in printed, f"{block.place}: {expected!r} is not in what it prints:\n{printed}"
+        assert expected in printed, f"{block.place}: {expected!r} is not in the output:\n{printed}"
 
 
 def run_yaml(block: Block, sandbox: Sandbox, _: dict[str, Any]) -> None:
-    """A whole configuration is checked with what it names; a part of one beside the least that must stand there."""
+    """Check a configuration and its paths; a part of one is combined with the required keys."""
     given = yaml.safe_load(block.text)
     unknown = given.keys() - RunConfig.model_fields.keys()
-    assert not unknown, f"{block.place}: {unknown} are no keys of a configuration"
+    assert not unknown, f"{block.place}: {unknown} are not keys of a configuration"
     file = sandbox.path / "page.yaml"
-    least = {"name": "page", "lake": "lake", "sources": [{"type": "feeds", "urls": ["http://wire.example/feed"]}]}
-    file.write_text(yaml.safe_dump({**least, **given}), encoding="utf-8")
+    required = {"name": "page", "lake": "lake", "sources": [{"type": "feeds", "urls": ["http://wire.example/feed"]}]}
+    file.write_text(yaml.safe_dump({**required, **given}), encoding="utf-8")
     check_reachable(load_config(str(file)))
 
 
 def run_sql(block: Block, sandbox: Sandbox, _: dict[str, Any]) -> None:
-    """Asks the demo's lake."""
+    """Query the lake of the demo."""
     with open_lake(open_store(f"{sandbox.path}/lake")) as database:
         rows = database.execute(block.text).fetchall()
-    assert rows or block.comment.startswith("<!-- may be empty"), f"{block.place}: it finds nothing in the demo's lake"
+    assert rows or block.comment.startswith("<!-- may be empty"), (
+        f"{block.place}: the query finds no row in the lake of the demo"
+    )
 
 
 RUN: dict[str, Callable[[Block, Sandbox, dict[str, Any]], None]] = {
@@ -229,7 +233,7 @@ RUN: dict[str, Callable[[Block, Sandbox, dict[str, Any]], None]] = {
 
 
 def parse(block: Block) -> None:
-    """What can be known of a block without running it: its syntax, and that what it gives to `onrecord` exists."""
+    """Check the syntax of a block, and that the commands and options of `onrecord` in it exist."""
     if block.language == "yaml":
         yaml.safe_load(block.text)
     elif block.language == "python":
@@ -267,7 +271,7 @@ def calls_of_onrecord(script: str) -> Iterator[list[str]]:
         "if true; then",
     ],
 )
-def test_what_a_page_does_not_run_is_still_held_against_the_command_line(script: str) -> None:
+def test_parse_rejects_unknown_commands_and_options(script: str) -> None:
     parse(Block("page:1", 1, "bash", None, "onrecord run a.yaml --set a=2 -- --runner=FlinkRunner > log", ""))
     with pytest.raises((TyperException, AssertionError, subprocess.CalledProcessError)):
         parse(Block("page:1", 1, "bash", None, script, ""))
@@ -276,19 +280,19 @@ def test_what_a_page_does_not_run_is_still_held_against_the_command_line(script:
 def test_reference_pages_are_current() -> None:
     for name, page in PAGES.items():
         written = (FOLDER / name).read_text(encoding="utf-8")
-        assert written == NOTE + page(), f"docs/reference/{name} is not what the code says: run `make docs`"
+        assert written == NOTE + page(), f"docs/reference/{name} is outdated: run `make docs`"
 
 
-def test_links_of_the_pages_beside_the_site_lead_somewhere() -> None:
+def test_links_of_top_level_pages() -> None:
     for page in ROOT.glob("*.md"):
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             if not re.match(r"https?:|mailto:", target):
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+                assert (page.parent / target).exists(), f"{page.name} links to {target}, which does not exist"
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built strictly: a broken link or anchor fails."""
+    """The site; the strict build fails on a broken link or anchor."""
     folder = tmp_path_factory.mktemp("built")
     for source in [*ROOT.glob("*.md"), ROOT / "zensical.toml", ROOT / "transforms/annotate/model/CARD.md"]:
         (folder / source.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
@@ -300,7 +304,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_the_site_needs_no_network(built: Path) -> None:
+def test_site_works_offline(built: Path) -> None:
     pages = list(built.rglob("*.html"))
     assert len(pages) > 20
     for page in pages:
@@ -308,11 +312,11 @@ def test_the_site_needs_no_network(built: Path) -> None:
         loaded = re.findall(r"<(?:script|img|iframe|source)[^>]+src=[\"']?(?:https?:)?//[^>]*>", html)
         loaded += re.findall(r"<link[^>]+rel=[\"']?(?:stylesheet|preconnect|preload|icon)[^>]+//[^>]*>", html)
         assert not loaded, f"{page.name} loads {loaded}"
-        assert "assets/iframe-worker.js" in html, f"{page.name}: opened as a file, it would have no search"
-        assert 'class="mermaid"' not in html, f"{page.name}: the site would load mermaid from a CDN; draw it as text"
+        assert "assets/iframe-worker.js" in html, f"{page.name}: the search would not work from files"
+        assert 'class="mermaid"' not in html, f"{page.name}: mermaid is loaded from a CDN; draw it as text"
 
 
-def test_every_page_is_in_the_navigation(built: Path) -> None:
+def test_navigation_lists_every_page(built: Path) -> None:
     listed = set(re.findall(r'= "([\w/-]+\.md)"', (ROOT / "zensical.toml").read_text(encoding="utf-8")))
     assert listed == {str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md")}
     found = {entry["location"].partition("#")[0] for entry in json.loads((built / "search.json").read_text())["items"]}
