@@ -1,1 +1,1 @@
-"""A run's report: in the terminal (`terminal`), and as one HTML page that stands alone (`page`)."""
+"""Report on a run: a self-contained HTML page (`page`) with figures (`queries`), sample articles and advice."""

@@ -1,7 +1,7 @@
-"""The run report: one HTML page that needs nothing else, neither a network nor the lake.
+"""Render the report: one HTML page that needs neither a network nor the lake.
 
-All that comes from pages is data: Jinja escapes each value, charts read theirs from a JSON block, links lead to http
-and https alone, and the page's policy lets run the two scripts only that it was written with.
+All values from web pages are treated as data: Jinja escapes them, charts read them from a JSON block, links lead only
+to http and https, and the Content-Security-Policy of the page allows only its own two scripts.
 """
 
 import base64
@@ -22,20 +22,20 @@ from pipeline.report.sample import samples_of
 from transforms.storage.base import Store
 
 CHARTED = 12
-"""Most bars of a chart; the table beneath may have more rows."""
+"""Maximum number of bars in a chart; the table below it may have more rows."""
 
 KINDS = {
-    "direct": "in quote marks",
-    "mixed": "marks inside a reported clause",
-    "indirect": "reported without marks",
+    "direct": "in quotation marks",
+    "mixed": "partly in quotation marks",
+    "indirect": "without quotation marks",
 }
 METHODS = {
-    "named": "named beside the quote",
-    "surname": "by surname",
-    "role": "by office or description",
-    "pronoun": "by pronoun",
-    "carried_over": "carried over from the quote before",
-    "label": "by a label before it",
+    "named": "named next to the quote",
+    "surname": "found by surname",
+    "role": "found by office or description",
+    "pronoun": "found by pronoun",
+    "carried_over": "same speaker as the previous quote",
+    "label": "found by a label before the quote",
     "none": "not found",
 }
 TYPES = {"PERSON": "person", "ORG": "organisation", "LOC": "place", "NORP": "group", "MISC": "other"}
@@ -43,54 +43,54 @@ TYPES = {"PERSON": "person", "ORG": "organisation", "LOC": "place", "NORP": "gro
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Numbers as bars, and as the table that says the same."""
+    """Numbers that the report shows as bars and as a table."""
 
     id: str
     title: str
     summary: str
-    """One sentence: what a reader should see."""
+    """One sentence with the main result."""
     heading: str
-    """Of the table's first column."""
+    """Heading of the first column of the table."""
     labels: tuple[str, ...]
     series: tuple[tuple[str, tuple[int, ...]], ...]
-    is_upright: bool = False
-    """Columns along time; else bars that lie."""
+    is_vertical: bool = False
+    """Vertical bars, for a time axis."""
 
     @property
-    def drawn(self) -> dict[str, Any]:
-        """What the script draws."""
-        limit = len(self.labels) if self.is_upright else CHARTED
+    def data(self) -> dict[str, Any]:
+        """The data of the script."""
+        limit = len(self.labels) if self.is_vertical else CHARTED
         return {
             "id": self.id,
-            "upright": self.is_upright,
+            "vertical": self.is_vertical,
             "labels": self.labels[:limit],
             "series": [{"name": name, "values": values[:limit]} for name, values in self.series],
         }
 
 
 def write_report(store: Store, database: duckdb.DuckDBPyConnection, run_id: str | None = None) -> str:
-    """Writes the report of a run, or of the whole lake, to its place in the lake.
+    """Write the report of a run, or of the whole lake, into the lake.
 
     Args:
         store: the lake.
-        database: the run, or the lake (`pipeline.lake.query.catalog.open_lake`).
+        database: the run, or the whole lake (`pipeline.lake.query.catalog.open_lake`).
         run_id: the run's id; None for the whole lake.
 
     Returns:
-        Where it lies: a path or a ``gs://`` URI.
+        The path or ``gs://`` URI of the report.
 
     Raises:
-        StoreError, OSError: it cannot be written.
+        StoreError, OSError: the report cannot be written.
     """
     store.write(report_path(run_id), render(database, run_id))
     return store.uri(report_path(run_id))
 
 
 def render(database: duckdb.DuckDBPyConnection, run_id: str | None = None) -> bytes:
-    """The report as a page in UTF-8.
+    """Render the report as HTML in UTF-8.
 
     Args:
-        database: the run, or the lake (`pipeline.lake.query.catalog.open_lake`).
+        database: the run, or the whole lake (`pipeline.lake.query.catalog.open_lake`).
         run_id: the run's id, for the heading; None for the whole lake.
     """
     numbers, samples = numbers_of(database), samples_of(database)
@@ -98,7 +98,7 @@ def render(database: duckdb.DuckDBPyConnection, run_id: str | None = None) -> by
         {sample.domain for sample in samples} | {row[0] for row in numbers.sites} | {row[5] for row in numbers.quotes}
     )
     domains |= {site for problem in numbers.problems for site, _ in problem.sites}
-    voices = {row[0] for row in numbers.quotes} | {name for sample in samples for name, _ in sample.voices}
+    speakers = {row[0] for row in numbers.quotes} | {name for sample in samples for name, _ in sample.speakers}
     charts = [chart for chart in _charts(numbers) if chart.labels]
     scripts, style = (
         [_file("chart.umd.min.js").rpartition("\n//# sourceMappingURL")[0], _file("report.js")],
@@ -114,18 +114,17 @@ def render(database: duckdb.DuckDBPyConnection, run_id: str | None = None) -> by
     environment.filters |= {"link": web_link, "time": _time, "day": _day, "share": _share}
     page = environment.get_template("report.html.j2").render(
         run_id=run_id,
-        made_at=datetime.now(timezone.utc),
+        created_at=datetime.now(timezone.utc),
         n=numbers,
         samples=samples,
         charts={chart.id: chart for chart in charts},
-        drawn={"charts": [chart.drawn for chart in charts]},
+        chart_data={"charts": [chart.data for chart in charts]},
         sites={site: number for number, site in enumerate(sorted(domains))},
-        voices={name: number for number, name in enumerate(sorted(voices, key=str.casefold))},
+        speakers={name: number for number, name in enumerate(sorted(speakers, key=str.casefold))},
         advice={reason.value: text for reason, text in ADVICE.items()},
         kinds=KINDS,
         methods=METHODS,
         types=TYPES,
-        speed_said=_speed_said(numbers.speed),
         policy=_policy(scripts, style),
         scripts=scripts,
         style=style,
@@ -134,7 +133,7 @@ def render(database: duckdb.DuckDBPyConnection, run_id: str | None = None) -> by
 
 
 def web_link(url: str) -> str | None:
-    """The URL where it is one of http or https, else None: it is shown as text then."""
+    """The URL if it is a link to http or https, else None, and the report shows it as text."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -144,43 +143,43 @@ def web_link(url: str) -> str | None:
 
 def _charts(n: Numbers) -> list[Chart]:
     named = sum(row[1] for row in n.kinds)
-    everything = sum(sum(row[1:]) for row in n.kinds)
+    total = sum(sum(row[1:]) for row in n.kinds)
     return [
         Chart(
             "speed",
-            "Speed over time",
-            _speed_said(n.speed),
-            "from, UTC",
-            tuple(_clock(begin, n.speed) for begin in n.speed.begins),
+            "URLs over time",
+            _speed_summary(n.speed),
+            "start, UTC",
+            tuple(_clock(start, n.speed) for start in n.speed.starts),
             tuple(
                 (name, tuple(counts[at] for counts in n.speed.counts))
-                for at, name in enumerate(("came", "failed", "skipped"))
+                for at, name in enumerate(("succeeded", "failed", "skipped"))
             ),
-            is_upright=True,
+            is_vertical=True,
         ),
         Chart(
             "kinds",
             "Quotes by kind",
-            f"{_share(named, everything)} of {everything:,} quotes have a speaker with a name.",
+            f"{_share(named, total)} of {total:,} quotes have a named speaker.",
             "kind",
             tuple(row[0] for row in n.kinds),
             tuple(
                 (name, tuple(row[at] for row in n.kinds))
-                for at, name in ((1, "named speaker"), (2, "described only"), (3, "no speaker"))
+                for at, name in ((1, "named speaker"), (2, "unnamed speaker"), (3, "no speaker"))
             ),
         ),
         Chart(
             "speakers",
             "Most quoted",
-            f"{n.speakers[0][0]} is quoted most: {sum(n.speakers[0][2:5]):,} quotes." if n.speakers else "",
+            f"{n.speakers[0][0]} has the most quotes: {sum(n.speakers[0][2:5]):,}." if n.speakers else "",
             "speaker",
             tuple(row[0] for row in n.speakers),
             tuple((kind, tuple(row[at] for row in n.speakers)) for at, kind in enumerate(KINDS, 2)),
         ),
         Chart(
             "entities",
-            "Most written about",
-            f"{n.entities[0][0]} is named in {n.entities[0][3]:,} articles." if n.entities else "",
+            "Most mentioned",
+            f"{n.entities[0][0]} is mentioned in {n.entities[0][3]:,} articles." if n.entities else "",
             "name",
             tuple(f"{row[0]} ({TYPES.get(row[1], row[1])})" for row in n.entities),
             (("articles", tuple(row[3] for row in n.entities)),),
@@ -188,7 +187,9 @@ def _charts(n: Numbers) -> list[Chart]:
         Chart(
             "languages",
             "Languages",
-            f"{len(n.languages)} found in the texts." if len(n.languages) > 1 else "One found in all texts.",
+            f"The articles are in {len(n.languages)} languages."
+            if len(n.languages) > 1
+            else "All articles are in one language.",
             "language",
             tuple(row[0] or "unknown" for row in n.languages),
             (("articles", tuple(row[1] for row in n.languages)),),
@@ -196,7 +197,7 @@ def _charts(n: Numbers) -> list[Chart]:
         Chart(
             "sites",
             "Sites",
-            f"{n.sites[0][0]} brought most: {n.sites[0][2]:,} articles." if n.sites else "",
+            f"{n.sites[0][0]} has the most articles: {n.sites[0][2]:,}." if n.sites else "",
             "site",
             tuple(row[0] for row in n.sites),
             (("articles", tuple(row[2] for row in n.sites)), ("failed", tuple(row[3] for row in n.sites))),
@@ -204,18 +205,19 @@ def _charts(n: Numbers) -> list[Chart]:
     ]
 
 
-def _speed_said(speed: Speed) -> str:
-    settled = sum(map(sum, speed.counts))
+def _speed_summary(speed: Speed) -> str:
+    processed = sum(map(sum, speed.counts))
     if not speed.seconds:
-        return f"{settled:,} URLs settled at one moment."
-    rate = settled / speed.seconds
-    pace = f"{rate:,.1f} URLs a second" if rate >= 1 else f"{rate * 60:,.1f} URLs a minute"
+        return f"{processed:,} URLs processed at the same time."
+    per_second = processed / speed.seconds
+    rate = f"{per_second:,.1f} URLs per second" if per_second >= 1 else f"{per_second * 60:,.1f} URLs per minute"
     return (
-        f"{settled:,} URLs settled in {_span(speed.seconds)}: {pace} on average. Each column is {_span(speed.width)}."
+        f"{processed:,} URLs processed in {_duration(speed.seconds)}, {rate} on average. "
+        f"Each bar covers {_duration(speed.width)}."
     )
 
 
-def _span(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= size:
             count = round(seconds / size, 1)
@@ -248,12 +250,12 @@ def _file(name: str) -> str:
 
 
 def _policy(scripts: list[str], style: str) -> str:
-    """The page's Content-Security-Policy: nothing is loaded, and only these scripts and this style count."""
+    """The Content-Security-Policy: nothing is loaded, and only these scripts and this style are allowed."""
 
-    def named(text: str) -> str:
+    def hashed(text: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
     return (
-        f"default-src 'none'; script-src {' '.join(map(named, scripts))}; style-src {named(style)}; "
+        f"default-src 'none'; script-src {' '.join(map(hashed, scripts))}; style-src {hashed(style)}; "
         "base-uri 'none'; form-action 'none'"
     )

@@ -1,4 +1,4 @@
-"""What the report says, asked of the lake in SQL. Every answer has a bound: a run of any size makes a small page."""
+"""Query the figures of the report. Every result has a limit, so that a run of any size gives a small page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ from typing import Any
 import duckdb
 
 SITES, SPEAKERS, ENTITIES, LANGUAGES, SHARED = 15, 20, 20, 10, 10
-"""Rows of each list."""
-QUOTES_A_SPEAKER, QUOTE_CHARS = 3, 400
-EXAMPLES, SITES_A_REASON, REASONS_A_STEP = 3, 8, 6
+"""Maximum number of rows of each list."""
+QUOTES_PER_SPEAKER, QUOTE_CHARS = 3, 400
+EXAMPLES, SITES_PER_REASON, REASONS_PER_STEP = 3, 8, 6
 BUCKETS = 60
-"""Most columns of the chart over time."""
+"""Maximum number of time buckets."""
 WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200)
-"""Widths of these columns in seconds; beyond them, whole days."""
+"""Widths of time buckets in seconds; longer ones are whole days."""
 NAME_CHARS = 80
 
 Rows = list[tuple[Any, ...]]
@@ -22,19 +22,19 @@ Rows = list[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of the funnel: how many came so far, and why the others did not."""
+    """A step of the funnel: the number of URLs that reached it, and the reasons of the others."""
 
     name: str
     count: int
     lost: tuple[tuple[str, int], ...] = ()
-    """Reasons, most frequent first."""
-    lost_else: int = 0
-    """For other reasons than these."""
+    """Reasons with counts, the most frequent first."""
+    lost_otherwise: int = 0
+    """Count for all other reasons."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A reason for which URLs brought nothing."""
+    """A reason why URLs have no article."""
 
     outcome: str
     reason: str
@@ -47,41 +47,41 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """URLs settled in each stretch of time."""
+    """Processed URLs over time."""
 
     width: int
-    """Of a stretch, in seconds."""
-    begins: tuple[datetime, ...] = ()
+    """Width of a time bucket in seconds."""
+    starts: tuple[datetime, ...] = ()
     counts: tuple[tuple[int, int, int], ...] = ()
-    """Of each stretch: how many came, failed and were skipped."""
+    """For each bucket, the number of URLs that succeeded, failed and were skipped."""
     seconds: float = 0.0
-    """From the first to the last."""
+    """Time from the first URL to the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """All that the report says, sample articles aside (`pipeline.report.sample`)."""
+    """All figures of the report; sample articles are in `pipeline.report.sample`."""
 
     runs: Rows
     """(run id, date, first and last time of its fetches), newest first; at most `SITES`."""
     run_count: int
     listings: int
-    """Feeds and sitemaps that were read."""
+    """Number of feeds and sitemaps that were read."""
     funnel: tuple[Step, ...]
     problems: tuple[Problem, ...]
     speed: Speed
     kinds: Rows
-    """(kind, with a named speaker, with one that is described only, without)"""
+    """(kind, with a named speaker, with an unnamed speaker, without a speaker)"""
     speakers: Rows
     """(name, role, direct, mixed, indirect, articles, sites)"""
     entities: Rows
     """(name, type, mentions, articles)"""
     quotes: Rows
-    """(speaker, kind, text, url, title, site), some for each of `speakers`"""
+    """(speaker, kind, text, url, title, site), some quotes of each of the `speakers`"""
     shared_quotes: Rows
-    """(text, speaker, sites, articles)"""
+    """(text, speaker, number of sites, number of pages, sites)"""
     shared_stories: Rows
-    """(title, url of the original, its site, versions, sites)"""
+    """(title, url and site of the original, number of pages, number of sites, sites)"""
     languages: Rows
     """(language, articles)"""
     sites: Rows
@@ -94,8 +94,8 @@ _FUNNEL = """
       SELECT DISTINCT article_id, run_id FROM failures WHERE stage IN ('extract', 'annotate')
     )
     SELECT CASE
-        WHEN outcome = 'skipped' THEN 'asked'
-        WHEN outcome = 'failed' AND late.article_id IS NULL THEN 'answered'
+        WHEN outcome = 'skipped' THEN 'requested'
+        WHEN outcome = 'failed' AND late.article_id IS NULL THEN 'fetched'
         WHEN outcome <> 'ok' THEN 'article'
         ELSE '' END,
       coalesce(reason, outcome), count(*)
@@ -103,7 +103,7 @@ _FUNNEL = """
     WHERE source <> 'listing' GROUP BY 1, 2 ORDER BY 3 DESC, 2
 """
 _PROBLEMS = """
-    WITH told AS (SELECT article_id, run_id, reason, min(message) AS message FROM failures GROUP BY ALL),
+    WITH messages AS (SELECT article_id, run_id, reason, min(message) AS message FROM failures GROUP BY ALL),
     bad AS (
       SELECT outcome, coalesce(reason, '') AS reason, retriable, domain, url, article_id, run_id
       FROM fetches WHERE outcome IN ('failed', 'skipped')
@@ -120,15 +120,15 @@ _PROBLEMS = """
     ),
     kept AS (SELECT * FROM ranked WHERE rank <= $sites)
     SELECT outcome, kept.reason, total, again, domain, n, rank, left(example[1], 500), left(coalesce(message, ''), 300)
-    FROM kept LEFT JOIN told ON told.article_id = example[2] AND told.run_id = example[3]
-      AND told.reason = kept.reason
+    FROM kept LEFT JOIN messages m ON m.article_id = example[2] AND m.run_id = example[3]
+      AND m.reason = kept.reason
     ORDER BY outcome, total DESC, kept.reason, rank
 """
 _SPEED = """
-    SELECT time_bucket(to_seconds($width::BIGINT), fetched_at) AS begin,
+    SELECT time_bucket(to_seconds($width::BIGINT), fetched_at) AS start,
       count(*) FILTER (outcome NOT IN ('failed', 'skipped')), count(*) FILTER (outcome = 'failed'),
       count(*) FILTER (outcome = 'skipped')
-    FROM fetches GROUP BY begin ORDER BY begin LIMIT $limit
+    FROM fetches GROUP BY start ORDER BY start LIMIT $limit
 """
 _KINDS = """
     SELECT kind, count(*) FILTER (speaker_name IS NOT NULL),
@@ -152,7 +152,7 @@ _QUOTES = """
       SELECT speaker_name, count(*) AS n FROM quotes WHERE speaker_name IS NOT NULL
       GROUP BY speaker_name ORDER BY n DESC, count(DISTINCT version_id) DESC, speaker_name LIMIT $limit
     ),
-    said AS (
+    ranked AS (
       SELECT q.speaker_name, n, q.kind, left(q.text, $quote_chars) AS text, q.version_id, q.run_id, q.domain, rank
       FROM (
         SELECT *, row_number() OVER (
@@ -162,8 +162,8 @@ _QUOTES = """
         FROM (SELECT DISTINCT ON (speaker_name, utterance_id) * FROM quotes SEMI JOIN top USING (speaker_name))
       ) q JOIN top USING (speaker_name) WHERE rank <= $each
     )
-    SELECT left(speaker_name, $chars), said.kind, said.text, left(url, 500), left(coalesce(title, ''), 200), said.domain
-    FROM said JOIN articles USING (version_id, run_id) ORDER BY rank, n DESC, speaker_name
+    SELECT left(speaker_name, $chars), r.kind, r.text, left(url, 500), left(coalesce(title, ''), 200), r.domain
+    FROM ranked r JOIN articles USING (version_id, run_id) ORDER BY rank, n DESC, speaker_name
 """
 _SHARED_QUOTES = """
     WITH again AS (SELECT utterance_id FROM quotes GROUP BY utterance_id HAVING count(*) > 1),
@@ -193,13 +193,13 @@ _LANGUAGES = """
     SELECT coalesce(language, ''), count(*) FROM articles GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $limit
 """
 _SITES = """
-    WITH asked AS (
+    WITH by_url AS (
       SELECT domain, count(*) AS urls, count(*) FILTER (outcome = 'failed') AS failed FROM fetches GROUP BY domain
     ),
     found AS (SELECT domain, count(*) AS articles FROM articles GROUP BY domain),
-    said AS (SELECT domain, count(*) AS quotes FROM quotes GROUP BY domain)
+    quoted AS (SELECT domain, count(*) AS quotes FROM quotes GROUP BY domain)
     SELECT domain, urls, coalesce(articles, 0), failed, coalesce(quotes, 0)
-    FROM asked LEFT JOIN found USING (domain) LEFT JOIN said USING (domain)
+    FROM by_url LEFT JOIN found USING (domain) LEFT JOIN quoted USING (domain)
     ORDER BY 3 DESC, urls DESC, domain LIMIT $limit
 """
 _TOTALS = """
@@ -222,44 +222,44 @@ _RUNS = """
 
 
 def numbers_of(database: duckdb.DuckDBPyConnection) -> Numbers:
-    """Asks all that the report says.
+    """Query all figures of the report.
 
     Args:
-        database: the run, or the lake (`pipeline.lake.query.catalog.open_lake`).
+        database: the run, or the whole lake (`pipeline.lake.query.catalog.open_lake`).
     """
 
-    def ask(sql: str, **bounds: int) -> Rows:
-        return database.execute(sql, bounds).fetchall() if bounds else database.execute(sql).fetchall()
+    def query(sql: str, **limits: int) -> Rows:
+        return database.execute(sql, limits).fetchall() if limits else database.execute(sql).fetchall()
 
-    totals = dict(zip(_TOTAL_NAMES, ask(_TOTALS)[0], strict=True))
+    totals = dict(zip(_TOTAL_NAMES, query(_TOTALS)[0], strict=True))
     chars = NAME_CHARS
     return Numbers(
-        runs=ask(_RUNS, limit=SITES),
-        run_count=ask("SELECT count(DISTINCT run_id) FROM fetches")[0][0],
+        runs=query(_RUNS, limit=SITES),
+        run_count=query("SELECT count(DISTINCT run_id) FROM fetches")[0][0],
         listings=totals["listings"],
-        funnel=tuple(_steps(ask(_FUNNEL), totals)),
-        problems=tuple(_problems(ask(_PROBLEMS, sites=SITES_A_REASON))),
+        funnel=tuple(_steps(query(_FUNNEL), totals)),
+        problems=tuple(_problems(query(_PROBLEMS, sites=SITES_PER_REASON))),
         speed=_speed(database),
-        kinds=ask(_KINDS),
-        speakers=ask(_SPEAKERS, limit=SPEAKERS, chars=chars),
-        entities=ask(_ENTITIES, limit=ENTITIES, chars=chars),
-        quotes=ask(_QUOTES, limit=SPEAKERS, each=QUOTES_A_SPEAKER, quote_chars=QUOTE_CHARS, chars=chars),
-        shared_quotes=ask(_SHARED_QUOTES, limit=SHARED, quote_chars=QUOTE_CHARS, chars=chars),
-        shared_stories=ask(_SHARED_STORIES, limit=SHARED),
-        languages=ask(_LANGUAGES, limit=LANGUAGES),
-        sites=ask(_SITES, limit=SITES),
+        kinds=query(_KINDS),
+        speakers=query(_SPEAKERS, limit=SPEAKERS, chars=chars),
+        entities=query(_ENTITIES, limit=ENTITIES, chars=chars),
+        quotes=query(_QUOTES, limit=SPEAKERS, each=QUOTES_PER_SPEAKER, quote_chars=QUOTE_CHARS, chars=chars),
+        shared_quotes=query(_SHARED_QUOTES, limit=SHARED, quote_chars=QUOTE_CHARS, chars=chars),
+        shared_stories=query(_SHARED_STORIES, limit=SHARED),
+        languages=query(_LANGUAGES, limit=LANGUAGES),
+        sites=query(_SITES, limit=SITES),
         totals=totals,
     )
 
 
 def _steps(rows: Rows, totals: dict[str, int]) -> Iterator[Step]:
     left = totals["urls"] - totals["listings"]
-    yield Step("URLs known", left)
-    for stage, name in (("asked", "Asked for"), ("answered", "Answered with a page"), ("article", "New articles")):
+    yield Step("URLs found", left)
+    for stage, name in (("requested", "Requested"), ("fetched", "Successful responses"), ("article", "New articles")):
         lost = tuple((reason, count) for where, reason, count in rows if where == stage)
         left -= sum(count for _, count in lost)
-        yield Step(name, left, lost[:REASONS_A_STEP], sum(count for _, count in lost[REASONS_A_STEP:]))
-    yield Step("Articles with a quotation", totals["with_quotes"])
+        yield Step(name, left, lost[:REASONS_PER_STEP], sum(count for _, count in lost[REASONS_PER_STEP:]))
+    yield Step("Articles with a quote", totals["with_quotes"])
     yield Step("Articles with a named speaker", totals["with_speakers"])
 
 
@@ -287,10 +287,10 @@ def _speed(database: duckdb.DuckDBPyConnection) -> Speed:
     width = next((w for w in WIDTHS if seconds / w < BUCKETS - 1), 86_400 * (int(seconds // 86_400 // BUCKETS) + 1))
     found = {row[0]: row[1:] for row in database.execute(_SPEED, {"width": width, "limit": BUCKETS + 2}).fetchall()}
     count = (max(found) - min(found)) // timedelta(seconds=width)
-    begins = [min(found) + timedelta(seconds=width * number) for number in range(count + 1)]
+    starts = [min(found) + timedelta(seconds=width * number) for number in range(count + 1)]
     return Speed(
         width=width,
-        begins=tuple(begin.astimezone(timezone.utc) for begin in begins),
-        counts=tuple(found.get(begin, (0, 0, 0)) for begin in begins),
+        starts=tuple(start.astimezone(timezone.utc) for start in starts),
+        counts=tuple(found.get(start, (0, 0, 0)) for start in starts),
         seconds=seconds,
     )

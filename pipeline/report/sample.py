@@ -1,4 +1,4 @@
-"""Sample articles for the report, their texts cut into pieces that say which name or quote they belong to."""
+"""Select sample articles for the report, and split their texts at quotes and names."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,18 +8,18 @@ from itertools import pairwise
 
 import duckdb
 
-ARTICLES, ARTICLES_A_SITE, TEXT_CHARS, MARKS = 24, 4, 2_400, 400
+ARTICLES, ARTICLES_PER_SITE, TEXT_CHARS, MARKS = 24, 4, 2_400, 400
 
-Marked = tuple[int, int, str]
-"""Start and end, and the type of a name, or the number of a quote."""
+Mark = tuple[int, int, str]
+"""Start, end, and the type of a name or the number of a quote."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SampleQuote:
     """A quote of a sample article."""
 
     speaker: str
-    """The name; else the source as written; empty when there is none."""
+    """The name, otherwise the speaker as written; empty if there is no speaker."""
     is_named: bool
     kind: str
     role: str
@@ -29,27 +29,28 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Some text in one style."""
+class TextPart:
+    """A part of a text: a name, or text between names."""
 
     text: str
     name_type: str | None = None
+    """Type of the name; None for text between names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Pieces inside one quote, or outside of all."""
+class Segment:
+    """A part of a paragraph: inside one quote, or outside of all quotes."""
 
-    pieces: tuple[Piece, ...]
+    parts: tuple[TextPart, ...]
     quote: int | None = None
-    """Its number in `Sample.quotes`."""
+    """Index in `Sample.quotes`; None outside of quotes."""
     is_first: bool = False
-    """Whether the quote begins here; it may go on in later stretches."""
+    """Whether the quote starts here; a quote may have several segments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One article as the report shows it."""
+    """One article of the report."""
 
     title: str
     url: str
@@ -57,32 +58,33 @@ class Sample:
     language: str
     word_count: int
     published_at: datetime | None
-    paragraphs: tuple[tuple[Stretch, ...], ...]
-    quotes: tuple[Said, ...]
+    paragraphs: tuple[tuple[Segment, ...], ...]
+    quotes: tuple[SampleQuote, ...]
     is_cut: bool
+    """Whether the article is longer than `TEXT_CHARS`."""
 
     @property
-    def voices(self) -> list[tuple[str, int]]:
-        """Named speakers of the quotes that are shown, most quoted first."""
-        return Counter(said.speaker for said in self.quotes if said.is_named).most_common()
+    def speakers(self) -> list[tuple[str, int]]:
+        """Named speakers of these quotes with their counts, the most quoted first."""
+        return Counter(quote.speaker for quote in self.quotes if quote.is_named).most_common()
 
 
 _ARTICLES = """
-    WITH heard AS (
-      SELECT version_id, run_id, count(DISTINCT speaker_name) AS voices, count(*) AS n
+    WITH quoted AS (
+      SELECT version_id, run_id, count(DISTINCT speaker_name) AS speakers, count(*) AS n
       FROM quotes GROUP BY version_id, run_id
     ),
     ranked AS (
-      SELECT version_id, run_id, domain, coalesce(voices, 0) AS voices, coalesce(n, 0) AS n,
-        row_number() OVER (PARTITION BY domain ORDER BY voices DESC NULLS LAST, n DESC NULLS LAST, version_id) AS rank
-      FROM articles LEFT JOIN heard USING (version_id, run_id)
+      SELECT version_id, run_id, domain, coalesce(speakers, 0) AS speakers, coalesce(n, 0) AS n,
+        row_number() OVER (PARTITION BY domain ORDER BY speakers DESC NULLS LAST, n DESC NULLS LAST, version_id) AS rank
+      FROM articles LEFT JOIN quoted USING (version_id, run_id)
     ),
     chosen AS (
-      FROM ranked WHERE rank <= $each ORDER BY rank, voices DESC, n DESC, version_id LIMIT $limit
+      FROM ranked WHERE rank <= $each ORDER BY rank, speakers DESC, n DESC, version_id LIMIT $limit
     )
     SELECT version_id, run_id, left(coalesce(title, ''), 200), left(url, 500), articles.domain,
       coalesce(language, ''), word_count, published_at, left(text, $chars), length(text) > $chars
-    FROM chosen JOIN articles USING (version_id, run_id) ORDER BY rank, voices DESC, n DESC, version_id
+    FROM chosen JOIN articles USING (version_id, run_id) ORDER BY rank, speakers DESC, n DESC, version_id
 """
 _QUOTES = """
     SELECT version_id, run_id, spans, left(coalesce(speaker_name, speaker, ''), 80), speaker_name IS NOT NULL, kind,
@@ -103,23 +105,23 @@ _NAMES = """
 
 
 def samples_of(database: duckdb.DuckDBPyConnection) -> list[Sample]:
-    """Articles of many sites, those with most voices first; the beginnings of their texts.
+    """Select articles of many sites, those with the most speakers first, with the beginning of their texts.
 
     Args:
-        database: the run, or the lake (`pipeline.lake.query.catalog.open_lake`).
+        database: the run, or the whole lake (`pipeline.lake.query.catalog.open_lake`).
     """
-    rows = database.execute(_ARTICLES, {"limit": ARTICLES, "each": ARTICLES_A_SITE, "chars": TEXT_CHARS}).fetchall()
-    bounds = {"versions": [row[0] for row in rows], "chars": TEXT_CHARS, "marks": MARKS}
-    said: dict[tuple[str, str], list[tuple[list[dict[str, int]], Said]]] = {}
-    for version, run, spans, *rest in database.execute(_QUOTES, bounds).fetchall():
-        said.setdefault((version, run), []).append((spans, Said(*rest)))
-    names: dict[tuple[str, str], list[Marked]] = {}
-    for version, run, start, end, kind in database.execute(_NAMES, bounds).fetchall():
+    rows = database.execute(_ARTICLES, {"limit": ARTICLES, "each": ARTICLES_PER_SITE, "chars": TEXT_CHARS}).fetchall()
+    limits = {"versions": [row[0] for row in rows], "chars": TEXT_CHARS, "marks": MARKS}
+    quotes: dict[tuple[str, str], list[tuple[list[dict[str, int]], SampleQuote]]] = {}
+    for version, run, spans, *rest in database.execute(_QUOTES, limits).fetchall():
+        quotes.setdefault((version, run), []).append((spans, SampleQuote(*rest)))
+    names: dict[tuple[str, str], list[Mark]] = {}
+    for version, run, start, end, kind in database.execute(_NAMES, limits).fetchall():
         names.setdefault((version, run), []).append((start, end, kind))
     samples = []
     for version, run, title, url, domain, language, words, published, text, is_cut in rows:
-        quotes = said.get((version, run), [])
-        marked = [(s["start"], s["end"], str(n)) for n, (spans, _) in enumerate(quotes) for s in spans]
+        own = quotes.get((version, run), [])
+        marks = [(s["start"], s["end"], str(n)) for n, (spans, _) in enumerate(own) for s in spans]
         samples.append(
             Sample(
                 title=title,
@@ -128,58 +130,59 @@ def samples_of(database: duckdb.DuckDBPyConnection) -> list[Sample]:
                 language=language,
                 word_count=words,
                 published_at=published,
-                paragraphs=paragraphs_of(text, marked, names.get((version, run), [])),
-                quotes=tuple(q for _, q in quotes),
+                paragraphs=paragraphs_of(text, marks, names.get((version, run), [])),
+                quotes=tuple(quote for _, quote in own),
                 is_cut=is_cut,
             )
         )
     return samples
 
 
-def paragraphs_of(text: str, quotes: Iterable[Marked], names: Iterable[Marked]) -> tuple[tuple[Stretch, ...], ...]:
-    """Cuts a text into paragraphs, these at the borders of quotes, and these at the borders of names.
+def paragraphs_of(text: str, quotes: Iterable[Mark], names: Iterable[Mark]) -> tuple[tuple[Segment, ...], ...]:
+    """Split a text into paragraphs, paragraphs at the boundaries of quotes, and these at the boundaries of names.
 
-    Where two quotes or two names overlap, the one that begins first is shown, and of these the longer; no letter is
-    lost or shown twice, save the breaks between paragraphs.
+    If two quotes or two names overlap, the one that starts first is kept, and of two that start together the longer
+    one. Only the empty lines between paragraphs are dropped.
 
     Args:
-        text: paragraphs with an empty line between.
-        quotes: offsets into it, with the quote's number.
-        names: offsets into it, with the name's type.
+        text: paragraphs separated by empty lines.
+        quotes: marks with the number of the quote.
+        names: marks with the type of the name.
     """
-    quoted, named, seen = _apart(quotes, len(text)), _apart(names, len(text)), set[str]()
+    quoted, named = _without_overlaps(quotes, len(text)), _without_overlaps(names, len(text))
+    seen = set[str]()
     paragraphs = []
     start = 0
     for paragraph in text.split("\n\n"):
         end = start + len(paragraph)
-        stretches = []
-        for begin, stop, number in _covering(quoted, start, end):
-            pieces = tuple(Piece(text[a:b], kind) for a, b, kind in _covering(named, begin, stop))
+        segments = []
+        for a, b, number in _split(quoted, start, end):
+            parts = tuple(TextPart(text[c:d], kind) for c, d, kind in _split(named, a, b))
             if number is None:
-                stretches.append(Stretch(pieces))
+                segments.append(Segment(parts))
                 continue
-            stretches.append(Stretch(pieces, int(number), number not in seen))
+            segments.append(Segment(parts, int(number), number not in seen))
             seen.add(number)
-        if stretches:
-            paragraphs.append(tuple(stretches))
+        if segments:
+            paragraphs.append(tuple(segments))
         start = end + 2
     return tuple(paragraphs)
 
 
-def _apart(marked: Iterable[Marked], limit: int) -> list[Marked]:
-    """In order, within the text, none overlapping another."""
-    kept: list[Marked] = []
-    for start, end, what in sorted(marked, key=lambda m: (m[0], -m[1])):
+def _without_overlaps(marks: Iterable[Mark], limit: int) -> list[Mark]:
+    """Sort marks, clip them to the text and drop overlapping ones."""
+    kept: list[Mark] = []
+    for start, end, value in sorted(marks, key=lambda m: (m[0], -m[1])):
         if start >= (kept[-1][1] if kept else 0) and start < min(end, limit):
-            kept.append((start, min(end, limit), what))
+            kept.append((start, min(end, limit), value))
     return kept
 
 
-def _covering(marked: Sequence[Marked], start: int, end: int) -> Iterator[tuple[int, int, str | None]]:
-    """The whole of ``start`` to ``end`` in order, each part with what marks it, or None."""
-    inside = [(max(a, start), min(b, end), what) for a, b, what in marked if a < end and b > start]
-    edges = [start, *(edge for a, b, _ in inside for edge in (a, b)), end]
-    what_at = {a: what for a, _, what in inside}
-    for a, b in pairwise(edges):
+def _split(marks: Sequence[Mark], start: int, end: int) -> Iterator[tuple[int, int, str | None]]:
+    """Split a range at the boundaries of marks; each part has the value of its mark, or None."""
+    inside = [(max(a, start), min(b, end), value) for a, b, value in marks if a < end and b > start]
+    boundaries = [start, *(boundary for a, b, _ in inside for boundary in (a, b)), end]
+    value_at = {a: value for a, _, value in inside}
+    for a, b in pairwise(boundaries):
         if a < b:
-            yield a, b, what_at.get(a)
+            yield a, b, value_at.get(a)

@@ -1,4 +1,4 @@
-"""An invented run for the report: many sites and speakers, all reasons, and pages that try to break out of the page."""
+"""An invented run for the report: many sites and speakers, all reasons, and texts with hostile HTML."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -42,7 +42,7 @@ TITLES = (
 
 
 def article(number: int, domain: str, speaker: str, kind: QuoteKind) -> tuple[Article, list[Entity], list[Quote]]:
-    """An article with one quote and two names, all offsets right."""
+    """An article with one quote and two names."""
     saying = SAYINGS[number % len(SAYINGS)]
     lead = f"Report {number} from Dunmore. "
     mark = "“" if kind == "direct" else ""
@@ -86,7 +86,7 @@ def article(number: int, domain: str, speaker: str, kind: QuoteKind) -> tuple[Ar
 
 
 def entity(made: Article, name: str, kind: str, start: int) -> Entity:
-    """An entity that is mentioned once."""
+    """An entity with one mention."""
     return Entity(
         entity_id=stable_id(made.version_id, kind, name),
         name=name,
@@ -102,7 +102,7 @@ def entity(made: Article, name: str, kind: str, start: int) -> Entity:
 
 
 def failed(number: int, reason: Reason, domain: str, message: str, url: str | None = None) -> tuple[Fetch, Failure]:
-    """A URL that failed, and the failure."""
+    """The fetch and failure of a URL."""
     skipped = reason in (Reason.ROBOTS, Reason.NOT_DUE, Reason.HOST_BUDGET, Reason.FORGOTTEN, Reason.CANCELLED)
     row = make_fetch(
         number,
@@ -129,7 +129,7 @@ def failed(number: int, reason: Reason, domain: str, message: str, url: str | No
 
 
 def hostile(number: int) -> tuple[Article, list[Entity], list[Quote]]:
-    """An article whose every text tries to be code."""
+    """An article with hostile HTML in all texts."""
     text = f"{HOSTILE} said {IMAGE} to all."
     bad = make_article(number, text, title=HOSTILE, url=CODE, domain="hostile.example", language="x\" onfocus='")
     _, _, (quote,) = article(number, "hostile.example", SPEAKERS[0], "direct")
@@ -139,7 +139,7 @@ def hostile(number: int) -> tuple[Article, list[Entity], list[Quote]]:
 
 
 def invented_run(store: Store, articles: int = 60) -> None:
-    """Commits the run ``invented``: 12 sites, 16 speakers, every reason once or more, and hostile pages."""
+    """Commit the run ``invented``: 12 sites, 16 speakers, all reasons, and hostile pages."""
     kinds = get_args(QuoteKind)
     made = [
         article(n, f"paper-{n * 5 % 12:02}.example", SPEAKERS[n * n % 97 % len(SPEAKERS)], kinds[n % 5 % 3])

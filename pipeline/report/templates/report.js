@@ -5,12 +5,12 @@
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const by = (id) => document.getElementById(id);
 
-  // Charts: each reads the numbers that its table shows.
+  // Charts: each shows the numbers of its table.
   const data = JSON.parse(by("data").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let drawn = [];
 
-  // Stripes and dots tell the bars of a stack apart without their colours.
+  // Stripes and dots distinguish stacked bars without colours.
   function fill(color, number, ground) {
     if (number === 0) return color;
     const tile = document.createElement("canvas");
@@ -37,7 +37,7 @@
     const style = getComputedStyle(root);
     const color = (name) => style.getPropertyValue(name).trim();
     const canvas = by(chart.id);
-    const rows = chart.upright ? 8 : chart.labels.length;
+    const rows = chart.vertical ? 8 : chart.labels.length;
     const legend = chart.series.length > 1;
     canvas.parentElement.style.height = `${rows * 28 + (legend ? 75 : 40)}px`;
     const narrow = canvas.parentElement.clientWidth < 480;
@@ -47,7 +47,7 @@
     };
     const names = {
       stacked: true, grid: { display: false }, border: { color: color("--edge") },
-      ticks: chart.upright
+      ticks: chart.vertical
         ? { color: color("--soft"), maxRotation: 0, autoSkipPadding: 16 }
         : { color: color("--ink"), autoSkip: false, callback: (_, at) => short(chart.labels[at], narrow ? 20 : 30) },
     };
@@ -56,18 +56,18 @@
       data: {
         labels: chart.labels,
         datasets: chart.series.map((one, number) => ({
-          label: one.name, data: one.values, maxBarThickness: chart.upright ? 64 : 22,
+          label: one.name, data: one.values, maxBarThickness: chart.vertical ? 64 : 22,
           backgroundColor: fill(color(["--a", "--b", "--c"][number]), number, color("--paper")),
           borderColor: color("--paper"), borderWidth: legend ? 1 : 0,
         })),
       },
       options: {
-        indexAxis: chart.upright ? "x" : "y",
+        indexAxis: chart.vertical ? "x" : "y",
         maintainAspectRatio: false,
         animation: false,
-        interaction: { mode: "index", axis: chart.upright ? "x" : "y", intersect: false },
+        interaction: { mode: "index", axis: chart.vertical ? "x" : "y", intersect: false },
         font: { family: style.fontFamily },
-        scales: chart.upright ? { x: names, y: numbers } : { x: numbers, y: names },
+        scales: chart.vertical ? { x: names, y: numbers } : { x: numbers, y: names },
         plugins: { legend: { display: legend, position: "bottom", labels: { color: color("--ink"), boxWidth: 16 } } },
       },
     });
@@ -81,8 +81,8 @@
   dark.addEventListener("change", drawAll);
   drawAll();
 
-  // The filter: what names no site or speaker stays.
-  const site = by("site"), voice = by("voice"), more = document.querySelector(".more");
+  // The filter: elements without a site or speaker stay visible.
+  const site = by("site"), speaker = by("speaker"), more = document.querySelector(".more");
   const FEW = 12;
   let isShort = true;
   const has = (element, key, value) =>
@@ -90,27 +90,27 @@
 
   function filter() {
     for (const element of all("[data-sites]")) {
-      element.hidden = !has(element, "sites", site.value) || !has(element, "voices", voice.value);
+      element.hidden = !has(element, "sites", site.value) || !has(element, "speakers", speaker.value);
     }
-    for (const mark of all("mark.quote")) mark.classList.toggle("chosen", voice.value !== "" && mark.dataset.voice === voice.value);
-    const said = [];
+    for (const mark of all("mark.quote")) mark.classList.toggle("chosen", speaker.value !== "" && mark.dataset.speaker === speaker.value);
+    const counts = [];
     for (const [id, name] of [["articles", "articles"], ["quotes", "quotes"], ["problems", "reasons"]]) {
       const items = all(`[data-counted=${name}]`);
       const shown = items.filter((item) => !item.hidden);
-      if (items.length) said.push(`${shown.length} of ${items.length} ${name}`);
+      if (items.length) counts.push(`${shown.length} of ${items.length} ${name}`);
       const empty = document.querySelector(`#${id} .empty`);
       if (empty) empty.hidden = shown.length > 0 || items.length === 0;
       if (name === "quotes") {
-        const cut = isShort && site.value === "" && voice.value === "" && shown.length > FEW;
+        const cut = isShort && site.value === "" && speaker.value === "" && shown.length > FEW;
         if (cut) shown.slice(FEW).forEach((item) => { item.hidden = true; });
         more.hidden = !cut;
       }
     }
-    by("found").textContent = site.value || voice.value ? `Shown: ${said.join(", ")}.` : `Filters ${said.map((s) => s.replace(/^\d+ of /, "")).join(", ")}.`;
+    by("found").textContent = site.value || speaker.value ? `Shown: ${counts.join(", ")}.` : `Filters ${counts.map((s) => s.replace(/^\d+ of /, "")).join(", ")}.`;
   }
   site.addEventListener("change", filter);
-  voice.addEventListener("change", filter);
-  by("clear").addEventListener("click", () => { site.value = voice.value = ""; filter(); });
+  speaker.addEventListener("change", filter);
+  by("clear").addEventListener("click", () => { site.value = speaker.value = ""; filter(); });
   more.addEventListener("click", () => {
     isShort = false;
     filter();
@@ -120,7 +120,7 @@
   });
   filter();
 
-  // Who speaks: a note beside the quote that is pointed at, tapped or focused.
+  // The speaker: a note next to the quote under the pointer, tapped or focused.
   const tip = by("tip");
   let shownFor = null;
   function show(mark) {

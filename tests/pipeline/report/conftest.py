@@ -1,4 +1,4 @@
-"""The report of an invented run, made once."""
+"""The report of an invented run."""
 
 from collections.abc import Iterator
 

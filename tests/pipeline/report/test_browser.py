@@ -1,4 +1,4 @@
-"""The page in a real browser: it renders, loads nothing, runs nothing of a page's, and serves everyone."""
+"""The report in a real browser: rendering, isolation, accessibility and filters."""
 
 import os
 import shutil
@@ -20,24 +20,24 @@ DRAWN = """[...document.querySelectorAll("canvas")].map((canvas) => {
   [blank.width, blank.height] = [canvas.width, canvas.height];
   return canvas.toDataURL() === blank.toDataURL() ? "" : canvas.toDataURL();
 })"""
-"""Gives each chart's picture; an empty one for an empty canvas."""
+"""The image of each chart; empty for an empty canvas."""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: `apt-get install chromium`")
 
 
 @dataclass
 class Visit:
-    """An open page, and what the browser said and asked for."""
+    """An open page with the messages and requests of the browser."""
 
     page: Page
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        # Chromium's own sandbox cannot be had as root, as in most containers.
+        # Chromium's sandbox does not work as root, as in most containers.
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield opened
@@ -53,10 +53,10 @@ def file(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def visit(context: BrowserContext, file: Path) -> Visit:
     seen = Visit(context.new_page())
-    seen.page.on("console", lambda message: seen.said.append(message.text))
-    seen.page.on("pageerror", lambda error: seen.said.append(str(error)))
-    seen.page.on("dialog", lambda dialog: seen.said.append(dialog.message))
-    seen.page.on("request", lambda request: seen.asked.append(request.url))
+    seen.page.on("console", lambda message: seen.messages.append(message.text))
+    seen.page.on("pageerror", lambda error: seen.messages.append(str(error)))
+    seen.page.on("dialog", lambda dialog: seen.messages.append(dialog.message))
+    seen.page.on("request", lambda request: seen.requests.append(request.url))
     seen.page.goto(file.as_uri())
     return seen
 
@@ -68,7 +68,7 @@ def desktop(browser: Browser, file: Path) -> Iterator[Visit]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_page_is_whole_and_open_to_everyone(browser: Browser, file: Path, size: str) -> None:
+def test_layout_charts_and_accessibility(browser: Browser, file: Path, size: str) -> None:
     width, height = SIZES[size]
     with browser.new_context(viewport={"width": width, "height": height}, color_scheme="light") as context:
         seen = visit(context, file)
@@ -85,16 +85,16 @@ def test_the_page_is_whole_and_open_to_everyone(browser: Browser, file: Path, si
         found = Axe().run(page, options={"runOnly": ["color-contrast"]})
         assert not found.response["violations"], found.generate_report()
         assert found.response["passes"]
-        assert (seen.said, seen.asked) == ([], [file.as_uri()])
+        assert (seen.messages, seen.requests) == ([], [file.as_uri()])
 
 
-def test_nothing_of_a_page_runs(desktop: Visit) -> None:
+def test_hostile_texts_do_not_run(desktop: Visit) -> None:
     desktop.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     assert desktop.page.evaluate("window.broken") is None
     assert desktop.page.locator("#articles h3", has_text="<img src=x onerror=").count() > 0
 
 
-def test_the_policy_stops_what_would_be_added(desktop: Visit) -> None:
+def test_policy_blocks_added_elements(desktop: Visit) -> None:
     desktop.page.evaluate(
         """() => {
           document.body.append(document.createRange().createContextualFragment("<script>window.added = 1</script>"));
@@ -105,14 +105,14 @@ def test_the_policy_stops_what_would_be_added(desktop: Visit) -> None:
     )
     desktop.page.wait_for_timeout(200)
     assert desktop.page.evaluate("window.added") is None
-    assert any("Content Security Policy" in line for line in desktop.said)
+    assert any("Content Security Policy" in line for line in desktop.messages)
 
 
 def shown(page: Page, name: str) -> int:
     return page.locator(f"[data-counted={name}]:visible").count()
 
 
-def test_the_filter_works_by_keyboard(desktop: Visit) -> None:
+def test_filter_by_keyboard(desktop: Visit) -> None:
     page = desktop.page
     articles, reasons = shown(page, "articles"), shown(page, "reasons")
     status = page.get_by_role("status")
@@ -126,32 +126,32 @@ def test_the_filter_works_by_keyboard(desktop: Visit) -> None:
     )
     expect(status).to_contain_text(f"Shown: {shown(page, 'articles')} of {articles} articles")
     page.keyboard.type("Ivana")
-    heard = page.locator("#articles article:visible .heard").all_text_contents()
-    assert heard and all("Ivana Petrović" in line for line in heard)
+    quoted = page.locator("#articles article:visible .quoted").all_text_contents()
+    assert quoted and all("Ivana Petrović" in line for line in quoted)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert (shown(page, "articles"), shown(page, "reasons")) == (articles, reasons)
     expect(page.get_by_role("combobox", name="Site")).to_have_value("")
 
 
-def test_a_filter_that_leaves_nothing_says_so(desktop: Visit) -> None:
+def test_filter_without_matches(desktop: Visit) -> None:
     desktop.page.get_by_role("combobox", name="Site").select_option("hostile.example")
     desktop.page.get_by_role("combobox", name="Speaker").select_option(SPEAKERS[0])
     expect(desktop.page.locator("#articles .empty")).to_be_visible()
     expect(desktop.page.get_by_role("status")).to_contain_text("0 of")
 
 
-def test_all_quotes_come_on_demand(desktop: Visit) -> None:
+def test_all_quotes_on_demand(desktop: Visit) -> None:
     few = shown(desktop.page, "quotes")
     desktop.page.get_by_role("button", name="Show all quotes").press("Enter")
     assert shown(desktop.page, "quotes") > few
     expect(desktop.page.locator("[data-counted=quotes]").nth(few)).to_be_focused()
 
 
-def test_the_speaker_is_shown_at_pointer_focus_and_tap(browser: Browser, file: Path, desktop: Visit) -> None:
+def test_note_with_the_speaker(browser: Browser, file: Path, desktop: Visit) -> None:
     page, tip = desktop.page, desktop.page.locator("#tip")
     mark = page.locator("article:visible mark").first
-    name = page.locator("article .heard span").first.text_content() or "?"
+    name = page.locator("article .quoted span").first.text_content() or "?"
     mark.scroll_into_view_if_needed()
     mark.hover()
     expect(tip).to_contain_text(name)
@@ -172,9 +172,9 @@ def test_the_speaker_is_shown_at_pointer_focus_and_tap(browser: Browser, file: P
         expect(phone.locator("#tip")).to_be_in_viewport(ratio=1)
 
 
-def test_without_scripts_the_numbers_are_there(browser: Browser, file: Path) -> None:
+def test_without_scripts(browser: Browser, file: Path) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = visit(context, file).page
         expect(page.get_by_role("search", name="Filter")).to_be_hidden()
-        page.locator("#voices summary").first.click()
-        expect(page.locator("#voices td").first).to_be_visible()
+        page.locator("#people summary").first.click()
+        expect(page.locator("#people td").first).to_be_visible()

@@ -1,4 +1,4 @@
-"""The page holds nothing but data and its own two scripts, is small, and lies where the command says."""
+"""The HTML report: escaped data, two scripts, a small size; and the command `onrecord report`."""
 
 import json
 import re
@@ -23,11 +23,11 @@ from transforms.storage.folder import FolderStore
 
 
 def parsed(page: str) -> Any:
-    """The page as a tree, as a browser would have it."""
+    """Parse the page as a browser would."""
     return html.fromstring(page)
 
 
-def test_hostile_texts_make_no_elements(page: str) -> None:
+def test_hostile_texts_are_escaped(page: str) -> None:
     tree = parsed(page)
     assert [element.get("type") for element in tree.iter("script")] == ["application/json", None, None]
     assert not list(tree.iter("img", "iframe", "object", "embed", "link", "base", "form", "video", "audio"))
@@ -36,7 +36,7 @@ def test_hostile_texts_make_no_elements(page: str) -> None:
     assert any(HOSTILE.strip() in title.text_content() for title in tree.iter("h3"))
 
 
-def test_links_lead_to_the_web_alone_and_tell_it_nothing(page: str) -> None:
+def test_links_lead_only_to_the_web(page: str) -> None:
     links = [a for a in parsed(page).iter("a") if not a.get("href").startswith("#")]
     assert len(links) > 20
     assert {a.get("href").split(":")[0] for a in links} == {"http"}
@@ -58,18 +58,18 @@ def test_links_lead_to_the_web_alone_and_tell_it_nothing(page: str) -> None:
         ("", False),
     ],
 )
-def test_only_web_addresses_become_links(url: str, shown: bool) -> None:
+def test_only_web_urls_become_links(url: str, shown: bool) -> None:
     assert web_link(url) == (url if shown else None)
 
 
-def test_the_data_block_cannot_be_left(page: str) -> None:
+def test_data_block_is_escaped(page: str) -> None:
     (block,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert not set("<>&\u2028\u2029") & set(block)
     labels = {label for chart in json.loads(block)["charts"] for label in chart["labels"]}
     assert HOSTILE[:80] in labels
 
 
-def test_the_policy_forbids_all_but_the_two_scripts(page: str) -> None:
+def test_content_security_policy(page: str) -> None:
     (meta,) = parsed(page).xpath("//meta[@http-equiv='Content-Security-Policy']")
     rules = dict(rule.strip().split(" ", 1) for rule in meta.get("content").split(";"))
     assert rules["default-src"] == "'none'"
@@ -78,11 +78,11 @@ def test_the_policy_forbids_all_but_the_two_scripts(page: str) -> None:
     assert not re.search(r" style=", page.partition("<body>")[2].partition("<script")[0])
 
 
-def test_the_page_is_small(page: str) -> None:
+def test_page_is_small(page: str) -> None:
     assert len(page.encode()) < 1_000_000
 
 
-def test_long_and_many_texts_make_no_large_page(tmp_path: Path) -> None:
+def test_page_of_long_texts_is_small(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path / "lake"))
     articles = [make_article(n, f"{n} " + "word " * 20_000, title="t" * 50_000) for n in range(60)]
     run_of(store, "long", articles)
@@ -90,12 +90,12 @@ def test_long_and_many_texts_make_no_large_page(tmp_path: Path) -> None:
         assert len(render(database, "long")) < 600_000
 
 
-def test_an_empty_run_has_a_page(tmp_path: Path) -> None:
+def test_page_of_an_empty_run(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path / "lake"))
     run_of(store, "empty")
     with open_lake(store, "empty") as database:
         page = render(database, "empty").decode()
-    assert "No article came." in page and "Everything that was asked for came." in page
+    assert "No articles." in page and "No URL failed or was skipped." in page
 
 
 def invoke(*arguments: str) -> tuple[int, str, str]:
@@ -103,7 +103,7 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout.strip(), done.stderr
 
 
-def test_the_command_writes_the_newest_run_a_named_one_and_all(tmp_path: Path) -> None:
+def test_command(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     store = FolderStore(str(lake))
     run_of(store, "first", [make_article(1)])
@@ -120,7 +120,7 @@ def test_the_command_writes_the_newest_run_a_named_one_and_all(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["missing"], 2, "is not committed in"),
         (["../first"], 2, "is not a valid run ID"),
@@ -129,16 +129,14 @@ def test_the_command_writes_the_newest_run_a_named_one_and_all(tmp_path: Path) -
         (["first", "--out", "/nowhere/at/all.html"], 1, "cannot be written"),
     ],
 )
-def test_what_cannot_be_reported_is_said(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+def test_invalid_arguments(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
     lake = tmp_path / "lake"
     run_of(FolderStore(str(lake)), "first", [make_article(1)])
-    given, _, error = invoke("--lake", str(lake), *arguments)
-    assert (given, said in error) == (code, True), error
+    exit_code, _, error = invoke("--lake", str(lake), *arguments)
+    assert (exit_code, message in error) == (code, True), error
 
 
-def test_a_report_that_cannot_be_written_is_said_and_fails_no_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unwritable_report_fails_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = FolderStore(str(tmp_path / "lake"))
     manifest = run_of(store, "shows", [make_article(1)])
     tmp_path.joinpath("lake", "_reports").write_text("a file where the folder should be")
@@ -146,7 +144,7 @@ def test_a_report_that_cannot_be_written_is_said_and_fails_no_run(
     assert "the run is committed, but its report cannot be written" in capsys.readouterr().err
 
 
-def test_forgetting_a_page_takes_the_reports_that_may_show_it(tmp_path: Path) -> None:
+def test_forgotten_page_deletes_its_reports(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path / "lake"))
     run_of(store, "shows", [make_article(1)])
     run_of(store, "other", [make_article(2)])

@@ -1,4 +1,4 @@
-"""The report's numbers balance, name each reason, and stay small."""
+"""Figures of the report: sums, reasons and limits."""
 
 import re
 from datetime import timedelta
@@ -10,7 +10,7 @@ import pytest
 from pipeline.config.models import RunConfig
 from pipeline.lake.query.catalog import open_lake
 from pipeline.report.advice import ADVICE
-from pipeline.report.queries import BUCKETS, QUOTES_A_SPEAKER, SITES_A_REASON, SPEAKERS, numbers_of
+from pipeline.report.queries import BUCKETS, QUOTES_PER_SPEAKER, SITES_PER_REASON, SPEAKERS, numbers_of
 from tests.support.invented import HOSTILE
 from tests.support.lakes import run_of
 from tests.support.records import NOW, make_fetch
@@ -18,30 +18,30 @@ from transforms.schema.failures import Reason
 from transforms.storage.folder import FolderStore
 
 
-def test_each_reason_has_its_advice() -> None:
+def test_advice_for_each_reason() -> None:
     assert ADVICE.keys() == set(Reason)
     assert all(re.fullmatch(r"[A-Z].+\.", text) for text in ADVICE.values())
 
 
-def test_options_that_the_advice_names_exist() -> None:
+def test_options_in_the_advice_exist() -> None:
     named = re.findall(r"(fetch|extract|revisit)\.([a-z_]+)", " ".join(ADVICE.values()))
     assert len(named) > 5
     for section, option in named:
         assert option in RunConfig.model_fields[section].annotation.model_fields, f"{section}.{option}"  # type: ignore[union-attr]
 
 
-def test_the_funnel_accounts_for_every_url(database: duckdb.DuckDBPyConnection) -> None:
+def test_funnel_sums(database: duckdb.DuckDBPyConnection) -> None:
     numbers = numbers_of(database)
     known, *steps, with_quotes, with_speakers = numbers.funnel
     assert known.count == numbers.totals["urls"] - numbers.listings
     for before, step in zip([known, *steps], steps, strict=False):
-        assert step.count == before.count - sum(count for _, count in step.lost) - step.lost_else
+        assert step.count == before.count - sum(count for _, count in step.lost) - step.lost_otherwise
     assert steps[-1].count == numbers.totals["articles"] == with_quotes.count == with_speakers.count
     assert {reason for reason, _ in steps[0].lost} <= {"robots", "not_due", "host_budget", "forgotten", "cancelled"}
     assert "not_article" in dict(steps[2].lost)
 
 
-def test_problems_name_each_reason_with_sites_examples_and_messages(database: duckdb.DuckDBPyConnection) -> None:
+def test_problems(database: duckdb.DuckDBPyConnection) -> None:
     problems = {problem.reason: problem for problem in numbers_of(database).problems}
     assert set(problems) == {reason.value for reason in Reason}
     for reason, problem in problems.items():
@@ -51,7 +51,7 @@ def test_problems_name_each_reason_with_sites_examples_and_messages(database: du
         assert problem.examples[0][2] in (f"What {reason} means here.", HOSTILE)
 
 
-def test_quotes_by_speaker_and_kind_add_up(database: duckdb.DuckDBPyConnection) -> None:
+def test_sums_of_quotes(database: duckdb.DuckDBPyConnection) -> None:
     numbers = numbers_of(database)
     total = sum(sum(row[1:]) for row in numbers.kinds)
     assert total == numbers.totals["quotes"] == sum(sum(row[2:5]) for row in numbers.speakers)
@@ -60,10 +60,10 @@ def test_quotes_by_speaker_and_kind_add_up(database: duckdb.DuckDBPyConnection) 
     assert counts == sorted(counts, reverse=True)
     shown = [row[0] for row in numbers.quotes]
     assert set(shown) == {row[0] for row in numbers.speakers}
-    assert max(map(shown.count, shown)) <= QUOTES_A_SPEAKER
+    assert max(map(shown.count, shown)) <= QUOTES_PER_SPEAKER
 
 
-def test_a_large_run_makes_no_longer_lists(tmp_path: Path) -> None:
+def test_limits_in_a_large_run(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path / "lake"))
     fetches = [
         make_fetch(
@@ -79,14 +79,14 @@ def test_a_large_run_makes_no_longer_lists(tmp_path: Path) -> None:
     with open_lake(store, "many") as database:
         numbers = numbers_of(database)
     (problem,) = numbers.problems
-    assert (problem.count, len(problem.sites)) == (500, SITES_A_REASON)
+    assert (problem.count, len(problem.sites)) == (500, SITES_PER_REASON)
     assert len(numbers.sites) < 50 and len(numbers.speakers) <= SPEAKERS
     assert len(numbers.speed.counts) <= BUCKETS + 1
     assert sum(map(sum, numbers.speed.counts)) == 500
 
 
 @pytest.mark.parametrize(("seconds", "width"), [(0, 1), (50, 1), (3_000, 60), (86_400 * 90, 86_400 * 2)])
-def test_time_is_cut_into_round_stretches(tmp_path: Path, seconds: int, width: int) -> None:
+def test_widths_of_time_buckets(tmp_path: Path, seconds: int, width: int) -> None:
     store = FolderStore(str(tmp_path / "lake"))
     fetches = [make_fetch(n, fetched_at=NOW + timedelta(seconds=seconds * n)) for n in range(2)]
     run_of(store, "timed", fetches=fetches)
@@ -95,4 +95,4 @@ def test_time_is_cut_into_round_stretches(tmp_path: Path, seconds: int, width: i
     assert speed.width == width
     assert speed.counts[0] == ((1, 0, 0) if seconds else (2, 0, 0))
     assert speed.counts[-1] == speed.counts[0]
-    assert {b - a for a, b in zip(speed.begins, speed.begins[1:], strict=False)} <= {timedelta(seconds=width)}
+    assert {b - a for a, b in zip(speed.starts, speed.starts[1:], strict=False)} <= {timedelta(seconds=width)}
