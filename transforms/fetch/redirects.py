@@ -1,7 +1,7 @@
 """Redirect targets: the Location header, or an HTML refresh."""
 
 from transforms.fetch.http.client import Response
-from transforms.fetch.politeness.tdm_reservation import Head
+from transforms.fetch.politeness.tdm_reservation import Head, refresh_target
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import normal_url, resolve
 
@@ -34,11 +34,12 @@ def next_url(response: Response, seen: set[str], limit: int) -> str:
 
 
 def refresh_url(response: Response, head: Head, seen: set[str]) -> str | None:
-    """Return the target of a page's HTML refresh, or None when there is none or it is in `seen`."""
-    if head.refresh is None:
+    """Return the target of a Refresh header or an HTML refresh; None when there is none or it is in `seen`."""
+    target = refresh_target(response.headers.get("Refresh", "")) or head.refresh
+    if target is None:
         return None
     try:
-        url = normal_url(resolve(response.url, head.refresh))
+        url = normal_url(resolve(response.url, target))
     except Rejected:
         return None
     return None if url in seen else url

@@ -132,6 +132,9 @@ def _status_reason(status: int) -> Reason:
         return Reason.HTTP_GONE
     if status == 429:
         return Reason.HTTP_429
+    if status in (408, 425):
+        # Request Timeout and Too Early: the same request may be sent again.
+        return Reason.TIMEOUT
     if 400 <= status < 500:
         return Reason.HTTP_4XX
     return Reason.HTTP_5XX if status >= 500 else Reason.HTTP_UNEXPECTED

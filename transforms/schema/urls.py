@@ -8,7 +8,7 @@ import html
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
@@ -57,6 +57,11 @@ TRACKING_KEYS = frozenset(
 )
 """Query keys that identify the visit and never the page; case-insensitive."""
 
+SESSION_KEYS = frozenset({"cfid", "cftoken", "jsessionid", "phpsessid"})
+"""Query keys of server sessions: the page does not depend on them; case-insensitive."""
+_SESSION_PREFIX = "aspsessionid"
+_SESSION_PATH = re.compile(r";(?:jsessionid|phpsessid)=[^/;]*", re.IGNORECASE)
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # White space, C0 controls, and invisible characters that editors leave around a URL.
 _EDGES = "".join(map(chr, range(33))) + "\x7f\x85\xa0\u200b\u200c\u200d\u2028\u2029\u2060\ufeff"
@@ -94,7 +99,7 @@ class _Parts:
 
 
 def canonical_url(raw: str) -> str:
-    """Return the canonical form of a URL, which is requested and stored, without tracking parameters.
+    """Return the canonical form of a URL, which is requested and stored, without tracking parameters and session ids.
 
     Args:
         raw: a URL as written in a list, a feed or a page.
@@ -108,7 +113,8 @@ def canonical_url(raw: str) -> str:
             characters or more than `MAX_LENGTH` characters.
     """
     parts = _checked(raw)
-    return parts.url("&".join(p for p in parts.query.split("&") if p and not _is_tracking(p)))
+    parts = replace(parts, path=_SESSION_PATH.sub("", parts.path) or "/")
+    return parts.url("&".join(p for p in parts.query.split("&") if p and not _is_redundant(p)))
 
 
 def normal_url(raw: str) -> str:
@@ -213,9 +219,9 @@ def without_secrets(text: str) -> str:
     return _SECRET_QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))
 
 
-def _is_tracking(pair: str) -> bool:
+def _is_redundant(pair: str) -> bool:
     key = pair.partition("=")[0].lower()
-    return key in TRACKING_KEYS or key.startswith(TRACKING_PREFIXES)
+    return key in TRACKING_KEYS or key in SESSION_KEYS or key.startswith((*TRACKING_PREFIXES, _SESSION_PREFIX))
 
 
 def _checked(raw: str) -> _Parts:

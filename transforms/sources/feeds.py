@@ -13,6 +13,7 @@ import feedparser
 
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import canonical_url, resolve
+from transforms.sources.xml import escaped
 from transforms.text.dates import parse_feed_date
 
 MAX_ENTRIES = 10_000
@@ -56,7 +57,7 @@ def parse_feed(body: bytes, content_type: str, url: str) -> list[FeedEntry]:
 
 def _json_feed(body: bytes, url: str) -> Iterator[FeedEntry]:
     try:
-        feed = json.loads(body)
+        feed = json.loads(body, parse_int=_bounded_int)
     except (ValueError, RecursionError) as error:
         raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is no JSON: {error}.") from error
     items = feed.get("items")
@@ -68,8 +69,15 @@ def _json_feed(body: bytes, url: str) -> Iterator[FeedEntry]:
             yield from _entry(link, item.get("title"), item.get("date_published"), url)
 
 
+def _bounded_int(digits: str) -> int | None:
+    """Parse an integer; None when it is longer than any number of a feed (Python refuses more than 4,300 digits)."""
+    return int(digits) if len(digits) <= 40 else None
+
+
 def _xml_feed(body: bytes, content_type: str, url: str) -> Iterator[FeedEntry]:
     body = _cut(body)
+    if not body.startswith((b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")):
+        body = b"".join(escaped(body))
     feed = feedparser.parse(
         # A stream: feedparser takes bytes for the name of a file, if there is one of that name.
         io.BytesIO(body),

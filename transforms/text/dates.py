@@ -51,12 +51,16 @@ _ZONES = {
 _CLOCK = (
     r"(?:[T,\s]+(?:at\s+)?(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d+))?)?\s*(?P<ap>[ap]\.?m\.?)?)?"
 )
-_ZONE = r"\s*(?:(?:gmt|utc)?(?P<sign>[+-])(?P<zh>\d{2}):?(?P<zm>\d{2})?|(?P<zone>[a-z]{1,4}))?(?:\s*\([^()]*\))?"
+_ZONE = (
+    r"\s*(?:(?:gmt|utc)?(?P<sign>[+-])(?P<zh>\d{2}|\d(?!\d)):?(?P<zm>\d{2})?|(?P<zone>[a-z]{1,4}))?(?:\s*\([^()]*\))?"
+)
 _FORMS = tuple(
     re.compile(form + end, re.IGNORECASE)
     for form, end in (
         (r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})", _CLOCK + _ZONE),
         (r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})", _CLOCK + _ZONE),
+        # The basic form of ISO 8601.
+        (r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})T(?P<h>\d{2})(?P<mi>\d{2})(?P<s>\d{2})?", _ZONE),
         # The weekday, in any language, is redundant.
         (
             r"(?:[^\W\d]+\.?,?\s+)?(?P<d>\d{1,2})\.?[\s-](?P<name>[^\W\d]{3,})\.?,?[\s-](?P<y>\d{4}|\d{2})",
@@ -219,13 +223,13 @@ def _moment_of(parts: dict[str, str | None]) -> datetime | None:
     year, hour = int(parts["y"] or 0), int(parts["h"] or 0)
     if len(parts["y"] or "") == 2:
         year += 1900 if year >= 70 else 2000
-    if parts["ap"]:
-        hour = hour % 12 + (12 if parts["ap"].lower().startswith("p") else 0)
+    if parts.get("ap"):
+        hour = hour % 12 + (12 if (parts["ap"] or "").lower().startswith("p") else 0)
     name = (parts.get("name") or "").lower()
     month = int(parts["m"] or 0) if not name else _month(name)
     second = min(int(parts["s"] or 0), 59)
     try:
-        clock = hour, int(parts["mi"] or 0), second, int((parts["f"] or "")[:6].ljust(6, "0"))
+        clock = hour, int(parts["mi"] or 0), second, int((parts.get("f") or "")[:6].ljust(6, "0"))
         return datetime(year, month, int(parts["d"] or 0), *clock, tzinfo=timezone.utc) - _offset(parts)
     except (ValueError, OverflowError):
         return None

@@ -172,3 +172,25 @@ def _resolve(config: FetchConfig, host: str) -> list[tuple[str, int]]:
             await guard.close()
 
     return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "[::ffff:169.254.169.254]",
+        "[::169.254.169.254]",
+        "[::ffff:0:169.254.169.254]",
+        "[64:ff9b::169.254.169.254]",
+        "[64:ff9b:1::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::1]",
+        "[2001:0:1:2:3:4:5601:5601]",
+        "[fe80::5efe:169.254.169.254]",
+        "[fd00:ec2::254]",
+    ],
+)
+def test_metadata_service_is_closed_in_any_notation(address: str) -> None:
+    guard = AddressGuard(FetchConfig(allow_private_hosts=("*",)))
+    with pytest.raises(Rejected) as refused:
+        guard.check(canonical_url(f"http://{address}/"))
+    assert refused.value.reason is Reason.PRIVATE_ADDRESS

@@ -1,5 +1,6 @@
 """Pace, robots, redirects and retries: who is asked when, and what a URL's row says in the end."""
 
+import gzip
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -12,7 +13,7 @@ import pytest
 
 from tests.support.http_server import Behaviour, Fetch, Server, endless, raw, respond, slow
 from tests.support.records import load_cases
-from transforms.fetch import FetchConfig, NoPage, fetch_pages
+from transforms.fetch import FEED_TYPES, FetchConfig, NoPage, fetch_pages
 from transforms.fetch.results import distinct
 from transforms.fetch.results import page as page_of
 from transforms.schema.records import Page
@@ -377,14 +378,38 @@ CASES: dict[str, tuple[Callable[[Server], None], list[str], dict[str, Any]]] = {
     "fetch-017": (lambda s: s.on("/a", respond(body=REFRESH)), ["/a"], {}),
     "fetch-018": (lambda s: s.on("/robots.txt", respond(503), FORBIDS), ["/news/1"], {}),
     "fetch-019": (lambda s: s.on("/robots.txt", FORBIDS), ["/news/1"], {"user_agent": "onrecord/2"}),
+    "nc-001": (
+        lambda s: s.on("/a", respond(body=gzip.compress(b"<urlset/>"), headers={"Content-Type": "application/gzip"})),
+        ["/a"],
+        {"accept": FEED_TYPES | {"application/gzip"}},
+    ),
+    "nc-005": (
+        lambda s: s.on("/a", respond(429, b"", {"Retry-After": "Tue, 24 Jan 99999999999 05:35:45 GMT"})),
+        ["/a"],
+        {},
+    ),
+    "nc-008": (
+        lambda s: s.on("/robots.txt", respond(201, b"User-agent: *\nDisallow: /\n", {"Content-Type": "text/plain"})),
+        ["/a"],
+        {},
+    ),
+    "nc-010": (lambda s: s.on("/a", respond(body=bytes(n * n % 251 for n in range(20_000)))), ["/a"], {}),
+    "nc-015": (lambda s: s.on("/a", respond(408), respond()), ["/a"], {}),
 }
 # What archives hold: test_warc.py of the sources tests these three.
 OF_ARCHIVES = {"fetch-021", "fetch-022", "fetch-023"}
-REASONS = {"http_4xx": {"http_4xx", "http_gone"}}
+# Of its memory: tests/transforms/sources/test_sitemaps.py.
+OF_SITEMAPS = {"nc-011"}
+REASONS = {
+    "http_4xx": {"http_4xx", "http_gone"},
+    "unsupported_type or not_article": {"unsupported_type", "not_article"},
+}
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in load_cases("fetch") if c["id"] not in OF_ARCHIVES], ids=lambda case: str(case["id"])
+    "case",
+    [c for c in load_cases("fetch") if c["id"] not in OF_ARCHIVES | OF_SITEMAPS],
+    ids=lambda case: str(case["id"]),
 )
 def test_case(case: dict[str, Any], server: Server, fetch: Fetch) -> None:
     set_up, urls, settings = CASES[case["id"]]
@@ -411,3 +436,16 @@ def test_case(case: dict[str, Any], server: Server, fetch: Fetch) -> None:
     assert not set(expected.get("must_not_request", ())) & set(server.paths())
     if "same_user_agent" in expected:
         assert {r.headers["user-agent"] for r in server.log} == {settings["user_agent"]}
+
+
+def test_refresh_header_is_followed(server: Server, fetch: Fetch) -> None:
+    server.on("/a", respond(headers={"Refresh": "0; url=/b"}))
+    (page,) = fetch("/a")
+    assert isinstance(page, Page)
+    assert page.fetch.final_url == "http://news.example/b"
+
+
+def test_robots_with_many_wildcards_does_not_block_other_hosts(server: Server, fetch: Fetch) -> None:
+    rules = "User-agent: *\n" + "".join(f"Disallow: /*a*{n}*b$\n" for n in range(15_000))
+    server.on("/robots.txt", respond(body=rules.encode(), headers={"Content-Type": "text/plain"}))
+    assert [type(result) for result in fetch("/n/1")] == [Page]

@@ -175,3 +175,16 @@ def test_request_of_no_address_keeps_its_text() -> None:
     request = request_of(" not a link\udcff ", "urls")
     assert request.url == "not a link?"
     assert request.article_id == request_of("not a link\udcff", "urls").article_id
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/n/1;jsessionid=0AF3B2?page=2",
+        "https://a.example/n/1?page=2&PHPSESSID=abc123",
+        "https://a.example/n/1?ASPSESSIONIDQQ=x&page=2",
+        "https://a.example/n/1;JSESSIONID=77.node1?page=2&CFID=1&CFTOKEN=2",
+    ],
+)
+def test_session_ids_are_removed(url: str) -> None:
+    assert canonical_url(url) == "https://a.example/n/1?page=2"

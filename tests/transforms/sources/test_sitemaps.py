@@ -1,6 +1,10 @@
 """Sitemaps: the public cases, the formats, and hostile ones."""
 
+import base64
 import gzip
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -19,7 +23,8 @@ URL = "https://www.example.org/maps/news.xml"
 )
 def test_case(case: dict[str, Any]) -> None:
     given, expected = case["input"], case["expected"]
-    found = parse_sitemap(given["body"].encode(), given.get("content_type", ""), given["url"])
+    body = given["body"].encode() if "body" in given else base64.b64decode(given["body_base64"])
+    found = parse_sitemap(body, given.get("content_type", ""), given["url"])
     entries = [e for e in found.entries if e.url not in expected.get("may_also", [])]
     assert [e.url for e in entries] == [e["url"] for e in expected["entries"]]
     assert [e.url for e in found.sitemaps] == expected.get("sitemaps", [])
@@ -86,7 +91,7 @@ def _set(count: int, start: int = 0) -> bytes:
         (b"<urlset><url><loc>/n?a=1&b=2&amp;c=3</loc></url></urlset>", ["/n?a=1&b=2&c=3"]),
         (b"<urlset><url><loc><![CDATA[/n?a=1&b=2]]></loc></url></urlset>", ["/n?a=1&b=2"]),
         # Tags that do not match
-        (b"<urlset><url><loc>/n/1</url><url><loc>/n/2</loc></url></urlset>", ["/n/2", "/n/1"]),
+        (b"<urlset><url><loc>/n/1</url><url><loc>/n/2</loc></url></urlset>", ["/n/1", "/n/2"]),
         (b"<urlset></urlset>", []),
         (b"http://www.example.org/n/1\r\nHTTPS://www.example.org/n/2\r\n\r\n", ["http:/n/1", "/n/2"]),
     ],
@@ -160,3 +165,34 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_is_sitemap(body: bytes, expected: bool) -> None:
     assert is_sitemap(body, URL) is expected
     assert is_sitemap(body, "https://www.example.org/robots.txt")
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "ampersands": lambda: b"<urlset>" + b"&" * (8 << 20),
+    "tags": lambda: b"<urlset>" + b"<a/>" * (1 << 20),
+    "nesting": lambda: b"<urlset>" + b"<a>" * (2 << 20),
+    "attributes": lambda: b"<urlset>" + b"<url loc='x' " + b"a='b' " * (2 << 20),
+    "text": lambda: b"<urlset><url><loc>" + b"x" * (20 << 20),
+    "entries": lambda: b"<urlset>" + b"<url><loc>https://a.example/n</loc></url>" * 60_000,
+    "lines": lambda: b"\n" * (20 << 20),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_memory_is_bounded_for_any_content(kind: str) -> None:
+    code = (
+        "import resource, sys, time\n"
+        "from transforms.schema.failures import Rejected\n"
+        "from transforms.sources.sitemaps import parse_sitemap\n"
+        "body = sys.stdin.buffer.read()\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before, start = peak(), time.process_time()\n"
+        "try: parse_sitemap(body, '', 'https://www.example.org/sitemap.xml')\n"
+        "except Rejected as refused: assert refused.reason.value == 'listing_unreadable'\n"
+        "print((peak() - before) / 1024, time.process_time() - start)\n"
+    )
+    packed = gzip.compress(BOMBS[kind](), 1)
+    output = subprocess.run([sys.executable, "-c", code], input=packed, capture_output=True, check=True).stdout
+    megabytes, seconds = map(float, output.split())
+    assert megabytes < 300
+    assert seconds < 20

@@ -8,7 +8,7 @@ second look-up, and the socket factory checks the address once more.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -81,14 +81,33 @@ def is_public(address: str | IPv4Address | IPv6Address) -> bool:
 
 
 def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address embeds and routes to, or None."""
     if isinstance(ip, IPv4Address):
         return None
     return ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
 
 
+def _embedded(ip: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
+    """Yield every address that some mechanism of transition may read from an address: the strictest reading."""
+    yield ip
+    if isinstance(ip, IPv6Address):
+        last = IPv4Address(int(ip) & 0xFFFFFFFF)
+        yield last
+        # Teredo stores the client inverted (RFC 4380); 6to4 has the address behind its prefix; so do RFC 6052's NAT64
+        # prefixes of other lengths, around byte 8.
+        yield IPv4Address(int(last) ^ 0xFFFFFFFF)
+        packed = ip.packed
+        for start in (2, 4, 5, 6, 7, 8, 9):
+            yield IPv4Address(packed[start : start + 4])
+            yield IPv4Address((packed[start:8] + packed[9:])[:4])
+
+
 def _is_metadata(address: str) -> bool:
-    ip = ipaddress.ip_address(address)
-    return ip in METADATA or _inner(ip) in METADATA
+    """Whether an address is a metadata service in any IPv6 notation (mapped, compatible, translated, 6to4, Teredo,
+    ISATAP, NAT64).
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    return any(each in METADATA for each in _embedded(ip))
 
 
 _Value = TypeVar("_Value")

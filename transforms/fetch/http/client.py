@@ -6,7 +6,7 @@ Redirects, retries and delays are not here but in `transforms.fetch.fetcher`, si
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -19,8 +19,13 @@ from transforms.fetch.http.decompression import ACCEPT_ENCODING, Body
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import host_of
 
+GZIP_TYPE = "application/gzip"
+"""Content type that accepts gzip files, such as packed sitemaps, as bodies."""
+
 WITH_BODY = (200, 203)
 """Statuses with a complete page."""
+
+GZIP = b"\x1f\x8b"
 
 _NO_TYPES: frozenset[str] = frozenset()
 # First bytes of binary formats.
@@ -33,10 +38,13 @@ _BINARY = (
     b"RIFF",
     b"ID3",
     b"OggS",
-    b"\x1f\x8b",
+    GZIP,
     b"Rar!",
 )
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# Control characters that no text has; 0 and escape occur in UTF-16 and ISO-2022.
+_CONTROLS = bytes({*range(1, 9), 11, *range(14, 27), *range(28, 32)})
+_MAX_CONTROL_SHARE = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,7 @@ class Client:
         cut: bool = False,
         last: bool = False,
         headers: Mapping[str, str] | None = None,
+        with_body: Container[int] = WITH_BODY,
     ) -> Response:
         """Request one URL, once.
 
@@ -107,6 +116,7 @@ class Client:
             cut: truncate a larger body instead of refusing it.
             last: this is the last request to the host, so its connection is closed.
             headers: additional headers, such as those of a conditional request.
+            with_body: statuses whose body is read.
 
         Returns:
             The response, with any status.
@@ -124,7 +134,7 @@ class Client:
         try:
             async with self._session.get(URL(url, encoded=True), headers=sent, allow_redirects=False) as response:
                 body = b""
-                if response.status in WITH_BODY:
+                if response.status in with_body:
                     body = await self._read(response, accept, limit or self._config.max_body_bytes, cut)
                 elapsed_ms = round((time.monotonic() - started) * 1000)
                 return Response(url, response.status, response.headers, body, elapsed_ms)
@@ -156,7 +166,9 @@ class Client:
         except (aiohttp.ClientConnectionError, ConnectionError) as error:
             raise Rejected(Reason.TRUNCATED, "The connection ended before the body did.") from error
         data = body.finish()
-        if _looks_binary(data[:1024], "Content-Type" in response.headers):
+        if GZIP_TYPE in accept and data.startswith(GZIP):
+            return data
+        if _looks_binary(data[:4096], "Content-Type" in response.headers):
             raise Rejected(Reason.UNSUPPORTED_TYPE, "The body is not text.")
         return data
 
@@ -189,6 +201,9 @@ def _check_type(content_type: str, accept: frozenset[str]) -> None:
 
 def _looks_binary(head: bytes, typed: bool) -> bool:
     zeros = b"\0" in head and not head.startswith(_UTF16)
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    if controls > _MAX_CONTROL_SHARE * len(head) and not head.startswith(_UTF16):
+        return True
     if typed:
         # A text may begin with the letters of a format's mark, and have a stray zero.
         return head.startswith(b"%PDF-") or (zeros and head.startswith(_BINARY))

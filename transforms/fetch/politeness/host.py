@@ -113,11 +113,11 @@ def _over(message: str) -> Rejected:
 def retry_after(value: str) -> float:
     """Parse a Retry-After header into seconds (RFC 9110, section 10.2.3); 0 when it is not valid."""
     if value.strip().isdecimal():
-        return float(value[:12])
+        return float(value.strip()[:12])
     try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
+        when = parsedate_to_datetime(value[:100])
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=timezone.utc)
+        return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())
+    except (ValueError, TypeError, OverflowError):
         return 0.0
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=timezone.utc)
-    return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())

@@ -13,6 +13,10 @@ MAX_AGE_SECONDS = 24 * 3600
 MAX_REDIRECTS = 5
 """Maximum number of redirects of a robots.txt (RFC 9309, section 2.3.1.2)."""
 
+MAX_DELAY_SECONDS = 1e9
+"""A delay beyond this is an error of the file and is ignored."""
+
+_MANY_WILDCARDS = 500
 _AGENT_LINE = re.compile(
     r"^[^\S\n]*user[ \t-]?agent[ \t]*:[ \t]*([A-Za-z_-]*)(\*?)[^\n]*$", re.IGNORECASE | re.MULTILINE
 )
@@ -21,9 +25,10 @@ _AGENT_LINE = re.compile(
 class RobotsRules:
     """The rules of one host's robots.txt for one user agent."""
 
-    def __init__(self, rules: Protego | None, token: str) -> None:
+    def __init__(self, rules: Protego | None, token: str, wildcards: int = 0) -> None:
         self._rules = rules
         self._token = token
+        self._wildcards = wildcards
 
     @classmethod
     def parse(cls, body: bytes, status: int, token: str) -> "RobotsRules":
@@ -47,7 +52,12 @@ class RobotsRules:
         text = body[:MAX_BYTES].decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
         if len(body) > MAX_BYTES:
             text = text.rpartition("\n")[0]
-        return cls(Protego.parse(_AGENT_LINE.sub(lambda m: _agent_line(m, token), text)), token)
+        return cls(Protego.parse(_AGENT_LINE.sub(lambda m: _agent_line(m, token), text)), token, text.count("*"))
+
+    @property
+    def is_expensive(self) -> bool:
+        """Whether matching a URL may take so long that it must not run on an event loop."""
+        return self._wildcards > _MANY_WILDCARDS
 
     def allowed(self, url: str) -> bool:
         """Whether our user agent may request an absolute URL."""
@@ -59,8 +69,15 @@ class RobotsRules:
         if self._rules is None:
             return None
         rate = self._rules.request_rate(self._token)
-        delays = [self._rules.crawl_delay(self._token), rate.seconds / rate.requests if rate else None]
-        return max((float(delay) for delay in delays if delay is not None), default=None)
+        delays = [self._rules.crawl_delay(self._token), _ratio(rate.seconds, rate.requests) if rate else None]
+        return max((float(delay) for delay in delays if delay is not None and delay < MAX_DELAY_SECONDS), default=None)
+
+
+def _ratio(seconds: float, requests: float) -> float | None:
+    try:
+        return seconds / requests
+    except (OverflowError, ZeroDivisionError):
+        return None
 
 
 def _agent_line(match: "re.Match[str]", token: str) -> str:

@@ -72,7 +72,7 @@ def read_head(body: bytes, token: str) -> Head:
         elif name == "tdm-reservation" and content.strip() in ("0", "1"):
             stated = stated or content.strip() == "1"
         elif refresh is None and (meta.get("http-equiv") or "").strip().lower() == "refresh":
-            refresh = _target(content) if next(meta.iterancestors("noscript"), None) is None else None
+            refresh = refresh_target(content) if next(meta.iterancestors("noscript"), None) is None else None
     return Head(stated, refresh)
 
 
@@ -121,7 +121,8 @@ def _tokens(value: str) -> set[str]:
     return {part.strip().lower() for part in value.split(",")}
 
 
-def _target(content: str) -> str | None:
+def refresh_target(content: str) -> str | None:
+    """Return the address of a refresh (header or meta tag); None without an address or with a long wait."""
     match = _REFRESH.fullmatch(content[:8_192])
     # Pages with a longer wait reload themselves or lead back to the front page.
     if match is None or int(match[1]) > _MAX_REFRESH_SECONDS:
