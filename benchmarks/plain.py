@@ -27,9 +27,8 @@ from pipeline.stories.assign import write_stories
 from transforms.annotate.annotator import BATCH_SIZE, annotate_articles
 from transforms.extract import extract_page
 from transforms.fetch import fetch_pages
-from transforms.fetch.results import NoPage
 from transforms.schema.failures import Rejected, failed
-from transforms.schema.records import Article, Page
+from transforms.schema.records import Article, NoPage, Page
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import TABLES, Row
 from transforms.schema.urls import request_of, site_of

@@ -47,7 +47,7 @@ from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import Row
 from transforms.sources import SITEMAP_TYPES
 from transforms.sources.streaming.deduplicate import Deduplicate
-from transforms.sources.streaming.feed_watcher import Pace
+from transforms.sources.streaming.feed_watcher import PollInterval
 from transforms.sources.streaming.pubsub import acknowledge
 from transforms.sources.streaming.pubsub_transform import ReadPubSub
 from transforms.sources.streaming.watch_transform import WatchListings
@@ -114,9 +114,9 @@ def _build_stream(pipeline: beam.Pipeline, config: RunConfig, run: Run) -> None:
     staged: Files = []
 
     if config.listings:
-        ask = partial(fetch_pages, config=config.fetch, accept=FEED_TYPES | SITEMAP_TYPES, persistent=True)
-        pace = Pace(stream.poll_least.seconds, stream.poll_most.seconds)
-        listed = pipeline | WatchListings(config.listings, ask, pace)
+        fetch = partial(fetch_pages, config=config.fetch, accept=FEED_TYPES | SITEMAP_TYPES, persistent=True)
+        interval = PollInterval(stream.poll_least.seconds, stream.poll_most.seconds)
+        listed = pipeline | WatchListings(config.listings, fetch, interval)
         sources.append(listed.requests)
         staged += stage_rows("WatchListings", config, run, fetches=listed.fetches, failures=listed.failures)
 

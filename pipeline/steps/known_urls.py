@@ -65,7 +65,7 @@ class RetryUrls(beam.PTransform):
     def expand(self, begin: beam.pvalue.PBegin) -> "beam.PCollection[UrlRequest]":
         config, run = self.config, self.run
         if run.is_stream:
-            return begin | Poll([run.run_id], _PollRetries(config, run))
+            return begin | Poll([run.run_id], _PollRetries(config, run), UrlRequest)
         return (
             begin
             | beam.Create([run] if config.revisit.take_up_days else [])

@@ -1,4 +1,4 @@
-"""The Pub/Sub source against Google's own fake: what is pulled, when it comes again, and how a stream ends."""
+"""Tests of the Pub/Sub source with Google's fake server: pull, redelivery and drain."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from tests.support.pubsub import SUBSCRIPTION, PubSub, serve_pubsub
 from transforms.runtime.drain import drain, resume, shared_drain
 from transforms.schema.records import UrlRequest
 from transforms.sources import PubSubSource
-from transforms.sources.streaming.pubsub import SubscriptionError, acknowledge, open_subscriber, pull, receipt_of
+from transforms.sources.streaming.pubsub import SubscriptionError, ack_handle_of, acknowledge, open_subscriber, pull
 from transforms.sources.streaming.pubsub_transform import ReadPubSub
 
 pytestmark = pytest.mark.engine
@@ -33,14 +33,14 @@ def pubsub() -> Iterator[PubSub]:
 
 
 def pulled(most: int = 1_000, lease_seconds: int = 600) -> dict[str, str]:
-    """The ack_handle of each message that one pull brings, by its data."""
+    """The ack handle of each message of one pull, by its data."""
     with open_subscriber() as client:
         messages = pull(client, SUBSCRIPTION, most, lease_seconds)
         assert messages is not None
-        return {m.message.data.decode(): receipt_of(SUBSCRIPTION, m.ack_id) for m in messages}
+        return {m.message.data.decode(): ack_handle_of(SUBSCRIPTION, m.ack_id) for m in messages}
 
 
-def test_what_was_acknowledged_does_not_come_again(pubsub: PubSub) -> None:
+def test_acknowledged_message_is_not_redelivered(pubsub: PubSub) -> None:
     pubsub.publish(url.encode() for url in URLS)
     ack_handles = pulled()
     assert sorted(ack_handles) == sorted(URLS)
@@ -52,7 +52,7 @@ def test_what_was_acknowledged_does_not_come_again(pubsub: PubSub) -> None:
     assert [(m.deliveries, m.acks, m.leases) for m in pubsub.messages()] == [(1, 1, (600,))] * 20 + [(1, 0, (600,))] * 5
 
 
-def test_what_was_not_comes_again_after_its_lease(pubsub: PubSub) -> None:
+def test_unacknowledged_message_is_redelivered(pubsub: PubSub) -> None:
     pubsub.publish(url.encode() for url in URLS)
     first = pulled(lease_seconds=30)
     acknowledge(first[url] for url in URLS[:20])
@@ -61,61 +61,66 @@ def test_what_was_not_comes_again_after_its_lease(pubsub: PubSub) -> None:
     assert sorted(second) == sorted(URLS[20:])
 
     acknowledge(first.values())
-    assert {m.acks for m in pubsub.messages()[20:]} == {0}, "an old ack_handle ended a message that came again"
+    assert {m.acks for m in pubsub.messages()[20:]} == {0}, "an expired ack handle acknowledged a redelivered message"
     acknowledge(second.values())
     assert {(m.deliveries, m.acks) for m in pubsub.messages()[20:]} == {(2, 1)}
 
 
-def test_no_receipt_is_an_error(pubsub: PubSub, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_ack_handles_are_ignored(pubsub: PubSub, caplog: pytest.LogCaptureFixture) -> None:
     pubsub.publish([b"https://a.example/1"])
     ack_handles = list(pulled().values())
     acknowledge(
-        [*ack_handles, *ack_handles, receipt_of(MISSING, "m0:1"), receipt_of(SUBSCRIPTION, "m99:1"), "", "nonsense"]
+        [
+            *ack_handles,
+            *ack_handles,
+            ack_handle_of(MISSING, "m0:1"),
+            ack_handle_of(SUBSCRIPTION, "m99:1"),
+            "",
+            "nonsense",
+        ]
     )
     assert [m.acks for m in pubsub.messages()] == [1]
-    assert f"{MISSING}: 1 messages come again" in caplog.text
+    assert f"{MISSING}: 1 messages will be redelivered" in caplog.text
 
 
-def test_requests_keep_within_the_services_limit(pubsub: PubSub, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The fake's ack_handles are short, so it is the limit that is made small.
+def test_request_size_limit(pubsub: PubSub, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The limit is reduced, because the ack handles of the fake are short.
     monkeypatch.setattr("transforms.sources.streaming.pubsub._MAX_REQUEST", 50)
     pubsub.publish(url.encode() for url in URLS)
     acknowledge(pulled().values())
     assert {(m.acks, m.leases) for m in pubsub.messages()} == {(1, (600,))}
 
 
-def test_a_pull_takes_no_more_than_asked_for(pubsub: PubSub) -> None:
+def test_pull_limit(pubsub: PubSub) -> None:
     pubsub.publish(url.encode() for url in URLS)
     assert len(pulled(most=3)) == 3
 
 
-def test_who_cannot_be_reached_is_asked_later(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreachable_service_is_retried(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:9")
     with open_subscriber() as client:
         assert pull(client, SUBSCRIPTION, 10, 600) is None
     assert f"{SUBSCRIPTION} cannot be read now" in caplog.text
 
 
-def test_a_subscription_that_is_not_there_is_an_error(pubsub: PubSub) -> None:
+def test_missing_subscription(pubsub: PubSub) -> None:
     with open_subscriber() as client, pytest.raises(SubscriptionError, match=f"{MISSING} cannot be read: 404"):
         pull(client, MISSING, 10, 600)
 
 
 class Stream:
-    """A stream that runs: what came out of it, each line in a file since its workers need not be in this process."""
+    """Output of a running stream, in a file because workers may be other processes."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def lines(self) -> list[list[str]]:
-        """The lines that stand: window's end or element's time, then URL and ack_handle."""
+        """The lines so far: end of the window or timestamp, then URL and ack handle."""
         text = self._file.read_text() if self._file.exists() else ""
         return [line.split("\t") for line in text.splitlines()]
 
     def until(self, holds: "Callable[[list[list[str]]], bool]") -> list[list[str]]:
-        """Waits until this holds."""
+        """Wait until a condition holds."""
         end = time.monotonic() + 60
         while not holds(lines := self.lines()):
             assert time.monotonic() < end, lines
@@ -125,7 +130,7 @@ class Stream:
 
 @contextmanager
 def streaming(source: PubSubSource, folder: Path) -> Iterator[Stream]:
-    """Runs the source until the body ends; then drains it, and waits until it has ended."""
+    """Run the source until the body ends; then drain it and wait for its end."""
     file = folder / "requests"
     failed: list[Exception] = []
 
@@ -133,7 +138,7 @@ def streaming(source: PubSubSource, folder: Path) -> Iterator[Stream]:
         try:
             with beam.Pipeline(FnApiRunner()) as pipeline:
                 _ = pipeline | ReadPubSub(source) | beam.Map(_write, str(file))
-        except Exception as error:  # noqa: BLE001 - it is the test's
+        except Exception as error:  # noqa: BLE001 - reported by the main thread
             failed.append(error)
 
     thread = threading.Thread(target=run)
@@ -150,7 +155,7 @@ def streaming(source: PubSubSource, folder: Path) -> Iterator[Stream]:
 
 @beam.ptransform_fn  # type: ignore[untyped-decorator]
 def _windows(requests: "beam.PCollection[UrlRequest]", file: str) -> "beam.PCollection[None]":
-    """Writes a line for each URL when its window of two seconds is closed; what is late is lost."""
+    """Write a line for each URL when its window of two seconds closes; late data is lost."""
     return (
         requests
         | beam.Map(lambda request: ("", request.url)).with_output_types(tuple[str, str])
@@ -165,7 +170,7 @@ def _write_group(group: tuple[str, Iterable[str]], file: str) -> None:
         lines.writelines(f"{url}\n" for url in group[1])
 
 
-def test_windows_close_while_nothing_comes_and_nothing_is_late(pubsub: PubSub, tmp_path: Path) -> None:
+def test_windows_close_without_late_data(pubsub: PubSub, tmp_path: Path) -> None:
     source = PubSubSource(subscription=SUBSCRIPTION, pullers=2, per_minute=100_000)
     file = tmp_path / "requests"
     try:
@@ -193,7 +198,7 @@ def _write(request: UrlRequest, file: str, timestamp: Timestamp = beam.DoFn.Time
 
 
 @pytest.mark.parametrize("pullers", [1, 3])
-def test_a_stream_is_read_until_it_is_drained(pubsub: PubSub, tmp_path: Path, pullers: int) -> None:
+def test_stream_runs_until_drained(pubsub: PubSub, tmp_path: Path, pullers: int) -> None:
     source = PubSubSource(subscription=SUBSCRIPTION, pullers=pullers, per_minute=100_000)
     pubsub.publish([b"https://a.example/0"])
     with streaming(source, tmp_path) as stream:
@@ -209,8 +214,8 @@ def test_a_stream_is_read_until_it_is_drained(pubsub: PubSub, tmp_path: Path, pu
     assert {(m.deliveries, m.acks) for m in pubsub.messages()} == {(1, 1)}
 
 
-def test_no_more_is_taken_than_a_minute_may_bring(pubsub: PubSub, tmp_path: Path) -> None:
-    # 600 a minute are ten a second, in pulls of fifty at most.
+def test_rate_limit(pubsub: PubSub, tmp_path: Path) -> None:
+    # 600 per minute are ten per second, in pulls of at most fifty.
     pubsub.publish(b"https://a.example/%d" % n for n in range(500))
     began = time.monotonic()
     with streaming(PubSubSource(subscription=SUBSCRIPTION, per_minute=600), tmp_path) as stream:

@@ -1,4 +1,4 @@
-"""Asks for pages: politely, within limits, and never losing a URL.
+"""Fetch pages politely and return exactly one result per URL.
 
 >>> from transforms.fetch import FetchConfig, fetch_pages
 >>> from transforms.schema.urls import request_of
@@ -11,7 +11,7 @@ from transforms.fetch.config import ARTICLE_TYPES, FEED_TYPES, FetchConfig
 from transforms.fetch.generator import fetch_pages
 from transforms.fetch.http.address_guard import is_public
 from transforms.fetch.politeness.robots import RobotsRules
-from transforms.fetch.results import NoPage
+from transforms.schema.records import NoPage
 
 __all__ = [
     "ARTICLE_TYPES",

@@ -18,10 +18,10 @@ from transforms.fetch.politeness.robots import MAX_AGE_SECONDS, MAX_BYTES, MAX_R
 from transforms.fetch.politeness.tdm_reservation import MAX_BYTES as MAX_TDMREP_BYTES
 from transforms.fetch.politeness.tdm_reservation import WELL_KNOWN, Head, Reservations, read_head, reserved_by_headers
 from transforms.fetch.redirects import REDIRECTS, next_url, refresh_url
-from transforms.fetch.results import NoPage, Progress, distinct, is_same_page, no_page, not_modified, page
+from transforms.fetch.results import Progress, distinct, is_same_page, no_page, not_modified, page
 from transforms.fetch.session import Session
 from transforms.schema.failures import Reason, Rejected
-from transforms.schema.records import Page, UrlRequest
+from transforms.schema.records import NoPage, Page, UrlRequest
 from transforms.schema.urls import host_of, normal_url
 
 _RETRIED = frozenset(

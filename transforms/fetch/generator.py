@@ -9,9 +9,8 @@ from contextlib import contextmanager, suppress
 
 from transforms.fetch.config import ARTICLE_TYPES, FetchConfig
 from transforms.fetch.fetcher import Fetcher
-from transforms.fetch.results import NoPage
 from transforms.fetch.session import Session
-from transforms.schema.records import Page, UrlRequest
+from transforms.schema.records import NoPage, Page, UrlRequest
 from transforms.schema.urls import host_of
 
 _PLACES = 16

@@ -4,25 +4,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import NamedTuple
 
 from transforms.fetch.http.client import WITH_BODY, Response
 from transforms.schema.builders import fetch_row
 from transforms.schema.failures import Reason, Rejected, failure_of
-from transforms.schema.records import Failure, Fetch, Outcome, Page, UrlRequest, content_hash
+from transforms.schema.records import Fetch, NoPage, Outcome, Page, UrlRequest, content_hash
 from transforms.schema.urls import canonical_url, url_id, without_secrets
 
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?([0-9]{1,9})")
 _SKIPPED = frozenset({Reason.CANCELLED, Reason.HOST_BUDGET, Reason.OPTED_OUT, Reason.ROBOTS, Reason.ROBOTS_UNREACHABLE})
-
-
-class NoPage(NamedTuple):
-    """The rows of a request without a page. A skipped or not modified URL has no failure."""
-
-    fetch: Fetch
-    failure: Failure | None
-    fresh_seconds: float | None = None
-    """As `Page.fresh_seconds`."""
 
 
 @dataclass(slots=True)

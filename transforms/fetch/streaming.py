@@ -28,12 +28,12 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.fetch.config import FetchConfig
 from transforms.fetch.generator import fetch_pages, request_interval
-from transforms.fetch.results import NoPage, Progress, no_page
+from transforms.fetch.results import Progress, no_page
 from transforms.runtime.drain import is_draining
 from transforms.runtime.metrics import count
 from transforms.schema.coders import RecordCoder
 from transforms.schema.failures import Reason, Rejected
-from transforms.schema.records import Failure, Fetch, Page, UrlRequest
+from transforms.schema.records import Failure, Fetch, NoPage, Page, UrlRequest
 
 SLICE_SECONDS = 5.0
 """Time that a site's requests of one timer may take at its request interval: how long other sites may have to wait."""

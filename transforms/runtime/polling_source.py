@@ -6,7 +6,8 @@ for ever and cannot be stopped. Here the poller decides on its checkpoint state 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
@@ -48,6 +49,7 @@ class Poller(Protocol):
     def __call__(self, element: Any, state: bytes, /) -> Polled: ...
 
 
+@dataclass
 class Poll(beam.PTransform):
     """Poll sources repeatedly: PBegin -> PCollection of their outputs, or tagged outputs.
 
@@ -56,22 +58,27 @@ class Poll(beam.PTransform):
     Args:
         elements: the sources or parts of them; one worker at a time polls an element.
         poller: polls one element.
-        tags: names of the outputs beside the main one, which is then called ``main``.
+        output_type: type of the main output's elements.
+        tagged_types: types of further outputs by tag; with these, the main output is called ``main``.
     """
 
-    def __init__(self, elements: Sequence[Any], poller: Poller, tags: Iterable[str] = ()) -> None:
+    elements: Sequence[Any]
+    poller: Poller
+    output_type: Any = Any
+    tagged_types: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._elements, self._poller, self._tags = list(elements), poller, tuple(tags)
 
     def expand(self, begin: beam.pvalue.PBegin) -> Any:
-        polls = beam.ParDo(_PollLoop(self._poller))
+        polls = beam.ParDo(_PollLoop(self.poller)).with_output_types(self.output_type, **self.tagged_types)
         polled = (
             begin
-            | beam.Create(self._elements)
+            | beam.Create(list(self.elements))
             | beam.Reshuffle()
-            | (polls.with_outputs(*self._tags, main="main") if self._tags else polls)
+            | (polls.with_outputs(*self.tagged_types, main="main") if self.tagged_types else polls)
         )
-        for output in (polled.main, *(polled[tag] for tag in self._tags)) if self._tags else (polled,):
+        for output in (polled.main, *(polled[tag] for tag in self.tagged_types)) if self.tagged_types else (polled,):
             output.is_bounded = False  # Beam takes it from the input when outputs have tags
         return polled
 

@@ -239,3 +239,13 @@ class Failure:
     http_status: int | None = None
     source: str
     failed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NoPage:
+    """The rows of a request without a page. A skipped or not modified URL has no failure."""
+
+    fetch: Fetch
+    failure: Failure | None
+    fresh_seconds: float | None = None
+    """As `Page.fresh_seconds`."""

@@ -1,4 +1,4 @@
-"""Where URLs come from: lists, feeds, sitemaps and messages."""
+"""Sources of URLs: lists, feeds, sitemaps and messages."""
 
 from transforms.sources.config import (
     FeedsSource,

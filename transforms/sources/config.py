@@ -1,4 +1,4 @@
-"""The settings of the sources: where URLs come from."""
+"""Settings of the sources of URLs."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -17,17 +17,17 @@ class UrlsSource(BaseModel):
 
     type: Literal["urls"] = "urls"
     path: str | tuple[str, ...] = Field(
-        description="A file, a glob, or gs://bucket/name (a glob too); or several of these."
+        description="A file, a glob, gs://bucket/name or a gs:// glob, or a list of these."
     )
     format: Format | None = Field(
         default=None,
-        description="text (one a line, # begins a comment), csv, jsonl or parquet; else by the file's name.",
+        description="text (one URL per line, # begins a comment), csv, jsonl or parquet. Default: by suffix.",
     )
-    column: str = Field(default="url", description="The column or key that holds the URL; not for text.")
+    column: str = Field(default="url", description="Column or key of the URL; not for text.")
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The paths and globs that are read."""
+        """Paths and globs of the list files."""
         return (self.path,) if isinstance(self.path, str) else self.path
 
 
@@ -37,73 +37,76 @@ class FeedsSource(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["feeds"] = "feeds"
-    urls: tuple[str, ...] = Field(default=(), description="The feeds' addresses.")
-    path: str | None = Field(default=None, description="A text file, a glob or gs://bucket/name of feed addresses.")
+    urls: tuple[str, ...] = Field(default=(), description="URLs of the feeds.")
+    path: str | None = Field(default=None, description="Text file with feed URLs: a path, a glob or gs://bucket/name.")
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The paths and globs that are read."""
+        """Paths and globs of the list files."""
         return (self.path,) if self.path is not None else ()
 
     @property
     def listings(self) -> tuple[str, ...]:
-        """The addresses that are asked for first."""
+        """URLs requested first."""
         return self.urls
 
     @model_validator(mode="after")
     def _some_feeds(self) -> "FeedsSource":
         if not self.urls and self.path is None:
-            raise ValueError("feeds need urls, a path, or both")
+            raise ValueError("feeds need urls, path, or both")
         return self
 
 
 class SitemapsSource(BaseModel):
-    """Sitemaps, indexes of sitemaps and news sitemaps: each page they name is an article URL."""
+    """Sitemaps, sitemap indexes and news sitemaps: each page that they list is an article URL."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["sitemaps"] = "sitemaps"
-    urls: tuple[str, ...] = Field(default=(), description="Addresses of sitemaps and indexes; plain or gzip.")
+    urls: tuple[str, ...] = Field(default=(), description="URLs of sitemaps and sitemap indexes, plain or gzip.")
     sites: tuple[str, ...] = Field(
         default=(),
-        description="Sites, such as https://news.example.org, whose robots.txt names their sitemaps.",
+        description="Sites, such as https://news.example.org, with sitemaps listed in their robots.txt.",
     )
-    path: str | None = Field(default=None, description="A text file, a glob or gs://bucket/name of sitemap addresses.")
+    path: str | None = Field(
+        default=None, description="Text file with sitemap URLs: a path, a glob or gs://bucket/name."
+    )
     since: date | None = Field(
         default=None,
-        description="First day: pages published (or, where that is not said, changed) before it are not asked for, nor "
-        "sitemaps last changed before it. What has no date is asked for.",
+        description="First day: skip pages published before it (or changed before it, if no publication date is given) "
+        "and sitemaps last changed before it. Pages and sitemaps without a date are requested.",
     )
-    until: date | None = Field(
-        default=None, description="Last day: pages published or changed after it are not asked for."
-    )
+    until: date | None = Field(default=None, description="Last day: skip pages published or changed after it.")
     max_depth: int = Field(
         default=3,
         ge=1,
         le=5,
-        description="Steps from robots.txt or an index to the last sitemap; each step is a round of requests.",
+        description="Maximum number of steps from robots.txt or an index to a sitemap; a step is a round of requests.",
     )
     max_sitemaps: int = Field(
-        default=500, ge=1, le=100_000, description="Most sitemaps that are asked for, the last changed first."
+        default=500,
+        ge=1,
+        le=100_000,
+        description="Maximum number of sitemaps requested, the most recently changed first.",
     )
     max_urls: int = Field(
-        default=50_000, ge=1, le=50_000, description="Most pages taken from one sitemap, the newest first."
+        default=50_000, ge=1, le=50_000, description="Maximum number of pages per sitemap, the newest first."
     )
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """The paths and globs that are read."""
+        """Paths and globs of the list files."""
         return (self.path,) if self.path is not None else ()
 
     @property
     def listings(self) -> tuple[str, ...]:
-        """The addresses that are asked for first."""
+        """URLs requested first."""
         return (*self.urls, *(f"{site.rstrip('/')}/robots.txt" for site in self.sites))
 
     @model_validator(mode="after")
     def _checked(self) -> "SitemapsSource":
         if not self.urls and not self.sites and self.path is None:
-            raise ValueError("sitemaps need urls, sites, a path, or several of these")
+            raise ValueError("sitemaps need at least one of urls, sites and path")
         if self.since and self.until and self.since > self.until:
             raise ValueError(f"since ({self.since}) is after until ({self.until})")
         return self
@@ -117,45 +120,44 @@ class PubSubSource(BaseModel):
     type: Literal["pubsub"] = "pubsub"
     subscription: str = Field(
         pattern=r"^projects/[a-z][a-z0-9.:-]{4,61}[a-z0-9]/subscriptions/[A-Za-z][A-Za-z0-9._~+%-]{2,254}$",
-        description="projects/PROJECT/subscriptions/NAME, a subscription that is pulled and that nobody else reads.",
+        description="projects/PROJECT/subscriptions/NAME: a pull subscription without other readers.",
     )
     id_attribute: str | None = Field(
         default=None,
         min_length=1,
         max_length=256,
-        description="The attribute by which Dataflow tells what was published twice; elsewhere the URL tells.",
+        description="Attribute by which Dataflow finds messages published twice; other runners use the URL.",
     )
     timestamp_attribute: str | None = Field(
         default=None,
         min_length=1,
         max_length=256,
-        description="The attribute with the article's time of publication (RFC 3339, or milliseconds since 1970), for "
-        "messages whose data does not say it (`published`).",
+        description="Attribute with the article's time of publication (RFC 3339, or milliseconds since 1970), for "
+        "messages without `published` in their data.",
     )
-    pullers: int = Field(default=1, ge=1, le=16, description="How many workers pull at once; not on Dataflow.")
+    pullers: int = Field(default=1, ge=1, le=16, description="Number of parallel pullers; not on Dataflow.")
     per_minute: int = Field(
         default=6_000,
         ge=60,
         le=10_000_000,
-        description="Most messages taken a minute, by all pullers; not on Dataflow. More than can be fetched in the "
-        "lease come again and again.",
+        description="Maximum number of messages per minute, over all pullers; not on Dataflow. Messages that cannot be "
+        "fetched within the lease are redelivered repeatedly.",
     )
     lease_seconds: int = Field(
         default=600,
         ge=10,
         le=600,
-        description="How long a message is ours before it comes again; its run should be committed by then. Not on "
-        "Dataflow.",
+        description="Seconds until a message is redelivered; its window should be committed before. Not on Dataflow.",
     )
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """None: a queue is no file."""
+        """Empty: a queue has no list files."""
         return ()
 
 
 ListingSource = FeedsSource | SitemapsSource
-"""A source of documents that name articles."""
+"""A source of documents that list articles."""
 
 Source = Annotated[UrlsSource | FeedsSource | SitemapsSource | WarcSource | PubSubSource, Field(discriminator="type")]
-"""Any source; the key `type` says which."""
+"""Any source; the key `type` selects it."""

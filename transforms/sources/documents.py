@@ -1,4 +1,4 @@
-"""Documents that name articles: which of these are asked for, and which further documents."""
+"""Convert parsed feeds and sitemaps into requests, within the limits of their source."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -17,45 +17,45 @@ _BEFORE_ALL = datetime.min.replace(tzinfo=timezone.utc)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingRequest(UrlRequest):
-    """A feed or sitemap to ask for. ``published_at`` is the time of its last change, where an index says it."""
+    """A request for a feed or sitemap. ``published_at`` is the time of its last change, if an index states it."""
 
     origin: int
-    """Which of the run's sources it belongs to: its place among them."""
+    """Index of its source in the run."""
 
 
 class Named(NamedTuple):
-    """What one document names, as far as its source wants it."""
+    """URLs of one document, within the limits of its source."""
 
     requests: list[UrlRequest]
     listings: list[ListingRequest]
     left_out: int
-    """Pages in the window that the source's ``max_urls`` cut off."""
+    """Number of pages that the source's ``max_urls`` leaves out."""
 
 
 def listing_request(url: str, origin: int, changed_at: datetime | None = None) -> ListingRequest:
-    """The request for a feed or sitemap; never raises, as `request_of`."""
+    """Create the request for a feed or sitemap. Never raises, like `request_of`."""
     request = request_of(url, "listing", published_at=changed_at)
     return ListingRequest(**{f.name: getattr(request, f.name) for f in dataclasses.fields(request)}, origin=origin)
 
 
 def origin_of(request: UrlRequest) -> int:
-    """The place of a listing's source among the run's; the first one for a request that does not say."""
+    """Return the index of a request's source in the run; 0 if it is not a `ListingRequest`."""
     return request.origin if isinstance(request, ListingRequest) else 0
 
 
 def read_listing(page: Page, source: ListingSource, origin: int = 0) -> Named:
-    """The articles and further sitemaps that a document names.
+    """Return the articles and further sitemaps that a document lists.
 
-    A sitemap may be an RSS or Atom document (sitemaps.org allows it), and a feed's address may lead to a sitemap: what
-    the document is decides.
+    The content decides between feed and sitemap: a sitemap may be an RSS or Atom document (sitemaps.org allows it), and
+    the URL of a feed may return a sitemap.
 
     Args:
         page: the document.
-        source: what named it: its window of dates and its limits hold.
-        origin: the source's place among the run's.
+        source: its source, with dates and limits.
+        origin: index of the source in the run.
 
     Raises:
-        Rejected: ``listing_unreadable``, when this is neither a feed nor a sitemap.
+        Rejected: ``listing_unreadable``, if this is neither a feed nor a sitemap.
     """
     url = page.fetch.final_url or page.fetch.url
     body = unpacked(page.body, url)
@@ -80,24 +80,26 @@ def read_listing(page: Page, source: ListingSource, origin: int = 0) -> Named:
     )
 
 
-def next_listings(asked: Iterable[UrlRequest], named: Iterable[UrlRequest], most: int) -> tuple[list[UrlRequest], int]:
-    """Which of the documents that were named are asked for next: none twice, the last changed first.
+def next_listings(
+    requested: Iterable[UrlRequest], found: Iterable[UrlRequest], most: int
+) -> tuple[list[UrlRequest], int]:
+    """Choose the documents to request next: none twice, the most recently changed first.
 
     Args:
-        asked: the source's documents that were asked for already.
-        named: those that came up now, each as often as it was named.
-        most: how many the source may ask for in all.
+        requested: documents of the source that were requested already.
+        found: documents listed now, possibly repeated.
+        most: maximum number of documents of the source.
 
     Returns:
-        What to ask for, and how many are left out because of `most`.
+        The documents to request, and the number that `most` leaves out.
     """
-    before = {request.article_id for request in asked}
-    new = {request.article_id: request for request in named if request.article_id not in before}
+    before = {request.article_id for request in requested}
+    new = {request.article_id: request for request in found if request.article_id not in before}
     order = sorted(new.values(), key=lambda r: (r.published_at or _BEFORE_ALL, r.url), reverse=True)
     most = max(0, most - len(before))
     return order[:most], len(order[most:])
 
 
 def max_depth(source: ListingSource) -> int:
-    """In how many rounds a source's documents are asked for."""
+    """Return the maximum number of rounds in which documents of a source are requested."""
     return source.max_depth if isinstance(source, SitemapsSource) else 1

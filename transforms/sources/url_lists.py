@@ -1,4 +1,4 @@
-"""URL lists: text, CSV, JSON lines and Parquet, read piece by piece."""
+"""Read URL lists (text, CSV, JSON lines, Parquet) in bounded memory."""
 
 import csv
 import io
@@ -20,33 +20,33 @@ _BATCH = 8192
 
 
 class ListError(OnrecordError):
-    """A list cannot be read; the message is one sentence with its name, the place and the cause."""
+    """A list cannot be read. The message names the list, the position and the cause."""
 
     exit_code = 2
 
 
 def urls_of(file: str, form: Format | None = None, column: str = "url") -> Iterator[str]:
-    """The URLs of one list by its name; else as `read_urls`."""
+    """Open a list by name and read its URLs, like `read_urls`."""
     with open_input(file) as opened:
         yield from read_urls(opened, file, form, column)
 
 
 def format_of(name: str) -> Format:
-    """The format that a file's name tells; text where it tells none."""
+    """Return the format of a file by its suffix; by default text."""
     return next((form for suffix, form in _BY_SUFFIX.items() if name.lower().endswith(suffix)), "text")
 
 
 def read_urls(file: BinaryIO, name: str, form: Format | None = None, column: str = "url") -> Iterator[str]:
-    """The URLs of one list, in order, as they stand there; empty values are left out.
+    """Read the URLs of one list, in order and unchanged, without empty values.
 
     Args:
-        file: the list, at its beginning; Parquet needs one that can be sought.
-        name: its name, for messages and, where `form` is None, for the format.
+        file: the list, at its beginning; seekable for Parquet.
+        name: its name, for messages and, if `form` is None, for the format.
         form: the format.
         column: the column (CSV, Parquet) or key (JSON lines) with the URL.
 
     Raises:
-        ListError: the file is not of its format, or lacks the column.
+        ListError: the file does not have its format, or lacks the column.
     """
     form = form or format_of(name)
     if form == "parquet":
@@ -56,7 +56,7 @@ def read_urls(file: BinaryIO, name: str, form: Format | None = None, column: str
     try:
         yield from _stripped({"text": _text, "csv": _csv, "jsonl": _jsonl}[form](text, name, column))
     finally:
-        # The file is the caller's to close; it may be closed by now.
+        # The caller closes the file, possibly before this generator ends.
         with suppress(ValueError):
             text.detach()
 
@@ -82,7 +82,7 @@ def _csv(lines: io.TextIOWrapper, name: str, column: str) -> Iterator[str]:
         for row in reader:
             yield row[column] or ""
     except csv.Error as error:
-        raise ListError(f"{name}, line {reader.reader.line_num}: this is no CSV: {error}") from error
+        raise ListError(f"{name}, line {reader.reader.line_num}: invalid CSV: {error}") from error
 
 
 def _jsonl(lines: io.TextIOWrapper, name: str, column: str) -> Iterator[str]:
@@ -92,10 +92,10 @@ def _jsonl(lines: io.TextIOWrapper, name: str, column: str) -> Iterator[str]:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise ListError(f"{name}, line {number}: this is no JSON: {error}") from error
+            raise ListError(f"{name}, line {number}: invalid JSON: {error}") from error
         if not isinstance(record, dict) or column not in record:
             keys = f"; its keys are {', '.join(record)}" if isinstance(record, dict) else ""
-            raise ListError(f"{name}, line {number}: an object with the key {column!r} is expected{keys}")
+            raise ListError(f"{name}, line {number}: expected an object with the key {column!r}{keys}")
         yield str(record[column] or "")
 
 
@@ -107,7 +107,7 @@ def _parquet(file: BinaryIO, name: str, column: str) -> Iterator[str]:
             raise ListError(f"{name} has no column {column!r}; its columns are {', '.join(columns)}")
         kind = parquet.schema_arrow.field(column).type
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-            raise ListError(f"{name}: the column {column!r} holds {kind}; strings are expected")
+            raise ListError(f"{name}: the column {column!r} has the type {kind}; expected strings")
         for batch in parquet.iter_batches(batch_size=_BATCH, columns=[column]):
             yield from (value or "" for value in batch.column(0).to_pylist())
     except (OSError, pa.ArrowException) as error:
@@ -119,5 +119,5 @@ def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
     while line := text.readline(_MAX_LINE):
         number += 1
         if len(line) >= _MAX_LINE and not line.endswith("\n"):
-            raise ListError(f"{name}, line {number}: longer than {_MAX_LINE:,} characters, so this is no list of URLs")
+            raise ListError(f"{name}, line {number}: longer than {_MAX_LINE:,} characters, so not a list of URLs")
         yield line

@@ -59,9 +59,9 @@ def noted(path: Path) -> list[str]:
 
 def test_its_memory_goes_round_and_a_drain_ends_it(tmp_path: Path) -> None:
     with beam.Pipeline(FnApiRunner()) as pipeline:
-        polled = pipeline | Poll(["a"], Counting(5), tags=("odd",))
+        polled = pipeline | Poll(["a"], Counting(5), str, {"odd": str})
         for name, output in (("main", polled.main), ("odd", polled.odd)):
-            assert output.is_bounded is False
+            assert (output.is_bounded, output.element_type) == (False, str)
             output | name >> beam.Map(note, tmp_path / name)
     assert noted(tmp_path / "main") == ["a1", "a2", "a3", "a4", "a5"]
     assert noted(tmp_path / "odd") == ["a1", "a3", "a5"]

@@ -1,4 +1,4 @@
-"""Of a stream's requests, each page's first in a while."""
+"""Tests of the deduplication of stream requests."""
 
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -15,7 +15,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from transforms.schema.records import UrlRequest
 from transforms.schema.urls import request_of
-from transforms.sources.streaming.deduplicate import Deduplicate, _DropSeen
+from transforms.sources.streaming.deduplicate import Deduplicate, _DropDuplicates
 
 NOW = 1_000_000.0
 
@@ -29,8 +29,7 @@ def lines(path: Path) -> list[str]:
     return sorted(path.read_text().replace("http://a.example/", "").splitlines())
 
 
-def test_a_pages_first_request_passes_and_after_a_while_the_next(tmp_path: Path) -> None:
-    """By the stream's time; each request is in one output."""
+def test_repeated_request_passes_after_the_time_limit(tmp_path: Path) -> None:
     events = [(0, "1"), (1, "2"), (990, "1"), (1_010, "1"), (1_020, "1"), (1_030, "3")]
     stream = test_stream.TestStream()
     for at, page in events:
@@ -39,6 +38,7 @@ def test_a_pages_first_request_passes_and_after_a_while_the_next(tmp_path: Path)
     with beam.Pipeline(BundleBasedDirectRunner()) as pipeline:
         named = pipeline | stream.advance_watermark_to_infinity() | beam.Map(lambda r: r).with_output_types(UrlRequest)
         seen = named | Deduplicate(1_000)
+        assert (seen.requests.element_type, seen.duplicates.element_type) == (UrlRequest, UrlRequest)
         seen.requests | "R" >> beam.Map(note, tmp_path / "requests")
         seen.duplicates | "T" >> beam.Map(note, tmp_path / "duplicates")
     assert lines(tmp_path / "requests") == ["feed 1", "feed 1", "feed 2", "feed 3"]
@@ -46,7 +46,7 @@ def test_a_pages_first_request_passes_and_after_a_while_the_next(tmp_path: Path)
 
 
 class State:
-    """A page's, as a runner keeps it."""
+    """State of a page, as in a runner."""
 
     value: Any = None
 
@@ -65,25 +65,25 @@ class State:
 @pytest.mark.parametrize(
     ("events", "passed"),
     [
-        # Seconds of the clock, and when it had failed, of one that is taken up again.
+        # Time of each request, and time of failure if it is a retry, in seconds.
         ([(0, None), (1, None), (900, None)], [True, False, False]),
         ([(0, None), (99, -5), (100, 50), (150, 50), (200, 160)], [True, False, True, False, True]),
         ([(0, -5), (1, None), (2, -5)], [True, False, False]),
         ([(0, None), (200, 100), (201, None)], [True, True, False]),
     ],
 )
-def test_what_failed_is_taken_up_again_once_its_last_request_is_settled(
+def test_retry_passes_if_it_failed_after_the_last_request(
     monkeypatch: pytest.MonkeyPatch, events: list[tuple[float, float | None]], passed: list[bool]
 ) -> None:
-    do, seen, forget = _DropSeen(1_000), State(), State()
+    do, seen, forget = _DropDuplicates(1_000), State(), State()
     found = []
     for at, failed in events:
         failed_at = datetime.fromtimestamp(NOW + failed, timezone.utc) if failed is not None else None
         request = replace(request_of("http://a.example/1", "feed"), failed_at=failed_at)
         monkeypatch.setattr("transforms.sources.streaming.deduplicate.time.time", lambda at=at: NOW + at)
-        [given] = do.process((request.article_id, request), Timestamp.of(NOW + at), seen, forget)
-        assert given == request or (isinstance(given, TaggedOutput) and given.tag == "duplicates")
-        found.append(given == request)
+        [output] = do.process((request.article_id, request), Timestamp.of(NOW + at), seen, forget)
+        assert output == request or (isinstance(output, TaggedOutput) and output.tag == "duplicates")
+        found.append(output == request)
         if found[-1]:
             assert forget.value == Timestamp.of(NOW + at + 1_000)
     assert found == passed

@@ -1,4 +1,4 @@
-"""Pub/Sub messages as requests; the service itself is in tests/engines/test_pubsub.py."""
+"""Tests of converting Pub/Sub messages into requests; tests/engines/test_pubsub.py tests the service."""
 
 import json
 from datetime import datetime, timezone
@@ -35,7 +35,7 @@ def _json(**fields: object) -> bytes:
         _json(url=URL, published=20260304),
     ],
 )
-def test_an_address(data: bytes) -> None:
+def test_url(data: bytes) -> None:
     request = request_of_message(data, {}, ack_handle="s 1")
     assert (request.url, request.article_id) == (URL, url_id(URL))
     assert (request.source, request.ack_handle, request.published_at) == ("pubsub", "s 1", None)
@@ -51,16 +51,16 @@ def test_an_address(data: bytes) -> None:
         (URL.encode(), {"at": "1772600767000"}),
     ],
 )
-def test_its_time(data: bytes, attributes: dict[str, str]) -> None:
+def test_publication_time(data: bytes, attributes: dict[str, str]) -> None:
     assert request_of_message(data, attributes, "at").published_at == AT
 
 
 @pytest.mark.parametrize("at", ["", "soon", "9" * 15, "9" * 400, "-1", "१७७२", "2026-13-01T00:00:00Z"])
-def test_a_time_that_is_none_is_left_out(at: str) -> None:
+def test_invalid_time_is_ignored(at: str) -> None:
     assert request_of_message(URL.encode(), {"at": at}, "at").published_at is None
 
 
-def test_an_attribute_that_is_not_named_says_nothing() -> None:
+def test_other_attributes_are_ignored() -> None:
     assert request_of_message(URL.encode(), {"at": "2026-03-04T05:06:07Z", "": "2026-03-04"}).published_at is None
 
 
@@ -95,7 +95,7 @@ POISON = {
 
 
 @pytest.mark.parametrize("data", POISON, ids=range(len(POISON)))
-def test_poison_is_an_address_that_the_fetch_stage_refuses(data: bytes) -> None:
+def test_invalid_message_becomes_an_invalid_url(data: bytes) -> None:
     request = request_of_message(data, {}, ack_handle="s 1")
     wanted = POISON[data]
     if wanted is None:
@@ -109,12 +109,12 @@ def test_poison_is_an_address_that_the_fetch_stage_refuses(data: bytes) -> None:
     assert (request.source, request.ack_handle) == ("pubsub", "s 1")
 
 
-def test_on_dataflow_its_own_source_reads() -> None:
+def test_dataflow_uses_its_own_source() -> None:
     source = PubSubSource(
         subscription="projects/some-project/subscriptions/urls", id_attribute="id", timestamp_attribute="at"
     )
     pipeline = beam.Pipeline(FnApiRunner())
-    # Named at the beginning, it would look for its bucket.
+    # Passed to the constructor, the runner would check its bucket.
     pipeline.runner = DataflowRunner()
     requests = pipeline | ReadPubSub(source)
     assert not requests.is_bounded

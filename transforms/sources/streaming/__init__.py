@@ -1,1 +1,1 @@
-"""Sources without an end: watched feeds, queues, deduplication."""
+"""Unbounded sources: watched feeds, queues and their deduplication."""

@@ -1,9 +1,9 @@
-"""Feeds and sitemaps that are watched: each is read again and again, at a pace that follows how often it changes.
+"""Poll feeds and sitemaps repeatedly, at an interval that adapts to how often each changes.
 
-A document is asked for conditionally (RFC 9110, section 13), so that one that has not changed costs a few bytes. Its
-next turn comes after half the time when it named something new, after half as much again when it did not, after twice
-the time when it could not be had, never before its answer's own freshness is over (Cache-Control: max-age, RFC 9111),
-and always between the two bounds. One that is dead stays at the upper bound and holds up no other.
+Documents are requested conditionally (RFC 9110, section 13), so an unchanged one costs a few bytes. The interval is
+halved when a document lists new URLs, grows by half when it does not, and doubles when it fails. The next poll waits
+until the response is no longer fresh (Cache-Control: max-age, RFC 9111), within the bounds of the interval. A failing
+document is polled at the maximum interval and does not delay others.
 """
 
 import dataclasses
@@ -12,201 +12,200 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from transforms.schema.failures import Reason, Rejected, failed
-from transforms.schema.records import Failure, Fetch, Page, UrlRequest
+from transforms.schema.records import Failure, Fetch, NoPage, Page, UrlRequest
 from transforms.sources.config import ListingSource, SitemapsSource
 from transforms.sources.documents import ListingRequest, listing_request, max_depth, next_listings, read_listing
 
-_REMEMBERED = 5_000
-"""Most pages of one document that are remembered; the stream itself knows the others."""
-_REMEMBERED_BELOW = 20_000
-"""The same of one address of the configuration and all documents below it."""
+_MAX_URLS = 5_000
+"""Maximum number of pages in the state of one document; the stream itself deduplicates the others."""
+_MAX_URLS_BELOW = 20_000
+"""The same for a configured listing and all documents below it."""
+_ID = 16
+"""Length of the prefixes of page ids in the state."""
 _JITTER = 0.1
 
-
-class NoPage(Protocol):
-    """A document that did not come (`transforms.fetch.NoPage`)."""
-
-    fetch: Fetch
-    failure: Failure | None
-    fresh_seconds: float | None
+FetchDocuments = Callable[[Sequence[UrlRequest]], Iterable[Page | NoPage]]
+"""Fetches documents, one result for each (`transforms.fetch.fetch_pages`)."""
 
 
-Ask = Callable[[Sequence[UrlRequest]], Iterable[Any]]
-"""Asks for documents: gives a `Page` or a `NoPage` for each (`transforms.fetch.fetch_pages`)."""
-
-
-class Pace(NamedTuple):
-    """Bounds of the time between two turns of a document, in seconds."""
+class PollInterval(NamedTuple):
+    """Bounds of the time between two polls of a document, in seconds."""
 
     least: float
     most: float
 
 
 @dataclass(slots=True)
-class Document:
-    """What is remembered of one document."""
+class DocumentState:
+    """Checkpoint state of one document."""
 
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str | None = None
     named: list[str] = field(default_factory=list)
-    """The pages that it named, by the beginnings of their ids."""
+    """Prefixes of the ids of the pages that it lists."""
     listings: list[str] = field(default_factory=list)
-    """The documents that it named."""
+    """URLs of the sitemaps that it lists."""
 
 
 @dataclass(slots=True)
-class Watched:
-    """What is remembered of one address of the configuration, with the documents below it."""
+class ListingState:
+    """Checkpoint state of one configured listing, with the documents below it."""
 
     due: float = 0.0
-    """When its next turn is, in seconds since 1970."""
+    """Time of the next poll, in seconds since 1970."""
     interval: float = 0.0
     is_failing: bool = False
-    """Whether its last turn brought less than it should."""
-    documents: dict[str, Document] = field(default_factory=dict)
+    """Whether the last poll failed for one of the documents."""
+    documents: dict[str, DocumentState] = field(default_factory=dict)
 
 
-class Seen(NamedTuple):
-    """What one turn brought."""
+class PollResult(NamedTuple):
+    """New URLs, rows and failures of one poll."""
 
     requests: list[UrlRequest]
     fetches: list[Fetch]
     failures: list[Failure]
 
 
-class Watcher:
-    """Reads documents, and says when they are due again.
+class FeedWatcher:
+    """Reads feeds and sitemaps and schedules their next polls.
 
     Args:
         sources: the feeds and sitemaps.
-        ask: asks for documents.
-        pace: the bounds of their intervals.
+        fetch: fetches documents.
+        interval: bounds of the poll intervals.
     """
 
-    def __init__(self, sources: Sequence[ListingSource], ask: Ask, pace: Pace) -> None:
-        self._sources, self._ask, self._pace = tuple(sources), ask, pace
+    def __init__(self, sources: Sequence[ListingSource], fetch: FetchDocuments, interval: PollInterval) -> None:
+        self._sources, self._fetch, self._interval = tuple(sources), fetch, interval
 
-    def read(self, listing: ListingRequest, watched: Watched) -> Seen:
-        """Reads a document and those below it, round after round: an index, then what it names.
+    def read(self, listing: ListingRequest, state: ListingState) -> PollResult:
+        """Read a listing and the documents below it in rounds: an index, then the documents that it lists.
 
         Args:
-            listing: an address of the configuration.
-            watched: what is remembered of it; it is brought up to date.
+            listing: a configured feed or sitemap.
+            state: its checkpoint state; updated in place.
 
         Returns:
-            What is new.
+            The new URLs, and the rows of the documents.
         """
-        seen, turn, source = Seen([], [], []), _Turn(listing, watched), self._sources[listing.origin]
+        result, poll, source = PollResult([], [], []), _Poll(listing, state), self._sources[listing.origin]
         most = source.max_sitemaps if isinstance(source, SitemapsSource) else 0
-        asked = [listing]
+        round_requests = [listing]
         for _ in range(max_depth(source)):
-            # Not by the result's own address, in which a key is hidden.
-            asked_as = {request.article_id: request.url for request in asked}
-            named: list[ListingRequest] = []
-            for result in self._ask([turn.conditional(request) for request in asked]):
-                named += self._settle(result, asked_as[result.fetch.article_id], turn, seen)
-            turn.asked += asked
-            asked = [r for r in next_listings(turn.asked, named, most)[0] if isinstance(r, ListingRequest)]
-            if not asked:
+            # The result's own URL hides secrets.
+            urls = {request.article_id: request.url for request in round_requests}
+            found: list[ListingRequest] = []
+            for fetched in self._fetch([poll.conditional(request) for request in round_requests]):
+                found += self._process(fetched, urls[fetched.fetch.article_id], poll, result)
+            poll.requested += round_requests
+            chosen = next_listings(poll.requested, found, most)[0]
+            round_requests = [request for request in chosen if isinstance(request, ListingRequest)]
+            if not round_requests:
                 break
-        turn.end(self._pace)
-        return seen
+        poll.end(self._interval)
+        return result
 
-    def _settle(self, result: Any, url: str, turn: "_Turn", seen: Seen) -> list[ListingRequest]:
-        """One answer: what it brings goes to `seen`; gives the documents below it."""
-        turn.fresh_seconds = max(turn.fresh_seconds, result.fresh_seconds or 0.0)
-        origin = turn.listing.origin
-        document = turn.watched.documents.setdefault(url, Document())
+    def _process(self, fetched: Page | NoPage, url: str, poll: "_Poll", result: PollResult) -> list[ListingRequest]:
+        """Add one document to `result`, and return the documents that it lists."""
+        poll.fresh_seconds = max(poll.fresh_seconds, fetched.fresh_seconds or 0.0)
+        origin = poll.listing.origin
+        document = poll.state.documents.setdefault(url, DocumentState())
         below = [listing_request(address, origin) for address in document.listings]
-        if not isinstance(result, Page):
-            if result.fetch.outcome == "not_modified":
+        if not isinstance(fetched, Page):
+            if fetched.fetch.outcome == "not_modified":
                 return below
-            # A drain says nothing of the document.
-            is_cancelled = result.fetch.reason == Reason.CANCELLED.value
-            turn.is_failed = turn.is_failed or (turn.watched.is_failing if is_cancelled else True)
-            seen.fetches.append(result.fetch)
-            seen.failures.extend([result.failure] if result.failure is not None else [])
+            # A request cancelled by a drain does not change whether the document is failing.
+            is_cancelled = fetched.fetch.reason == Reason.CANCELLED.value
+            poll.is_failed = poll.is_failed or (poll.state.is_failing if is_cancelled else True)
+            result.fetches.append(fetched.fetch)
+            result.failures.extend([fetched.failure] if fetched.failure is not None else [])
             return below
-        if result.fetch.body_hash == document.body_hash:
+        if fetched.fetch.body_hash == document.body_hash:
             return below
         try:
-            named = read_listing(result, self._sources[origin], origin)
-        except Exception as error:  # noqa: BLE001 - one document that we cannot take never ends the stream
+            found = read_listing(fetched, self._sources[origin], origin)
+        except Exception as error:  # noqa: BLE001 - an error in one document must not end the stream
             refused = error if isinstance(error, Rejected) else Rejected.of_error(error)
-            fetch, failure = failed(result.fetch, "sources", refused)
-            turn.is_failed = True
-            seen.fetches.append(fetch)
-            seen.failures.append(failure)
+            fetch, failure = failed(fetched.fetch, "sources", refused)
+            poll.is_failed = True
+            result.fetches.append(fetch)
+            result.failures.append(failure)
             return []
         before = set(document.named)
-        new = [request for request in named.requests if request.article_id[:_ID] not in before]
-        turn.is_changed = turn.is_changed or bool(new)
-        seen.fetches.append(result.fetch)
-        seen.requests.extend(new)
-        turn.watched.documents[url] = Document(
-            etag=result.fetch.etag,
-            last_modified=result.fetch.last_modified,
-            body_hash=result.fetch.body_hash,
-            named=[request.article_id[:_ID] for request in named.requests[:_REMEMBERED]],
-            listings=[listing.url for listing in named.listings],
+        new = [request for request in found.requests if request.article_id[:_ID] not in before]
+        poll.is_changed = poll.is_changed or bool(new)
+        result.fetches.append(fetched.fetch)
+        result.requests.extend(new)
+        poll.state.documents[url] = DocumentState(
+            etag=fetched.fetch.etag,
+            last_modified=fetched.fetch.last_modified,
+            body_hash=fetched.fetch.body_hash,
+            named=[request.article_id[:_ID] for request in found.requests[:_MAX_URLS]],
+            listings=[listing.url for listing in found.listings],
         )
-        return named.listings
-
-
-_ID = 16
+        return found.listings
 
 
 @dataclass(slots=True)
-class _Turn:
-    """One address's turn."""
+class _Poll:
+    """One poll of a configured listing."""
 
     listing: ListingRequest
-    watched: Watched
-    asked: list[UrlRequest] = field(default_factory=list)
+    state: ListingState
+    requested: list[UrlRequest] = field(default_factory=list)
     is_changed: bool = False
     is_failed: bool = False
     fresh_seconds: float = 0.0
 
     def conditional(self, request: ListingRequest) -> ListingRequest:
-        known = self.watched.documents.get(request.url, Document())
+        known = self.state.documents.get(request.url, DocumentState())
         return dataclasses.replace(request, etag=known.etag, last_modified=known.last_modified)
 
-    def end(self, pace: Pace) -> None:
-        before = self.watched.interval or pace.least
+    def end(self, bounds: PollInterval) -> None:
+        before = self.state.interval or bounds.least
         factor = 2.0 if self.is_failed else 0.5 if self.is_changed else 1.5
-        self.watched.interval = min(pace.most, max(pace.least, before * factor if self.watched.interval else before))
-        self.watched.is_failing = self.is_failed
-        wait = min(pace.most, max(self.watched.interval, self.fresh_seconds))
-        # A little earlier or later, so that a thousand feeds do not stay in step.
-        self.watched.due = time.time() + wait * random.uniform(1 - _JITTER, 1)  # noqa: S311 - no secret
-        documents = self.watched.documents
-        self.watched.documents = {r.url: documents[r.url] for r in self.asked if r.url in documents}
-        room = _REMEMBERED_BELOW
-        for document in self.watched.documents.values():
+        self.state.interval = min(bounds.most, max(bounds.least, before * factor if self.state.interval else before))
+        self.state.is_failing = self.is_failed
+        wait = min(bounds.most, max(self.state.interval, self.fresh_seconds))
+        # Jitter keeps many feeds from being polled at the same time.
+        self.state.due = time.time() + wait * random.uniform(1 - _JITTER, 1)  # noqa: S311 - no secret
+        documents = self.state.documents
+        self.state.documents = {r.url: documents[r.url] for r in self.requested if r.url in documents}
+        room = _MAX_URLS_BELOW
+        for document in self.state.documents.values():
             document.named = document.named[:room]
             room -= len(document.named)
 
 
-def to_state(watched: dict[str, Watched]) -> bytes:
-    """What is remembered, as JSON."""
-    return json.dumps({url: dataclasses.asdict(w) for url, w in watched.items()}, separators=(",", ":")).encode()
+def encode_state(states: dict[str, ListingState]) -> bytes:
+    """Encode the state of listings, by URL, as JSON."""
+    return json.dumps({url: dataclasses.asdict(s) for url, s in states.items()}, separators=(",", ":")).encode()
 
 
-def from_state(state: bytes) -> dict[str, Watched]:
-    """The same back; nothing is remembered in no bytes."""
-    found: dict[str, dict[str, Any]] = json.loads(state) if state else {}
+def decode_state(encoded: bytes) -> dict[str, ListingState]:
+    """Decode the result of `encode_state`; no bytes are the initial state."""
+    found: dict[str, dict[str, Any]] = json.loads(encoded) if encoded else {}
     return {
-        url: Watched(**{**w, "documents": {address: Document(**d) for address, d in w["documents"].items()}})
-        for url, w in found.items()
+        url: ListingState(**{**s, "documents": {u: DocumentState(**d) for u, d in s["documents"].items()}})
+        for url, s in found.items()
     }
 
 
-def shared_out(listings: Iterable[ListingRequest], key: Callable[[str], str], parts: int) -> list[list[ListingRequest]]:
-    """Addresses in at most so many parts, those of one key in one part; no part is empty."""
+def partition_listings(
+    listings: Iterable[ListingRequest], key: Callable[[str], str], parts: int
+) -> list[list[ListingRequest]]:
+    """Divide listings into at most `parts` non-empty lists of about equal length, keeping equal keys together.
+
+    Args:
+        listings: the listings.
+        key: computes the key of a URL.
+        parts: maximum number of lists.
+    """
     by_key: dict[str, list[ListingRequest]] = {}
     for listing in listings:
         by_key.setdefault(key(listing.url), []).append(listing)

@@ -1,4 +1,4 @@
-"""The `WatchListings` transform."""
+"""Watch feeds and sitemaps in a stream: the `WatchListings` transform."""
 
 import copy
 import threading
@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -19,59 +20,62 @@ from transforms.schema.urls import site_of
 from transforms.sources.config import ListingSource
 from transforms.sources.documents import ListingRequest, listing_request
 from transforms.sources.streaming.feed_watcher import (
-    Ask,
-    Pace,
-    Seen,
-    Watched,
-    Watcher,
-    from_state,
-    shared_out,
-    to_state,
+    FeedWatcher,
+    FetchDocuments,
+    ListingState,
+    PollInterval,
+    PollResult,
+    decode_state,
+    encode_state,
+    partition_listings,
 )
 from transforms.sources.url_lists import urls_of
 from transforms.storage.open import require_files
 
-PARTS = 16
-"""In how many parts documents are watched at most; those of a site are in one."""
+MAX_PARTS = 16
+"""Maximum number of parts into which the watched documents are divided; all documents of a site are in one part."""
 
 
-class Watching(NamedTuple):
-    """What documents name that is new, as they come to name it, and rows for the documents themselves."""
+class NewUrls(NamedTuple):
+    """URLs that feeds and sitemaps list for the first time, and the rows of these documents."""
 
     requests: "beam.PCollection[UrlRequest]"
     fetches: "beam.PCollection[Fetch]"
-    """One for each time that a document had changed, or could not be had."""
+    """One row for each changed document and for each failed poll."""
     failures: "beam.PCollection[Failure]"
 
 
+@dataclass
 class WatchListings(beam.PTransform):
-    """Watches feeds and sitemaps, without end: PBegin -> `Watching`.
+    """Watch feeds and sitemaps without an end: PBegin -> `NewUrls`.
 
     Args:
-        sources: the feeds and sitemaps; none gives nothing. Lists of addresses are read when this is built.
-        ask: asks for documents; a function that can be pickled.
-        pace: the bounds of their intervals.
+        sources: the feeds and sitemaps; may be empty. Their list files are read when the transform is created.
+        fetch: fetches documents; a function that can be pickled.
+        interval: bounds of the poll intervals.
 
     Raises:
-        ListError: a list of addresses is not there or cannot be read.
+        StoreError: a list file is missing.
+        ListError: a list file cannot be read.
     """
 
-    def __init__(self, sources: Sequence[ListingSource], ask: Ask, pace: Pace) -> None:
+    sources: Sequence[ListingSource]
+    fetch: FetchDocuments
+    interval: PollInterval
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._listings = list(_addresses(sources))
-        self._poller = _Poller(tuple(sources), ask, pace)
+        self._listings = list(_listings(self.sources))
 
     @multiple_outputs
-    def expand(self, begin: beam.pvalue.PBegin) -> Watching:
-        parts = shared_out(self._listings, site_of, PARTS)
-        watched = begin | Poll(parts, self._poller, tags=("fetches", "failures"))
-        watched.main.element_type = UrlRequest
-        watched.fetches.element_type = Fetch
-        watched.failures.element_type = Failure
-        return Watching(watched.main, watched.fetches, watched.failures)
+    def expand(self, begin: beam.pvalue.PBegin) -> NewUrls:
+        parts = partition_listings(self._listings, site_of, MAX_PARTS)
+        poller = _FeedPoller(tuple(self.sources), self.fetch, self.interval)
+        polled = begin | Poll(parts, poller, UrlRequest, {"fetches": Fetch, "failures": Failure})
+        return NewUrls(polled.main, polled.fetches, polled.failures)
 
 
-def _addresses(sources: Sequence[ListingSource]) -> Iterator[ListingRequest]:
+def _listings(sources: Sequence[ListingSource]) -> Iterator[ListingRequest]:
     for origin, source in enumerate(sources):
         for url in source.listings:
             yield listing_request(url, origin)
@@ -81,75 +85,77 @@ def _addresses(sources: Sequence[ListingSource]) -> Iterator[ListingRequest]:
                     yield listing_request(url, origin)
 
 
-class _Poller:
-    """A document that does not answer must hold up neither the others nor the watermark: each is read in a thread of
-    this process, and a turn gives what has come.
+class _FeedPoller:
+    """Reads each document in its own thread, so a slow server delays neither other documents nor the watermark.
+
+    A poll returns the results of the threads that have finished.
     """
 
-    def __init__(self, sources: tuple[ListingSource, ...], ask: Ask, pace: Pace) -> None:
-        self._watcher = Watcher(sources, ask, pace)
+    def __init__(self, sources: tuple[ListingSource, ...], fetch: FetchDocuments, interval: PollInterval) -> None:
+        self._watcher = FeedWatcher(sources, fetch, interval)
         self._token = uuid.uuid4().hex
 
     def __call__(self, listings: Sequence[ListingRequest], state: bytes) -> Polled:
-        watched, now = from_state(state), time.time()
-        known, failing = len(watched), _failing(watched)
+        states, now = decode_state(state), time.time()
+        known, failing = len(states), _failing(states)
         for listing in listings:
-            if watched.setdefault(listing.url, Watched()).due <= now:
-                _begin((self._token, listing.url), self._watcher, listing, watched[listing.url])
+            if states.setdefault(listing.url, ListingState()).due <= now:
+                _start((self._token, listing.url), self._watcher, listing, states[listing.url])
         outputs: list[Any] = []
-        ended = dict(_ended(self._token, [listing.url for listing in listings]))
-        for url, (seen, read) in ended.items():
-            watched[url] = read
-            outputs += self._told(seen)
-        count("feeds", "watched", len(watched) - known)
-        count("feeds", "failing", _failing(watched) - failing)
-        until = min((w.due for w in watched.values()), default=now) - time.time()
-        is_as_it_was = not ended and len(watched) == known
-        return Polled(outputs, state if is_as_it_was else to_state(watched), max(0.0, until))
-
-    def _told(self, seen: Seen) -> Iterator[Any]:
-        count("sources", "named", len(seen.requests))
-        yield from seen.requests
-        for fetch in seen.fetches:
-            count("listing", fetch.reason or fetch.outcome)
-            yield TaggedOutput("fetches", fetch)
-        for failure in seen.failures:
-            yield TaggedOutput("failures", failure)
+        finished = dict(_finished(self._token, [listing.url for listing in listings]))
+        for url, (result, updated) in finished.items():
+            states[url] = updated
+            outputs += _outputs(result)
+        count("feeds", "watched", len(states) - known)
+        count("feeds", "failing", _failing(states) - failing)
+        until = min((s.due for s in states.values()), default=now) - time.time()
+        is_unchanged = not finished and len(states) == known
+        return Polled(outputs, state if is_unchanged else encode_state(states), max(0.0, until))
 
 
-def _failing(watched: dict[str, Watched]) -> int:
-    return sum(document.is_failing for document in watched.values())
+def _outputs(result: PollResult) -> Iterator[Any]:
+    count("sources", "named", len(result.requests))
+    yield from result.requests
+    for fetch in result.fetches:
+        count("listing", fetch.reason or fetch.outcome)
+        yield TaggedOutput("fetches", fetch)
+    for failure in result.failures:
+        yield TaggedOutput("failures", failure)
+
+
+def _failing(states: dict[str, ListingState]) -> int:
+    return sum(state.is_failing for state in states.values())
 
 
 _Key = tuple[str, str]
-"""A transform's token, and an address."""
+"""A transform's token and a URL."""
 
 _READERS = ThreadPoolExecutor(max_workers=64, thread_name_prefix="watch")
-_READING: dict[_Key, "Future[tuple[Seen, Watched]]"] = {}
+_RUNNING: dict[_Key, "Future[tuple[PollResult, ListingState]]"] = {}
 _LOCK = threading.Lock()
-_TURN_SECONDS = 1.0
+_WAIT_SECONDS = 1.0
 
 
-def _begin(key: _Key, watcher: Watcher, listing: ListingRequest, known: Watched) -> None:
-    """Has a document read, unless it is being read."""
+def _start(key: _Key, watcher: FeedWatcher, listing: ListingRequest, state: ListingState) -> None:
+    """Start reading a listing, unless this is running already."""
 
-    def read() -> tuple[Seen, Watched]:
-        # What is remembered goes with what it brought: until both are given, the state stays as it is.
-        watched = copy.deepcopy(known)
-        return watcher.read(listing, watched), watched
+    def read() -> tuple[PollResult, ListingState]:
+        # The new state is returned with the result: if either were lost alone, URLs would be lost or repeated.
+        updated = copy.deepcopy(state)
+        return watcher.read(listing, updated), updated
 
     with _LOCK:
-        if key not in _READING:
-            _READING[key] = _READERS.submit(read)
+        if key not in _RUNNING:
+            _RUNNING[key] = _READERS.submit(read)
 
 
-def _ended(token: str, urls: Sequence[str]) -> Iterator[tuple[str, tuple[Seen, Watched]]]:
-    """What came of the documents whose reading has ended; a moment is given to those that just began."""
+def _finished(token: str, urls: Sequence[str]) -> Iterator[tuple[str, tuple[PollResult, ListingState]]]:
+    """Collect the results of listings that have been read, after a short wait for those just started."""
     with _LOCK:
-        reading = {url: _READING[token, url] for url in urls if (token, url) in _READING}
-    wait(reading.values(), timeout=_TURN_SECONDS)
-    for url, future in reading.items():
+        running = {url: _RUNNING[token, url] for url in urls if (token, url) in _RUNNING}
+    wait(running.values(), timeout=_WAIT_SECONDS)
+    for url, future in running.items():
         if future.done():
             with _LOCK:
-                _READING.pop((token, url), None)
+                _RUNNING.pop((token, url), None)
             yield url, future.result()
