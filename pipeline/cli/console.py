@@ -80,7 +80,7 @@ def exit_on_error(
     """End the command with one sentence and an exit code if the code inside raises an error.
 
     Args:
-        codes: exit codes of errors that are not an `OnrecordError`, or whose code differs from their ``exit_code``.
+        codes: exit codes of other errors, and of an `OnrecordError` that needs another code in this command.
         interrupted: sentence for KeyboardInterrupt; without it, the interrupt is not handled here.
     """
     codes = codes or {}

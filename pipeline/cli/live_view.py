@@ -52,7 +52,7 @@ class Display(ProgressListener):
             JSON_LOG.info(text, extra={"event": event, "figures": figures})
 
     def run_started(self, run_id: str) -> None:
-        """A run or stream starts; what follows belongs to it."""
+        """A run or stream starts; all later output belongs to it."""
         self.is_stopped = self._has_drain_message = False
         self._shown_seconds = 0.0
         if self._json is not None:
@@ -86,7 +86,7 @@ class Display(ProgressListener):
 
 
 class LiveDisplay(Display):
-    """Redraws the figures in a terminal while the run goes on."""
+    """Redraws the figures in a terminal during the run."""
 
     def __init__(self, drain_message: str, console: "Console") -> None:
         super().__init__(drain_message)

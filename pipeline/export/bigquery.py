@@ -115,7 +115,7 @@ class _Target:
     def load(self, table: bigquery.Table, store: Store, manifest: Manifest) -> int | None:
         """Load the rows of one manifest and return their number; None if they were loaded before."""
         files = manifest.files.get(table.table_id, [])
-        # The time of creation tells a table from an earlier one of the same name that was dropped.
+        # The time of creation distinguishes a table from a dropped one of the same name.
         identity = f"{table.full_table_id} {table.created.isoformat() if table.created else ''}"
         unit = f"onrecord_{table.table_id}_{stable_id(identity, manifest.run_id, manifest.version)}"
         steps = self._loads(table, store, [f.path for f in files])

@@ -41,7 +41,7 @@ LOCAL_RUNNER = "FnApiRunner"
 _LOCAL_NAMES = ("fnapirunner", "directrunner", "direct", "switchingdirectrunner")
 
 PRISM = "PrismRunner"
-"""Beam's local streaming engine: a separate program, whose workers are threads of this process."""
+"""Beam's local streaming engine: a separate program; its workers are threads of this process."""
 
 _RESPONSE_SECONDS = 10.0
 """Time limit for a response of Flink."""

@@ -32,8 +32,8 @@ def run_job(
 ) -> None:
     """Run a pipeline and wait for its end.
 
-    The first SIGINT or SIGTERM drains a pipeline whose workers are on this machine: no request starts, and the fetched
-    pages are committed. The second signal cancels it, and on other engines the first one does.
+    The first SIGINT or SIGTERM drains a pipeline with workers on this machine: no request starts, and the fetched pages
+    are committed. The second signal cancels it. On other engines the first signal cancels it.
 
     Args:
         create: creates the pipeline with its graph.

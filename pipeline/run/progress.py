@@ -164,14 +164,14 @@ def run_figures(seconds: float, counts: "Counts", per_second: float = 0.0) -> Ru
         per_second: current rate of fetched URLs and archived pages.
     """
     stages = ("ledger", "listing", "archives", "fetch", "extract")
-    ledger, listing, archives, fetch, extract = (counts_of(counts, stage) for stage in stages)
+    urls, listing, archives, fetch, extract = (counts_of(counts, stage) for stage in stages)
     duplicates = fetch.pop("twin", 0)
-    asked, fetched, archived = ledger["asked"] - duplicates, fetch.total(), archives.total()
+    asked, fetched, archived = urls["asked"] - duplicates, fetch.total(), archives.total()
     is_fetched = 0 < asked <= fetched and extract.total() >= fetch["ok"] and not archived
     has_estimate = 0 < fetched <= asked and per_second > 0 and not archived
     return RunFigures(
         seconds=seconds,
-        known=ledger.total() - duplicates + listing.total() + archived,
+        known=urls.total() - duplicates + listing.total() + archived,
         asked=asked,
         fetched=fetched,
         archived=archived,
@@ -187,15 +187,15 @@ def run_figures(seconds: float, counts: "Counts", per_second: float = 0.0) -> Ru
 
 def counts_of(counts: "Counts", stage: str) -> Counter[str]:
     """The counts of one stage."""
-    return Counter({what: number for (of, what), number in counts.items() if of == stage})
+    return Counter({name: number for (of, name), number in counts.items() if of == stage})
 
 
 def reasons_of(counts: "Counts", stages: Collection[str] | None = None) -> dict[str, int]:
     """Reasons why URLs have no article, summed over the stages (None: all), the most frequent first."""
     reasons: Counter[str] = Counter()
-    for (stage, what), number in counts.items():
-        if (stages is None or stage in stages) and what not in _NO_REASONS and not what.startswith("over_"):
-            reasons[what] += number
+    for (stage, name), number in counts.items():
+        if (stages is None or stage in stages) and name not in _NO_REASONS and not name.startswith("over_"):
+            reasons[name] += number
     return dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])))
 
 

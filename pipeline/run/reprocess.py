@@ -181,9 +181,9 @@ class _Restore(beam.DoFn):
             rows = own.execute(f"SELECT {names} FROM fetches").fetchall()  # noqa: S608 - our column names
             fetches = [_fetch(row) for row in rows]
             self._fetches = {fetch.article_id: fetch for fetch in fetches}
-            ledger = stack.enter_context(open_crawl_state(store))
+            crawl_state = stack.enter_context(open_crawl_state(store))
             requests = [UrlRequest(url=f.url, article_id=f.article_id, source=f.source) for f in fetches]
-            self._known = look_up(ledger, requests, run, is_rerun=True) if self._config.revisit.conditional else {}
+            self._known = look_up(crawl_state, requests, run, is_rerun=True) if self._config.revisit.conditional else {}
 
     def process(self, page: Page) -> Iterator[Page]:
         article_id = page.request.article_id

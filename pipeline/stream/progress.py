@@ -111,7 +111,7 @@ class StreamFigures(Figures):
 
     @property
     def drain_text(self) -> str:
-        """The waiting URLs and the latest commit."""
+        """The number of waiting URLs, and the watermark."""
         committed = f", committed up to {self.watermark:%H:%M:%S} UTC" if self.watermark else ""
         return f" ({self.waiting:,} URLs waiting{committed})"
 
@@ -126,7 +126,9 @@ class StreamProgress:
     """
 
     def __init__(self, store: Store, run: Run, window_seconds: float) -> None:
-        self._windows = Windows(store, run, window_seconds)
+        self._store, self._started, self._window_seconds = store, run.time, window_seconds
+        self._run_id = re.compile(rf"{re.escape(run.stream_name)}-([0-9]{{8}}T[0-9]{{6}})(-late[0-9]+)?")
+        self._ends = self._committed_ends()
         self._rate = Rate(_RATE_SECONDS)
         self._commits, self._looked = 0, time.monotonic()
         self._window_count = 0
@@ -137,14 +139,15 @@ class StreamProgress:
         news = self._new_windows(counts["windows", "committed"])
         self._window_count += len(news)
         self._last = news[-1] if news else self._last
-        watermark, articles, ledger = self._windows.watermark, counts["extract", "ok"], counts_of(counts, "ledger")
+        watermark, articles = max(self._ends.values(), default=None), counts["extract", "ok"]
+        urls = counts_of(counts, "ledger")
         return StreamFigures(
             seconds=seconds,
             phase="draining" if is_draining() else "flowing",
             feeds=counts["feeds", "watched"],
             feeds_failing=max(0, counts["feeds", "failing"]),
-            named=ledger.total(),
-            waiting=max(0, ledger["asked"] - counts_of(counts, "fetch").total()),
+            named=urls.total(),
+            waiting=max(0, urls["asked"] - counts_of(counts, "fetch").total()),
             articles=articles,
             quotes=counts["annotate", "quotes"],
             articles_per_minute=60 * self._rate.per_second(seconds, articles),
@@ -157,50 +160,22 @@ class StreamProgress:
         )
 
     def _new_windows(self, commits: int) -> list[CommittedWindow]:
+        """Windows committed since the previous call, in the order of their commits."""
         now = time.monotonic()
         if commits == self._commits and now - self._looked < _LAKE_SECONDS:
             return []
         self._commits, self._looked = commits, now
         try:
-            return self._windows.new()
+            ends = self._committed_ends()
+            read = [read_manifest(self._store, run_id) for run_id in ends.keys() - self._ends.keys()]
         except (StoreError, OSError) as error:
             _LOG.warning("the windows in the lake cannot be read: %s", error)
             return []
-
-
-class Windows:
-    """Committed windows of a stream in its lake.
-
-    Args:
-        store: the lake.
-        run: the stream's attempt.
-        window_seconds: length of its windows.
-    """
-
-    def __init__(self, store: Store, run: Run, window_seconds: float) -> None:
-        self._store, self._started, self._seconds = store, run.time, window_seconds
-        name = re.escape(run.stream_name)
-        self._run_id = re.compile(rf"{name}-([0-9]{{8}}T[0-9]{{6}})(-late[0-9]+)?")
-        self._known = self._ends()
-
-    @property
-    def watermark(self) -> datetime | None:
-        """End of the latest window; None before the first commit."""
-        return max(self._known.values(), default=None)
-
-    def new(self) -> list[CommittedWindow]:
-        """Windows committed since the previous call, in the order of their commits.
-
-        Raises:
-            StoreError, OSError: the lake cannot be read.
-        """
-        ends = self._ends()
-        read = [read_manifest(self._store, run_id) for run_id in ends.keys() - self._known.keys()]
-        self._known = ends
+        self._ends = ends
         found = sorted((m for m in read if m is not None), key=lambda m: (m.committed_at, m.run_id))
-        return [self._window(manifest, ends[manifest.run_id]) for manifest in found]
+        return [self._window(manifest) for manifest in found]
 
-    def _ends(self) -> dict[str, datetime]:
+    def _committed_ends(self) -> dict[str, datetime]:
         """End of each committed window by run id."""
         names = (PurePosixPath(path) for path in self._store.files("_runs") if path.endswith(".json"))
         found = (self._run_id.fullmatch(name.stem) for name in names)
@@ -208,14 +183,13 @@ class Windows:
 
     def _end(self, start: str) -> datetime:
         begin = datetime.strptime(start, "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
-        return begin + timedelta(seconds=self._seconds - begin.timestamp() % self._seconds)
+        return begin + timedelta(seconds=self._window_seconds - begin.timestamp() % self._window_seconds)
 
-    def _window(self, manifest: Manifest, until: datetime) -> CommittedWindow:
+    def _window(self, manifest: Manifest) -> CommittedWindow:
         rows = {table: manifest.rows(table) for table in manifest.files}
         lags = self._lags(manifest)
-        if not lags:
-            return CommittedWindow(manifest.run_id, until, rows)
-        return CommittedWindow(manifest.run_id, until, rows, lags[len(lags) // 2], lags[-1])
+        median, maximum = (lags[len(lags) // 2], lags[-1]) if lags else (None, None)
+        return CommittedWindow(manifest.run_id, self._ends[manifest.run_id], rows, median, maximum)
 
     def _lags(self, manifest: Manifest) -> list[float]:
         """Seconds from the publication of each article to the commit, in ascending order.

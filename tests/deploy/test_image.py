@@ -88,3 +88,19 @@ def test_the_entry_point_tells_workers_from_people(arguments: list[str], program
         [DOCKER / "entrypoint.sh", *arguments], env=environment, capture_output=True, text=True, check=True
     )
     assert said.stdout == "|".join([program, *arguments, ""])
+
+
+@pytest.mark.parametrize(("argument", "threads"), [("--worker_pool", "1"), ("--help", None)])
+def test_the_entry_point_sets_allocators_and_threads(argument: str, threads: str | None, tmp_path: Path) -> None:
+    for name in ("boot", "onrecord"):
+        fake = tmp_path / name
+        fake.write_text("#!/bin/sh\nexec env\n")
+        fake.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "BEAM_BOOT": str(tmp_path / "boot"), "MALLOC_ARENA_MAX": "2"}
+    command = [DOCKER / "entrypoint.sh", argument]
+    lines = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    found = dict(line.split("=", 1) for line in lines)
+    assert found["ARROW_DEFAULT_MEMORY_POOL"] == "system"
+    assert found["MALLOC_MMAP_THRESHOLD_"] == found["MALLOC_TRIM_THRESHOLD_"] == str(128 * 1024)
+    assert found["MALLOC_ARENA_MAX"] == "2", "a value of the user is kept"
+    assert found.get("OMP_NUM_THREADS") == threads
