@@ -97,7 +97,7 @@ def test_the_entry_point_sets_allocators_and_threads(argument: str, threads: str
         fake.write_text("#!/bin/sh\nexec env\n")
         fake.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "BEAM_BOOT": str(tmp_path / "boot"), "MALLOC_ARENA_MAX": "2"}
-    command = [DOCKER / "entrypoint.sh", argument]
+    command = [str(DOCKER / "entrypoint.sh"), argument]
     lines = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
     found = dict(line.split("=", 1) for line in lines)
     assert found["ARROW_DEFAULT_MEMORY_POOL"] == "system"
