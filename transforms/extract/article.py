@@ -24,7 +24,7 @@ from transforms.text.dates import Moment
 from transforms.text.language import detect_language
 from transforms.text.near_duplicates import sketch, to_column
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 """Goes up with each change that gives another text for the same page."""
 EXTRACTOR_VERSION = f"onrecord-{RULES_VERSION}+trafilatura-{version('trafilatura')}"
 

@@ -6,17 +6,10 @@ import lxml.html
 from lxml.etree import ElementDefaultClassLookup, iterwalk
 from lxml.html import HtmlElement
 
+from transforms.extract.html.prose import BLOCKS, INLINE, linked_share, protect_prose
 from transforms.schema.failures import Reason, Rejected
 
-BLOCKS = frozenset(
-    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form h1"
-    " h2 h3 h4 h5 h6 header hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
-)
 _CONTAINERS = frozenset({"div", "section", "article", "main", "td", "center", "body", "blockquote"})
-_INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd mark nobr q s samp small span strike strong"
-    " sub sup time tt u var wbr".split()
-)
 _NEVER_SHOWN = frozenset({"template", "dialog"})
 _HIDDEN_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|clip\s*:\s*rect\(\s*[01](?:px)?[\s,]+[01](?:px)?[\s,]+[01](?:px)?[\s,]+[01](?:px)?\s*\)"
@@ -45,8 +38,6 @@ _SENTENCE_START = re.compile(r"[^\W\d_a-zß-öø-ÿ][^\W\d_]")
 _ENGLISH = "“”‘’"
 _MIN_RUN = 25
 _MAX_LINK_CELL, _MIN_TEXT_CELL = 400, 401
-_MIN_PROSE, _MAX_LINKED = 60, 0.3
-_PROSE_END = (".", "!", "?", "”", '"', "»", "…")
 
 
 def parse_html(text: str) -> HtmlElement:
@@ -77,7 +68,6 @@ def prepare(tree: HtmlElement) -> None:
     _drop_hidden(tree)
     _drop_link_cells(tree)
     _mark_quotes(tree)
-    _unname_prose(tree)
     for element in list(tree.iter()):
         if not isinstance(element.tag, str):
             continue
@@ -86,6 +76,7 @@ def prepare(tree: HtmlElement) -> None:
         if element.tag in BLOCKS or element.tag == "br":
             _space_around(element)
     _mend_seams(tree)
+    protect_prose(tree)
 
 
 def _length(element: HtmlElement) -> int:
@@ -115,7 +106,7 @@ def _is_hidden(element: HtmlElement) -> bool:
     style = element.get("style")
     if style and _HIDDEN_STYLE.search(style):
         return True
-    return element.get("aria-hidden") == "true" and element.tag in _INLINE
+    return element.get("aria-hidden") == "true" and element.tag in INLINE
 
 
 def _is_consent_box(element: HtmlElement) -> bool:
@@ -133,26 +124,8 @@ def _drop_link_cells(tree: HtmlElement) -> None:
         if not cells or max(lengths) < _MIN_TEXT_CELL:
             continue
         for cell, length in zip(cells, lengths, strict=True):
-            if length <= _MAX_LINK_CELL and _linked(cell) == 1:
+            if length <= _MAX_LINK_CELL and linked_share(cell) == 1:
                 cell.drop_tree()
-
-
-def _unname_prose(tree: HtmlElement) -> None:
-    """Take class and id off paragraphs of running text: extractors drop one that is named ``related-...`` unread."""
-    for paragraph in tree.iter("p"):
-        if not (paragraph.get("class") or paragraph.get("id")):
-            continue
-        text = paragraph.text_content().strip()
-        if len(text) >= _MIN_PROSE and text.endswith(_PROSE_END) and _linked(paragraph) < _MAX_LINKED:
-            for name in ("class", "id"):
-                paragraph.attrib.pop(name, None)
-
-
-def _linked(element: HtmlElement) -> float:
-    """The share of an element's text that stands in links."""
-    whole = len("".join(element.text_content().split()))
-    links = sum(len("".join(link.text_content().split())) for link in element.iter("a"))
-    return links / whole if whole else 0.0
 
 
 def _mark_quotes(tree: HtmlElement) -> None:
@@ -234,7 +207,7 @@ def _wrap_runs(box: HtmlElement) -> None:
         run.text, box.text = box.text or "", None
     for child in children:
         tail = child.tail or ""
-        if child.tag in _INLINE:
+        if child.tag in INLINE:
             run.nodes.append(child)
             continue
         if child.tag == "br" and not _is_double_break(child) and not _follows_break(child):
