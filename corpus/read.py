@@ -122,6 +122,14 @@ def read_article(path: Path) -> dict[str, Any]:
     }
 
 
+def test_ids(folder: Path) -> frozenset[str]:
+    """The ids of the articles that are never trained on, from the plans (``plan*.tsv``) of the corpus."""
+    rows = [
+        line.split("\t") for plan in sorted(folder.glob("plan*.tsv")) for line in plan.read_text("utf-8").splitlines()
+    ]
+    return frozenset(row[0] for row in rows if row[-1] == "test")
+
+
 def _add_to_quote(quotes: dict[int, dict[str, Any]], e: Element, span: list[Any]) -> None:
     if not e.attributes.get("i", "").isdigit():
         raise CorpusError(f"<{e.tag}> without a number i: {span[2]!r}")

@@ -10,6 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from corpus.read import read_article, test_ids
+
 LABELS = ("PERSON", "ORG", "LOC", "NORP", "MISC")
 SETS = {"uner_ewt": 1.0, "gum": 1.0, "docred": 1.0, "wikigold": 1.0, "crossner": 1.0, "btc": 0.3}
 """Entity sets, and the share of each set per epoch; re3d, multiner_lk and wnut17 made the model worse."""
@@ -144,3 +146,27 @@ def quote_documents(path: Path) -> list[Document]:
         )
         for row in read_lines(path)
     ]
+
+
+def corpus_documents(folder: Path, part: str = "train") -> list[Document]:
+    """Read the documents of our own corpus, with entities and quotations.
+
+    Attitudes (believes, hopes) count as quotations here, as in PolNeAR.
+
+    Args:
+        folder: a language's folder, such as ``corpus/en``.
+        part: ``train`` or ``test``.
+    """
+    held_out = test_ids(folder.parent)
+    found = []
+    for path in sorted(folder.glob("*.txt")):
+        if (path.stem in held_out) != (part == "test"):
+            continue
+        article = read_article(path)
+        spans = [(m[0], m[1], e["type"]) for e in article["entities"] for m in e["mentions"]]
+        quotes = [
+            Quotation(*([(a, b) for a, b, _ in quote[key]] for key in ("content", "cue", "source")))
+            for quote in article["quotes"]
+        ]
+        found.append(Document(article["text"], sorted(spans), frozenset({"MISC"}), quotes=quotes, name=article["id"]))
+    return found

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from training.augment import Names, augmented, recased
-from training.data import SETS, Document, entity_documents, quote_documents
+from training.data import SETS, Document, corpus_documents, entity_documents, quote_documents
 from training.examples import Batch, Example, batches, collate, examples
 from training.losses import attribution_loss, crf_loss, entity_loss, gathered, soft_loss
 from training.network import Network, loaded, minilm, minilm_folder
@@ -70,13 +70,20 @@ def quote_set(args: argparse.Namespace) -> list[Document]:
     return quotes
 
 
+def documents_of(args: argparse.Namespace, rng: random.Random, task: str) -> list[Document]:
+    """An epoch's documents of a task."""
+    if task == "entities":
+        return entity_sets(args, rng)
+    return quote_set(args) if task == "quotes" else corpus_documents(args.corpus)
+
+
 def stream(args: argparse.Namespace, vocabulary: Vocabulary, rng: random.Random, task: str) -> Iterator[list[Example]]:
     """Yield batches without end; each epoch is augmented independently."""
     epoch = 0
     names = Names(entity_sets(args, rng))
     while True:
         found: list[Example] = []
-        documents = entity_sets(args, rng) if task == "entities" else quote_set(args)
+        documents = documents_of(args, rng, task)
         sizes = (64, 128, 192) if task == "entities" else (96, 192)
         for document in documents:
             changed = augmented(document, rng, names) if args.augment else recased(document, rng)
@@ -87,7 +94,7 @@ def stream(args: argparse.Namespace, vocabulary: Vocabulary, rng: random.Random,
 
 
 def loss_of(
-    network: Network, teacher: Network | None, batch: Batch, args: argparse.Namespace
+    network: Network, teacher: Network | None, batch: Batch, args: argparse.Namespace, task: str
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the loss of a batch, and the value of each part."""
     ids = batch.ids
@@ -101,13 +108,13 @@ def loss_of(
     total, parts = words.sum() * 0.0, {}
     if batch.allowed is not None:
         loss = entity_loss(network, words, batch)
-        total = total + (loss * args.silver_weight if batch.tags is not None else loss)
-        parts["silver" if batch.tags is not None else "entity"] = loss.item()
+        total = total + (loss * args.silver_weight if task == "quotes" else loss)
+        parts[f"{task} names"] = loss.item()
     if batch.tags is not None:
         scores = network.quote(words)
         tagging, attribution = crf_loss(network, scores, batch), attribution_loss(network, words, scores, batch)
         total = total + tagging + attribution
-        parts |= {"tags": tagging.item(), "attribution": attribution.item()}
+        parts |= {f"{task} tags": tagging.item(), f"{task} attribution": attribution.item()}
     if teacher is not None:
         with torch.no_grad():
             taught = gathered(teacher.encode(batch.ids, batch.cases, batch.states, batch.mask), batch.firsts)
@@ -160,9 +167,9 @@ def train(args: argparse.Namespace) -> None:
         factor = min(progress / args.warmup, (1 - progress) / (1 - args.warmup))
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * max(factor, 1e-3)
-        for source in streams:
+        for task, source in zip(args.tasks, streams, strict=True):
             batch = collate(next(source))
-            total, parts = loss_of(network, teacher, batch, args)
+            total, parts = loss_of(network, teacher, batch, args, task)
             total.backward()
             pieces += int(batch.mask.sum())
             for name, value in parts.items():
@@ -202,7 +209,8 @@ def main() -> None:
     parser.add_argument("--init", type=Path, help="initial weights, from an earlier run")
     parser.add_argument("--teacher", type=Path, help="weights of a larger network for distillation")
     parser.add_argument("--hard", type=float, default=0.5, help="weight of the gold labels if there is a teacher")
-    parser.add_argument("--tasks", nargs="+", default=["entities", "quotes"], choices=["entities", "quotes"])
+    parser.add_argument("--tasks", nargs="+", default=["entities", "quotes"], choices=["entities", "quotes", "corpus"])
+    parser.add_argument("--corpus", type=Path, default=Path("corpus/en"), help="folder of our own articles")
     parser.add_argument("--silver", type=Path, help="silver entities of the quotation texts, from training.silver")
     parser.add_argument("--silver-weight", type=float, default=0.3)
     parser.add_argument("--minutes", type=float, default=60.0)
