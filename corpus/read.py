@@ -42,7 +42,10 @@ def parse_markup(marked: str) -> tuple[str, list[Element]]:
     Raises:
         CorpusError: a tag is unknown, overlaps another or is not closed.
     """
-    text, elements, stack, length, last = [], [], [], 0, 0
+    text: list[str] = []
+    elements: list[Element] = []
+    stack: list[Element] = []
+    length = last = 0
     for match in _TAG.finditer(marked):
         between = marked[last : match.start()]
         if "<" in between or ">" in between:
@@ -87,7 +90,7 @@ def read_article(path: Path) -> dict[str, Any]:
     text = text.rstrip("\n")
     entities: dict[tuple[str, str], list[list[Any]]] = {}
     quotes: dict[int, dict[str, Any]] = {}
-    references = []
+    references: list[dict[str, Any]] = []
     for e in elements:
         surface = text[e.start : e.end]
         span = [e.start, e.end, surface]
@@ -105,9 +108,9 @@ def read_article(path: Path) -> dict[str, Any]:
             _add_to_quote(quotes, e, span)
     _check_quotes(quotes)
     names = {name for name, _ in entities}
-    if lost := sorted({r["name"] for r in references} - names):
+    if lost := sorted({str(r["name"]) for r in references} - names):
         raise CorpusError(f"<r> means a name that no entity has: {', '.join(lost)}")
-    speakers = {q["speaker"] for q in quotes.values()}
+    speakers = {str(q["speaker"]) for q in quotes.values()}
     if lost := sorted(s for s in speakers if not s.startswith("~") and s not in names):
         raise CorpusError(f"by names a speaker that no entity has: {', '.join(lost)}")
     return {
@@ -122,7 +125,7 @@ def read_article(path: Path) -> dict[str, Any]:
     }
 
 
-def test_ids(folder: Path) -> frozenset[str]:
+def held_out_ids(folder: Path) -> frozenset[str]:
     """The ids of the articles that are never trained on, from the plans (``plan*.tsv``) of the corpus."""
     rows = [
         line.split("\t") for plan in sorted(folder.glob("plan*.tsv")) for line in plan.read_text("utf-8").splitlines()

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from corpus.read import read_article, test_ids
+from corpus.read import held_out_ids, read_article
 
 LABELS = ("PERSON", "ORG", "LOC", "NORP", "MISC")
 SETS = {"uner_ewt": 1.0, "gum": 1.0, "docred": 1.0, "wikigold": 1.0, "crossner": 1.0, "btc": 0.3}
@@ -157,7 +157,7 @@ def corpus_documents(folder: Path, part: str = "train") -> list[Document]:
         folder: a language's folder, such as ``corpus/en``.
         part: ``train`` or ``test``.
     """
-    held_out = test_ids(folder.parent)
+    held_out = held_out_ids(folder.parent)
     found = []
     for path in sorted(folder.glob("*.txt")):
         if (path.stem in held_out) != (part == "test"):

@@ -68,11 +68,11 @@ def importance(network: Network, sampled: list[Batch], args: argparse.Namespace)
         for (linear, width), mask in zip(cut, masks, strict=True)
     ]
     found = [torch.zeros_like(mask) for mask in masks]
-    for task in (True, False):
+    for is_entities, task in ((True, "entities"), (False, "quotes")):
         sums = [torch.zeros_like(mask) for mask in masks]
         for batch in sampled:
-            if (batch.tags is None) == task:
-                loss, _ = loss_of(network, None, batch, args)
+            if (batch.tags is None) == is_entities:
+                loss, _ = loss_of(network, None, batch, args, task)
                 for total, gradient in zip(sums, torch.autograd.grad(loss, masks), strict=True):
                     total += gradient**2
         whole = sum(float(part.sum()) for part in sums)
