@@ -17,7 +17,7 @@ PRONOUNS |= {"she": "f", "her": "f", "hers": "f", "herself": "f"}
 _GENDER_EVIDENCE = frozenset({"he", "she", "his", "her", "himself", "herself"})
 
 MAX_CANDIDATES = 200
-"""Maximum number of candidates, the most mentioned persons, so that time stays linear in the length of the text."""
+"""Maximum number of candidates: only the most mentioned persons, so that time is linear in the length of the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Weights:
 
 
 IN_TEXT = Weights(often=1.5, apart=0.5, subject=0.5, fits=0.5, here=1.0)
-"""For any pronoun in running text; chosen by a coarse grid search on the pronouns of GUM, with a flat optimum."""
+"""For any pronoun in running text; from a coarse grid search on the pronouns of GUM, where many weights are as good."""
 SPEAKING = Weights(often=0.75, apart=1.0, subject=0.5, fits=1.0, here=2.0, spoke=1.0, margin=0.25)
 """For a pronoun next to a reporting verb: news repeats the names of speakers, mostly in the same paragraph."""
 
@@ -95,7 +95,7 @@ def coreference_candidates(parsed: ParsedText, entities: list[Entity], *, in_ful
 
 
 def _is_surely_person(text: str, entity: Entity, in_full: bool) -> bool:
-    """Whether a first name, a role or a title marks a person, or else no mention is used like a place."""
+    """Whether a first name, a role or a title identifies a person, or the mentions are not used like a place."""
     lists = lexicon()
     if entity.role or entity.name.split()[0].lower() in lists.male | lists.female:
         return True

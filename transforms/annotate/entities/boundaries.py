@@ -17,7 +17,7 @@ LEGAL_FORMS = frozenset(
 )
 """Legal forms at the end of company names, in lower case, without the final full stop."""
 MIN_HEADLINE_WORDS = 5
-"""Number of words from which a name that fills its line is a headline."""
+"""Minimum number of words of a name that is dropped as a headline because it fills its line."""
 
 _WRITTEN = {"plc", "SpA", "GmbH"} | {form.title() for form in LEGAL_FORMS} | {form.upper() for form in LEGAL_FORMS}
 _FORM = "|".join(re.escape(form) for form in sorted(_WRITTEN, key=len, reverse=True))

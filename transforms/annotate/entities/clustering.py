@@ -18,7 +18,7 @@ from transforms.schema.records import Entity, EntityType, Mention, stable_id
 RULES_VERSION = "rules-2"
 """Value of `model_version` in the rows of entities and quotes that the rules found."""
 MAX_NAMESAKES = 50
-"""Maximum number of persons with one surname that are distinguished, to keep the time linear."""
+"""Maximum number of persons with the same surname that are distinguished; it keeps the time linear."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Cluster:
 
     @property
     def fullest(self) -> NameMention:
-        """The first of the mentions with the most words, not counting initials if there is a tie."""
+        """The mention with the most words; in a tie, the one with the fewest initials, then the first one."""
         return max(
             self.names, key=lambda name: (len(name.words), sum(len(w.strip(".")) > 1 for w in name.words), -name.start)
         )
@@ -127,7 +127,7 @@ def cluster_names(names: list[NameMention]) -> list[Cluster]:
 
 
 def _is_sure(cluster: Cluster) -> bool:
-    """Whether a mention is more than a guess, or two of the mentions are guesses."""
+    """Whether the type of a mention is more than a guess, or several mentions were guessed."""
     certainties = [name.certainty for name in cluster.names]
     return max(certainties, default=0) > 0 or certainties.count(0) > 1
 
@@ -137,7 +137,7 @@ def _key(name: NameMention) -> tuple[str, ...]:
 
 
 def _place_key(name: NameMention) -> tuple[str, ...]:
-    """Return the key of a name by its words, whatever its type; only a certain place has a key apart."""
+    """Return the key of a name by its words, whatever its type; a place with a certain type has a separate key."""
     key = tuple(word.replace(".", "") for word in _key(name))
     return ("", *key) if name.type == "LOC" and name.certainty == 2 else key
 
@@ -199,12 +199,14 @@ def _full_name_of(
     """Return the key of the full name that a shorter mention refers to, if any."""
     if name.type in ("LOC", "NORP", "ORG") and name.certainty == 2:
         return None
-    own = _key(name)
+    short = _key(name)
     # A word from the middle of a full name refers only to an earlier mention: Quiroga after María Quiroga Salas.
     candidates = [
-        key for key in shorts.get(own, []) if own[-1] == _without_suffix(key)[-1] or own[0] == key[0] or key in seen
+        key
+        for key in shorts.get(short, [])
+        if short[-1] == _without_suffix(key)[-1] or short[0] == key[0] or key in seen
     ]
-    surnames = [key for key in candidates if key[0] != own[0]]
+    surnames = [key for key in candidates if key[0] != short[0]]
     candidates = surnames or candidates
     if name.gender and len(candidates) > 1:
         fitting = [key for key in candidates if _gender_of(key) in (name.gender, None)]

@@ -74,7 +74,7 @@ class Gazetteer:
     def apply(self, text: str, entities: Sequence[Entity], *, version_id: str = "") -> list[Entity]:
         """Set identifiers, and apply the user's entries.
 
-        Every occurrence of an alias, with the same upper and lower case, gets the type, name and identifier of its
+        Every occurrence of an alias, in the same letter case, gets the type, name and identifier of its
         entry, even if no mention was found there; an entry without a type removes the mention. The longest alias
         applies, and an alias inside a longer mention is ignored. The other mentions of an entity follow the entry of
         its name. An entity without an entry is looked up among countries and big cities. Entities with the same
@@ -152,9 +152,9 @@ class Gazetteer:
         if entry is None:
             kb_id = places().find(entity.name, entity.type)
             group_key = (entity.type, kb_id) if kb_id else ("", entity.entity_id)
-            own = groups.setdefault(group_key, _Group(entity.type, kb_id))
+            group = groups.setdefault(group_key, _Group(entity.type, kb_id))
         elif entry.type:
-            own = _group(groups, entry, entry.type)
+            group = _group(groups, entry, entry.type)
         else:
             return
         spans = {(mention.start, mention.end) for mention in entity.mentions}
@@ -166,8 +166,8 @@ class Gazetteer:
         for span in kept & found.keys():
             del found[span]
         if kept:
-            own.spans |= kept
-            own.entities.append(entity)
+            group.spans |= kept
+            group.entities.append(entity)
 
     def _entry(self, entity: Entity) -> GazetteerEntry | None:
         """Return the entry of the name of an entity, else of a shorter form that can only be the same entity."""
@@ -274,5 +274,5 @@ def _with_salience(text: str, entities: list[Entity]) -> list[Entity]:
 
 @cache
 def gazetteer(paths: tuple[str, ...]) -> Gazetteer:
-    """Return the gazetteer of some files, which each process reads once."""
+    """Return the gazetteer of the files; each process reads them once."""
     return Gazetteer.load(paths)

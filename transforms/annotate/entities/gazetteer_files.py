@@ -93,19 +93,19 @@ def read_gazetteers(paths: Sequence[str]) -> GazetteerEntries:
     shared: dict[GazetteerEntry, GazetteerEntry] = {}
     rows = 0
     for path in paths:
-        own: dict[str, GazetteerEntry] = {}
+        in_file: dict[str, GazetteerEntry] = {}
         for row, values in _rows(path):
             rows += 1
             if rows > MAX_ROWS:
                 raise GazetteerError(f"{path}, row {row}: all gazetteers together can have at most {MAX_ROWS:,} rows")
             alias, entry = _checked(path, row, values)
             entry = shared.setdefault(entry, entry)
-            if own.setdefault(alias, entry) is not entry:
+            if in_file.setdefault(alias, entry) is not entry:
                 raise GazetteerError(
                     f"{path}, row {row}: the alias {values[0]!r} has a different entry in an earlier row; "
                     "remove one of them"
                 )
-        entries |= own
+        entries |= in_file
     for name, entry in _canonical(shared).items():
         entries.setdefault(name, entry)
     return _indexed(entries)

@@ -173,7 +173,7 @@ def _continues(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
 
 
 def _names_in(parsed: ParsedText, sentence: Sentence, at: int, stop: int) -> list[NameMention]:
-    """Return the names in a sequence of capitalised words: names of the word lists, and names around these."""
+    """Return the names in a sequence of capitalised words: listed names, and names among the words around them."""
     tokens, lists = sentence.tokens, lexicon()
     if stop - at == 1 and "-" in tokens[at].text and (pair := _hyphenated(tokens[at], lists)):
         return pair

@@ -16,7 +16,7 @@ CONTENT_PARAGRAPH_PENALTY, SOURCE_PARAGRAPH_PENALTY = 2.0, 3.0
 MIN_CONTENT_SCORE, MIN_SOURCE_SCORE = -4.0, -3.5
 """Minimum score of a span to belong to a cue (log probability)."""
 UNTAGGED_SOURCE = 0.5
-"""Probability above which words without a source tag are the source of a cue that has no tagged source."""
+"""Minimum probability of the words that become the source of a cue without a tagged source."""
 
 WordRange = tuple[int, int]
 """First word and the word after the last one, as indices into the words of the text."""

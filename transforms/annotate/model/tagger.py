@@ -208,8 +208,8 @@ class _Decoder:
         first = np.array([span.start - begin for span, _ in cues])
         last = np.array([span.stop - 1 - begin for span, _ in cues])
         heads = np.maximum(table[first, size : 2 * size] + table[last, 2 * size :], 0).reshape(-1, 2, self._size)
-        own = np.maximum(table[:, :size], 0).reshape(-1, 2, self._size)
-        dots = np.einsum("crk,wrk->cwr", heads, own) / math.sqrt(self._size)
+        vectors = np.maximum(table[:, :size], 0).reshape(-1, 2, self._size)
+        dots = np.einsum("crk,wrk->cwr", heads, vectors) / math.sqrt(self._size)
         at = np.arange(end - begin)[None]
         away = np.where(at > last[:, None], at - last[:, None], np.minimum(at - first[:, None], 0))
         far = np.searchsorted(self._bucket_edges, np.abs(away), side="right")
