@@ -27,8 +27,8 @@ _SPEAKERS = """
     FROM quotes WHERE speaker_name IS NOT NULL GROUP BY speaker_name ORDER BY 3 DESC, 4 DESC, 1 LIMIT ?
 """
 _QUOTES = """
-    SELECT speaker_name, q.text, q.domain FROM quotes q WHERE speaker_name IS NOT NULL AND kind = 'direct'
-    AND length(q.text) BETWEEN 40 AND 110 AND len(q.spans) = 1
+    SELECT speaker_name, quotation(q.text, kind), q.domain FROM quotes q
+    WHERE speaker_name IS NOT NULL AND kind = 'direct' AND length(q.text) BETWEEN 40 AND 110 AND len(q.spans) = 1
     QUALIFY row_number() OVER (PARTITION BY q.domain ORDER BY confidence DESC, quote_id) <= 2
     ORDER BY quote_id LIMIT ?
 """

@@ -13,6 +13,7 @@ from transforms.schema.errors import OnrecordError
 from transforms.schema.failures import Rejected
 from transforms.schema.records import Article, Page, Quote, content_hash, stable_id
 from transforms.schema.urls import request_of
+from transforms.text.quotations import as_shown
 
 STYLES = {"PERSON": "bold cyan", "ORG": "bold magenta", "LOC": "bold green", "NORP": "green", "MISC": "dim"}
 QUOTE, CUE, SOURCE = "yellow", "italic bright_blue", "underline"
@@ -90,5 +91,5 @@ def _line(quote: Quote) -> Text:
     confidence = f", {quote.confidence:.2f}" if quote.confidence is not None else ""
     line = Text(f"{speaker}{role}", style="bold")
     line.append(f" ({quote.kind}, {quote.speaker_method}{confidence}): ", style="dim")
-    line.append(quote.text, style=QUOTE)
+    line.append(as_shown(quote.text, quote.kind), style=QUOTE)
     return line

@@ -20,6 +20,7 @@ from pipeline.report.advice import ADVICE
 from pipeline.report.queries import Numbers, Speed, numbers_of
 from pipeline.report.sample import samples_of
 from transforms.storage.base import Store
+from transforms.text.quotations import as_shown
 
 CHARTED = 12
 """Maximum number of bars in a chart; the table below it may have more rows."""
@@ -111,7 +112,7 @@ def render(database: duckdb.DuckDBPyConnection, run_id: str | None = None) -> by
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"link": web_link, "time": _time, "day": _day, "share": _share}
+    environment.filters |= {"link": web_link, "time": _time, "day": _day, "share": _share, "as_shown": as_shown}
     page = environment.get_template("report.html.j2").render(
         run_id=run_id,
         created_at=datetime.now(timezone.utc),

@@ -79,7 +79,7 @@ class Numbers:
     quotes: Rows
     """(speaker, kind, text, url, title, site), some quotes of each of the `speakers`"""
     shared_quotes: Rows
-    """(text, speaker, number of sites, number of pages, sites)"""
+    """(text, kind, speaker, number of sites, number of pages, sites)"""
     shared_stories: Rows
     """(title, url and site of the original, number of pages, number of sites, sites)"""
     languages: Rows
@@ -153,7 +153,7 @@ _QUOTES = """
       GROUP BY speaker_name ORDER BY n DESC, count(DISTINCT version_id) DESC, speaker_name LIMIT $limit
     ),
     ranked AS (
-      SELECT q.speaker_name, n, q.kind, left(q.text, $quote_chars) AS text, q.version_id, q.run_id, q.domain, rank
+      SELECT q.speaker_name, n, q.kind, shortened(q.text, $quote_chars) AS text, q.version_id, q.run_id, q.domain, rank
       FROM (
         SELECT *, row_number() OVER (
           PARTITION BY speaker_name
@@ -173,7 +173,8 @@ _SHARED_QUOTES = """
       WHERE length(text) >= 25 GROUP BY utterance_id HAVING pages > 1
       ORDER BY sites DESC, pages DESC, utterance_id LIMIT $limit
     )
-    SELECT left(min(text), $quote_chars), left(coalesce(mode(speaker_name), ''), $chars), sites, pages,
+    SELECT shortened(min_by(text, (kind <> 'direct', text)), $quote_chars), min_by(kind, (kind <> 'direct', text)),
+      left(coalesce(mode(speaker_name), ''), $chars), sites, pages,
       list_slice(list_sort(list(DISTINCT domain)), 1, 40)
     FROM quotes JOIN top USING (utterance_id) GROUP BY utterance_id, sites, pages
     ORDER BY sites DESC, pages DESC, utterance_id

@@ -206,7 +206,10 @@ QUOTES = Table(
         Column("paragraph", pa.int32(), "paragraph in which it begins, from 0", nullable=False),
         Column("in_headline", pa.bool_(), "whether it is in a headline", nullable=False),
         _id("kind", "direct (all in quotation marks), mixed (marks inside a reported clause), indirect (no marks)"),
-        _id("text", "the content as written, fragments joined by a space"),
+        _id(
+            "text",
+            "the content as written; fragments are joined by the punctuation between them, or by … for omitted words",
+        ),
         Column("verbatim_text", _TEXTS, "the parts in quotation marks", nullable=False),
         Column("spans", _SPANS, "the content: code points of articles.text, end exclusive", nullable=False),
         Column("cue", _TEXT, "the reporting words, such as said or according to"),

@@ -64,9 +64,19 @@ def open_lake(
 
 
 def make_views(database: duckdb.DuckDBPyConnection) -> None:
-    """Create the views of `VIEWS` in a database that has the tables and the gazetteer."""
+    """Create the macros and the views of `VIEWS` in a database that has the tables and the gazetteer."""
+    make_macros(database)
     for view in VIEWS:
-        database.execute(Path(__file__).with_name("views").joinpath(f"{view}.sql").read_text(encoding="utf-8"))
+        database.execute(_sql(view))
+
+
+def make_macros(database: duckdb.DuckDBPyConnection) -> None:
+    """Create the macros ``quotation`` and ``is_speech``, which the views and the report use."""
+    database.execute(_sql("macros"))
+
+
+def _sql(name: str) -> str:
+    return Path(__file__).with_name("views").joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
 @contextmanager

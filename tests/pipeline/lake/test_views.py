@@ -69,6 +69,11 @@ def test_entities_latest_and_quotes_latest(lake: FolderStore) -> None:
         assert ask(lake, f"SELECT count(*), count(DISTINCT run_id) FROM {table}_latest") == [(latest, 1)]
 
 
+def test_quotations_as_shown(lake: FolderStore) -> None:
+    assert ask(lake, "SELECT DISTINCT kind, quotation = '“' || text || '”' FROM quotes_latest") == [("direct", True)]
+    assert ask(lake, "SELECT DISTINCT kind, quotation = '“' || text || '”' FROM story_quotes") == [("direct", True)]
+
+
 def test_speakers_by_day(lake: FolderStore) -> None:
     days = "SELECT day::VARCHAR, speaker_name, quotes, utterances, articles, domains FROM speakers_by_day ORDER BY ALL"
     assert ask(lake, days) == [
@@ -184,4 +189,4 @@ def test_views_are_empty_in_an_empty_lake(tmp_path: Path, view: str) -> None:
 
 def test_all_view_files_are_loaded() -> None:
     files = Path(__file__).parents[3].joinpath("pipeline/lake/query/views").glob("*.sql")
-    assert {f.stem for f in files} == set(VIEWS)
+    assert {f.stem for f in files} == {"macros", *VIEWS}

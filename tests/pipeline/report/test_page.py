@@ -36,6 +36,16 @@ def test_hostile_texts_are_escaped(page: str) -> None:
     assert any(HOSTILE.strip() in title.text_content() for title in tree.iter("h3"))
 
 
+def test_only_direct_speech_is_in_quotation_marks(page: str) -> None:
+    document = parsed(page)
+    shown = {kind: document.xpath(f"//blockquote[@class='{kind}']/text()") for kind in ("direct", "mixed", "indirect")}
+    assert all(shown.values())
+    assert all(text[0] == "“" and text[-1] == "”" for text in shown["direct"])
+    assert not [text for text in shown["mixed"] + shown["indirect"] if text[0] in '“"']
+    assert not document.xpath("//q")
+    assert 'content: "“"' not in page
+
+
 def test_links_lead_only_to_the_web(page: str) -> None:
     links = [a for a in parsed(page).iter("a") if not a.get("href").startswith("#")]
     assert len(links) > 20

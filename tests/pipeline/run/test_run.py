@@ -13,6 +13,7 @@ from pipeline.lake.query.catalog import open_lake
 from tests.site.server import Site
 from tests.support.golden_tables import ROOT, command, environment, onrecord, shares_of_golden, stable_rows
 from transforms.storage.open import open_store
+from transforms.text.quotations import join_fragments
 
 Run = subprocess.CompletedProcess[str]
 
@@ -67,7 +68,7 @@ def test_offsets_of_entities_and_quotes(first: Run, lake: Path) -> None:
         assert texts[version_id][mention["start"] : mention["end"]] == mention["text"]
     assert len(quotes) > 50
     for version_id, text, spans, speaker, speaker_spans in quotes:
-        assert " ".join(texts[version_id][s["start"] : s["end"]] for s in spans) == text
+        assert join_fragments(texts[version_id], [(s["start"], s["end"]) for s in spans]) == text
         if speaker_spans:
             assert " ".join(texts[version_id][s["start"] : s["end"]] for s in speaker_spans) == speaker
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from transforms.annotate import AnnotateConfig, annotate, resolve_pronouns
 from transforms.annotate.nlp.lexicon import lexicon
+from transforms.text.quotations import join_fragments
 
 FRAGMENTS = [
     *(
@@ -66,7 +67,7 @@ def test_offsets_match(text: str) -> None:
             assert text[mention.start : mention.end] == mention.text != ""
     ids = {entity.entity_id for entity in found.entities}
     for quote in found.quotes:
-        assert quote.text == " ".join(text[start:end] for start, end in quote.spans)
+        assert quote.text == join_fragments(text, quote.spans)
         assert all(0 <= start < end <= len(text) for start, end in quote.spans)
         assert not quote.cue_spans or text[quote.cue_spans[0][0] : quote.cue_spans[0][1]] == quote.cue
         assert not quote.speaker_spans or text[quote.speaker_spans[0][0] : quote.speaker_spans[0][1]] == quote.speaker

@@ -15,7 +15,7 @@ from transforms.annotate.nlp.lexicon import lexicon
 from transforms.annotate.nlp.parsed_text import ParsedText, parse_text
 from transforms.schema.records import Entity, EntityType, Mention, stable_id
 
-RULES_VERSION = "rules-2"
+RULES_VERSION = "rules-3"
 """Value of `model_version` in the rows of entities and quotes that the rules found."""
 MAX_NAMESAKES = 50
 """Maximum number of persons with the same surname that are distinguished; it keeps the time linear."""

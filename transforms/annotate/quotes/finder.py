@@ -13,6 +13,7 @@ from transforms.annotate.quotes.model_assembler import ModelAssembler
 from transforms.annotate.quotes.rule_assembler import RuleAssembler
 from transforms.annotate.quotes.sentence_view import sentence_views
 from transforms.schema.records import Entity, Quote, Span, stable_id
+from transforms.text.quotations import join_fragments
 
 MAX_TOKENS = 400
 """Length of a sentence, in tokens, above which it is not prose and has no quotations."""
@@ -38,9 +39,9 @@ def find_quotes(
         tagged: the output of the model for the text; None to find quotations by rules.
 
     Returns:
-        Quotes in text order. The text of a quote is ``text[start:end]`` of its spans, joined by spaces; the spans of a
-        direct quote exclude the quotation marks. A quotation inside another one has no row. ``speaker_name`` is None if
-        no entity matches.
+        Quotes in text order. The text of a quote is ``text[start:end]`` of its spans, joined by `join_fragments`; the
+        spans of a direct quote exclude the quotation marks. A quotation inside another one has no row.
+        ``speaker_name`` is None if no entity matches.
     """
     parsed = parsed or parse_text(text)
     candidates = find_candidates(parsed, entities, tagged)
@@ -99,7 +100,6 @@ def _quote(
 ) -> Quote:
     text = parsed.text
     spans = tuple(candidate.spans)
-    quote_text = " ".join(text[start:end] for start, end in spans)
     whole = [span for index in candidate.quoted_spans for span in content_spans(text, parsed.quoted_spans[index])]
     verbatim = sorted([*candidate.partial_spans, *whole])
     if candidate.kind == "direct" and not verbatim:
@@ -112,7 +112,7 @@ def _quote(
         paragraph=candidate.paragraph,
         in_headline=in_headline,
         kind=candidate.kind,
-        text=quote_text,
+        text=join_fragments(text, spans),
         verbatim_text=tuple(text[start:end] for start, end in verbatim),
         spans=spans,
         cue=text[candidate.cue[0] : candidate.cue[1]] if candidate.cue else None,
@@ -127,7 +127,7 @@ def _quote(
         speaker_method=speaker.method,
         confidence=confidence(candidate, RULE_WEIGHTS if model_version == RULES_VERSION else MODEL_WEIGHTS),
         mentioned_entity_ids=_mentioned(mentions, spans),
-        utterance_id=stable_id(normalized(quote_text)),
+        utterance_id=stable_id(normalized(" ".join(text[start:end] for start, end in spans))),
         model_version=model_version,
     )
 
