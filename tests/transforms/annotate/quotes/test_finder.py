@@ -30,7 +30,7 @@ def _one(text: str) -> Quote:
         ("“We sail,” Ida Marsh, a pilot, told the crew.", "We sail", "direct", "Ida Marsh"),
         ("Ida Marsh said the boat was “a wreck” in May.", "the boat was “a wreck” in May", "mixed", "Ida Marsh"),
         ("Ida Marsh said the boat would sail.", "the boat would sail", "indirect", "Ida Marsh"),
-        ("The boat would sail, Ida Marsh said on Friday.", "The boat … would sail", "indirect", "Ida Marsh"),
+        ("The boat would sail, Ida Marsh said on Friday.", "The boat would sail", "indirect", "Ida Marsh"),
         ("The boat, Ida Marsh said, would sail.", "The boat … would sail", "indirect", "Ida Marsh"),
         ("According to Ida Marsh, the boat will sail.", "the boat will sail", "indirect", "Ida Marsh"),
         ("The boat will sail, according to Ida Marsh.", "The boat will sail", "indirect", "Ida Marsh"),
