@@ -8,6 +8,7 @@ from importlib.metadata import version
 from lxml.html import HtmlElement
 
 from transforms.extract.body.boilerplate import clean_blocks
+from transforms.extract.body.lead import lead_blocks
 from transforms.extract.body.main_text import count_words, join_blocks, main_text, script_texts
 from transforms.extract.config import DEFAULTS, ExtractConfig
 from transforms.extract.html.decoding import clean_characters, decode_html
@@ -130,7 +131,8 @@ def article_of(
     scripts, teasers = script_texts(tree), count_teasers(tree)
     prepare(tree)
     main = main_text(tree, metadata.article_body, scripts)
-    blocks = clean_blocks(main.blocks, (metadata.title or "", headline_of(tree)), metadata.authors)
+    lead = lead_blocks(tree, main.blocks, headline_of(tree) or metadata.title or "", metadata.description or "")
+    blocks = clean_blocks([*lead, *main.blocks], (metadata.title or "", headline_of(tree)), metadata.authors)
     text = clean_characters(join_blocks(blocks))
     words = count_words(text)
     if kind := kind_of(metadata, url, teasers, words):

@@ -10,8 +10,6 @@ from transforms.extract import extract_line
 
 KNOWN_MISSES: dict[str, str] = {
     "extract-p10": "digest: not yet",
-    "extract-p15": "lead: not yet",
-    "extract-p16": "lead: not yet",
     "extract-p18": "slides: not yet",
     "extract-p20": "date line: not yet",
     "extract-p22": "compressed: not yet",
