@@ -1,4 +1,4 @@
-"""The settings of the fetch stage."""
+"""Settings of the fetch stage."""
 
 import ipaddress
 import re
@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 ARTICLE_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/plain"})
-"""Content types that hold an article."""
+"""Content types of articles."""
 
 FEED_TYPES = ARTICLE_TYPES | {
     "application/atom+xml",
@@ -21,7 +21,7 @@ FEED_TYPES = ARTICLE_TYPES | {
     "text/rss+xml",
     "text/xml",
 }
-"""Content types that hold a feed; those of articles too, since many servers name them so."""
+"""Content types of feeds, with those of articles, which many servers send instead."""
 
 _TARGET = re.compile(r"(?P<v4>[0-9.]+)|\[(?P<v6>[0-9a-fA-F:.]+)\]")
 _TOKEN = re.compile(r"[A-Za-z_-]+")
@@ -30,7 +30,7 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class FetchConfig(BaseModel):
-    """How pages are asked for."""
+    """Settings of `FetchPages`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,115 +38,151 @@ class FetchConfig(BaseModel):
         default="onrecord/0.1 (+https://github.com/onrecord/onrecord)",
         pattern=r"^[A-Za-z_-]+(/[!-~]+)?( [ -~]+)?$",
         max_length=256,
-        description="Who asks: a product name, a version, and an address where a site's owner learns more. The product "
-        "name, letters, _ and - only, is what robots.txt is read for.",
+        description=(
+            "Identifies the crawler: a product name, a version, and an address with more information. "
+            "robots.txt is matched against the product name, which has letters, _ and - only."
+        ),
     )
     obey_robots: bool = Field(
-        default=True, description="Whether robots.txt is asked for and obeyed (RFC 9309). Turn off for your own sites."
+        default=True, description="Whether robots.txt is fetched and obeyed (RFC 9309). Turn it off for your own sites."
     )
     obey_opt_outs: bool = Field(
         default=False,
-        description="Whether pages that a site reserves from text and data mining are skipped, reason opted_out: by "
-        "X-Robots-Tag or robots meta tag (noai), by tdm-reservation as header or meta tag, or by "
-        "/.well-known/tdmrep.json, which is asked for then. What a page's own response says is recorded in any case.",
+        description=(
+            "Whether pages that a site reserves from text and data mining are skipped, reason "
+            "opted_out: by X-Robots-Tag or robots meta tag (noai), by tdm-reservation as header or "
+            "meta tag, or by /.well-known/tdmrep.json, which is fetched then. The statement of the "
+            "page itself is recorded in any case."
+        ),
     )
     delay_seconds: Seconds = Field(
         default=1.0,
-        description="Least time between the end of a request to a host and the beginning of the next, robots.txt and "
-        "redirects included. A longer Crawl-delay, Request-rate or Retry-After of the site wins; each 429 or 503 "
-        "doubles it, up to 16 times, and each good response halves it again.",
+        description=(
+            "Minimum time between the end of a request to a host and the start of the next, "
+            "robots.txt and redirects included. A longer Crawl-delay, Request-rate or Retry-After of "
+            "the site applies instead; each 429 or 503 doubles the delay, up to 16 times, and each "
+            "success halves it again."
+        ),
     )
     jitter: float = Field(
-        default=0.2, ge=0, le=10, description="Share of the delay that is added at random, at most: 0.2 is up to 20 %."
+        default=0.2, ge=0, le=10, description="Maximum random share that is added to the delay: 0.2 adds up to 20 %."
     )
     max_wait_seconds: Seconds = Field(
         default=300.0,
-        description="Longest wait between two requests that a host may ask for; where it asks for more, its remaining "
-        "URLs are skipped, reason host_budget, and a later run takes them up.",
+        description=(
+            "Maximum delay between two requests that a host may request; beyond it, its remaining "
+            "URLs are skipped, reason host_budget, and a later run retries them."
+        ),
     )
     host_max_requests: int | None = Field(
         default=None,
         ge=1,
-        description="How many requests a host gets in one run, robots.txt and redirects included; what is left is "
-        "skipped, reason host_budget, and a later run takes it up. None: no limit.",
+        description=(
+            "Maximum number of requests to a host in one run, robots.txt and redirects included; the "
+            "other URLs are skipped, reason host_budget, and a later run retries them. None: no "
+            "limit."
+        ),
     )
     host_max_seconds: float | None = Field(
         default=None,
         gt=0,
-        description="Seconds after a host's first request in which another may begin; what is left is skipped, reason "
-        "host_budget, and a later run takes it up. None: no limit.",
+        description=(
+            "Seconds after the first request to a host in which further ones may start; the other "
+            "URLs are skipped, reason host_budget, and a later run retries them. None: no limit."
+        ),
     )
     host_max_stalls: int = Field(
         default=6,
         ge=1,
-        description="After how many timeouts in a row a host's remaining URLs are skipped, reason host_budget, so that "
-        "it cannot hold up the run.",
+        description=(
+            "Number of consecutive timeouts after which the remaining URLs of a host are skipped, "
+            "reason host_budget, so that it cannot delay the run."
+        ),
     )
-    max_attempts: int = Field(default=3, ge=1, le=20, description="How often one URL is tried, the first try included.")
+    max_attempts: int = Field(
+        default=3, ge=1, le=20, description="Maximum number of attempts for a URL, the first included."
+    )
     backoff_seconds: Seconds = Field(
         default=1.0,
-        description="Upper bound of the wait before the second try, doubled with each further one; the wait itself is "
-        "drawn evenly between zero and that.",
+        description=(
+            "Upper bound of the wait before the second attempt, doubled with each further one; the "
+            "wait is drawn uniformly between zero and this bound."
+        ),
     )
-    max_backoff_seconds: Seconds = Field(default=30.0, description="Largest upper bound of the wait before a try.")
+    max_backoff_seconds: Seconds = Field(default=30.0, description="Maximum upper bound of the wait before an attempt.")
     url_budget_seconds: float = Field(
-        default=180.0, gt=0, le=86_400, description="Time after which a URL is not tried again, from its first request."
+        default=180.0,
+        gt=0,
+        le=86_400,
+        description="Time after the first request of a URL beyond which it is not retried.",
     )
     connect_timeout: float = Field(
-        default=10.0, gt=0, le=600, description="Seconds for a connection, name look-up and TLS included."
+        default=10.0, gt=0, le=600, description="Timeout of a connection in seconds, name look-up and TLS included."
     )
     first_byte_timeout: float = Field(
-        default=20.0, gt=0, le=600, description="Seconds from the connection to the answer's headers."
+        default=20.0, gt=0, le=600, description="Timeout in seconds from the connection to the response headers."
     )
     read_timeout: float = Field(
-        default=15.0, gt=0, le=600, description="Seconds between two pieces of the answer's body."
+        default=15.0, gt=0, le=600, description="Timeout in seconds between two pieces of the response body."
     )
-    total_timeout: float = Field(
-        default=60.0, gt=0, le=3600, description="Seconds for one request from beginning to end."
-    )
+    total_timeout: float = Field(default=60.0, gt=0, le=3600, description="Timeout in seconds of a whole request.")
     max_body_bytes: int = Field(
-        default=10 * 2**20, ge=1024, le=2**30, description="Largest body, unpacked; a larger one is too_large."
+        default=10 * 2**20,
+        ge=1024,
+        le=2**30,
+        description="Maximum size of a body, decompressed; a larger one is too_large.",
     )
     max_unpack_ratio: int = Field(
         default=100,
         ge=2,
-        description="How many times its size on the wire a body over 1 MiB may have once unpacked.",
+        description="Maximum ratio of decompressed to compressed size, for bodies over 1 MiB.",
     )
-    max_header_bytes: int = Field(default=32_768, ge=1024, le=2**20, description="Longest single header line.")
-    max_headers: int = Field(default=128, ge=16, le=10_000, description="How many header lines an response may have.")
-    max_redirects: int = Field(default=10, ge=0, le=50, description="How many redirects are followed.")
+    max_header_bytes: int = Field(default=32_768, ge=1024, le=2**20, description="Maximum length of a header line.")
+    max_headers: int = Field(default=128, ge=16, le=10_000, description="Maximum number of header lines of a response.")
+    max_redirects: int = Field(default=10, ge=0, le=50, description="Maximum number of redirects.")
     concurrency: int = Field(
-        default=128, ge=1, le=10_000, description="How many requests are under way at once in one worker process."
+        default=128, ge=1, le=10_000, description="Maximum number of concurrent requests in one worker process."
     )
     shards: int = Field(
         default=32,
         ge=1,
         le=10_000,
-        description="Into how many groups the hosts are assigned; one worker has whole groups. On this machine there "
-        "is one for each worker.",
+        description=(
+            "Number of shards into which hosts are grouped; a worker processes whole shards. A local "
+            "run uses one shard for each worker."
+        ),
     )
     allowed_ports: frozenset[Annotated[int, Field(ge=1, le=65_535)]] = Field(
-        default=frozenset({80, 443}), description="Ports that a URL or redirect may name."
+        default=frozenset({80, 443}), description="Ports that a URL or redirect may have."
     )
     allow_private_hosts: tuple[str, ...] = Field(
         default=(),
-        description="Host names, * and ? allowed, that may lead to addresses of private networks and this machine: "
-        "for an intranet or a test. Addresses of cloud metadata services stay closed.",
+        description=(
+            "Host names (patterns with * and ?) that may resolve to addresses of private networks and "
+            "of this machine, for an intranet or a test. Addresses of cloud metadata services are "
+            "always refused."
+        ),
     )
     resolve: dict[str, str] = Field(
         default_factory=dict,
-        description="Host name, * and ? allowed, to the address that is connected to in place of a look-up, with or "
-        "without a port: 192.0.2.1, 192.0.2.1:8080, [2001:db8::1]:8080. The first match counts.",
+        description=(
+            "Map of host names (patterns with * and ?) to addresses that replace the name look-up, "
+            "with or without a port: 192.0.2.1, 192.0.2.1:8080, [2001:db8::1]:8080. The first match "
+            "applies."
+        ),
     )
     headers: dict[str, dict[str, SecretStr]] = Field(
         default_factory=dict,
-        description="Host name, * and ? allowed, to headers that are sent to these hosts and no others, such as the "
-        "key of a licensed source. Their values are never printed; ${NAME} takes one from the environment.",
+        description=(
+            "Map of host names (patterns with * and ?) to headers that are sent to these hosts only, "
+            "such as the key of a licensed source. Values are never printed; ${NAME} is read from the "
+            "environment."
+        ),
     )
 
     @property
     def robots_token(self) -> str:
-        """The product name: what robots.txt is read for."""
+        """The product name, which robots.txt rules are matched against."""
         match = _TOKEN.match(self.user_agent)
         return match[0].lower() if match else ""
 
@@ -163,15 +199,15 @@ class FetchConfig(BaseModel):
         for headers in value.values():
             for name, text in headers.items():
                 if not re.fullmatch(r"[A-Za-z0-9-]+", name) or not re.fullmatch(r"[\t -~]*", text.get_secret_value()):
-                    raise ValueError(f"the header {name!r} or its value holds characters that HTTP does not allow")
+                    raise ValueError(f"the header {name!r} or its value contains characters that HTTP does not allow")
         return value
 
 
 def split_target(target: str) -> tuple[str, int | None]:
-    """Parts a value of `FetchConfig.resolve` into address and port.
+    """Split a value of `FetchConfig.resolve` into address and port.
 
     Raises:
-        ValueError: this is no IP address with or without a port.
+        ValueError: this is not an IP address with or without a port.
     """
     try:
         return str(ipaddress.ip_address(target)), None
@@ -181,4 +217,4 @@ def split_target(target: str) -> tuple[str, int | None]:
     match = _TARGET.fullmatch(address)
     if match and port.isdecimal() and 0 < int(port) <= 65_535:
         return str(ipaddress.ip_address(match["v4"] or match["v6"])), int(port)
-    raise ValueError(f"{target!r} is no address such as 192.0.2.1, 192.0.2.1:8080 or [2001:db8::1]:8080")
+    raise ValueError(f"{target!r} is not a valid address, such as 192.0.2.1, 192.0.2.1:8080 or [2001:db8::1]:8080")
