@@ -30,7 +30,7 @@ def lags(window: int, seconds: float, folder: Path) -> list[float]:
         sources = [{"type": "feeds", "urls": [f"http://{host}/feed.xml" for host in hosts]}]
         settings = {"window": f"{window}s", "poll_least": "2s", "poll_most": "5s"}
         stream = Stream(folder, newsroom, sources, {"delay_seconds": DELAY}, settings)
-        with stream.flowing():
+        with stream.running():
             stream.until(lambda: len({asked.host for asked in newsroom.log}) == FEEDS)
             end = time.monotonic() + seconds
             number = 0

@@ -1,4 +1,4 @@
-"""The measurement of a big lake, on a small one: its figures are there, and they are held to their limits."""
+"""Test of the lake benchmark on a small lake: all figures are printed and compared with their limits."""
 
 import re
 import subprocess
@@ -8,10 +8,10 @@ from benchmarks.lake import DAYS
 from tests.support.golden_tables import ROOT
 
 
-def test_it_measures_the_look_up_and_the_questions() -> None:
+def test_benchmark_prints_all_figures() -> None:
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.lake", "--articles", "10000"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
-    # How fast it is depends on what else the machine does; that slow is said does not.
+    # Durations depend on the load of the machine; the report of slow ones does not.
     assert done.returncode == int("OVER" in done.stdout), done.stdout + done.stderr
     assert re.search(rf"articles +10,000 rows +{DAYS} files", done.stdout)
     figures = re.findall(

@@ -1,4 +1,4 @@
-"""The measurement of whole runs, on a few pages: the corpus is what it says, and the loop does what a run does."""
+"""Tests of the pipeline benchmark on a few pages: its corpus, and its loop compared with a run."""
 
 import re
 import subprocess
@@ -30,20 +30,20 @@ def no_sandbox() -> Iterator[None]:
     stop_sandbox()
 
 
-def test_a_page_is_the_same_each_time_and_another_for_each_number_and_seed() -> None:
+def test_pages_depend_on_number_and_seed() -> None:
     assert make_page(5, HOSTS) == make_page(5, HOSTS)
     assert len({make_page(5, HOSTS).text, make_page(6, HOSTS).text, make_page(5, HOSTS, seed=2).text}) == 3
     assert [number_of(url_of(n, HOSTS)) for n in range(20)] == list(range(20))
 
 
-def test_pages_are_as_big_as_the_press_has_them() -> None:
+def test_page_sizes() -> None:
     pages = [make_page(number, HOSTS) for number in range(40)]
     assert all(100_000 < len(page.html.encode()) < 300_000 for page in pages)
     assert all(380 < len(page.text.split()) < 1_250 for page in pages)
     assert 3 < len({page.url.split("/")[2] for page in pages}) <= HOSTS
 
 
-def test_the_article_of_a_page_is_its_text_and_nothing_else() -> None:
+def test_extracted_text_is_the_article() -> None:
     page = make_page(3, HOSTS)
     article = extract_article(page.html, page.url)
     assert article.text.split("\n\n") == page.text.split("\n")
@@ -51,7 +51,7 @@ def test_the_article_of_a_page_is_its_text_and_nothing_else() -> None:
     assert article.authors
 
 
-def test_the_plain_loop_makes_a_lake_from_archives(tmp_path: Path) -> None:
+def test_plain_loop_writes_a_lake_from_archives(tmp_path: Path) -> None:
     archives, config = tmp_path / "warc", tmp_path / "bench.yaml"
     archives.mkdir()
     write_warc(archives, 4, HOSTS)
@@ -69,7 +69,7 @@ def test_the_plain_loop_makes_a_lake_from_archives(tmp_path: Path) -> None:
     assert {stage for stage, seconds in spent.items() if seconds > 0} >= {"extract", "annotate", "write", "publish"}
 
 
-def test_it_prints_each_figure_of_a_run_and_of_the_loop() -> None:
+def test_benchmark_prints_all_figures() -> None:
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.pipeline", "--pages", "6", "--hosts", "3"]
     done = subprocess.run(
         [*command, "--only", "run", "plain"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100
@@ -81,7 +81,7 @@ def test_it_prints_each_figure_of_a_run_and_of_the_loop() -> None:
     )
     assert [name for name, *_ in lines] == ["onrecord run", "plain loop"]
     run, loop = ([float(number) for number in numbers] for _, *numbers in lines)
-    assert run[3] > loop[3] > 100  # memory: Beam's modules come on top
+    assert run[3] > loop[3] > 100  # memory: a run also imports Beam
     assert run[4] == pytest.approx(loop[4], rel=0.05)  # the same rows
     said = re.search(rf"^share of CPU that is Beam's, start included +{figure}   (within|MISSED)", done.stdout, re.M)
     assert said is not None
@@ -89,7 +89,7 @@ def test_it_prints_each_figure_of_a_run_and_of_the_loop() -> None:
     assert said[2] == ("within" if float(said[1]) <= 0.1 else "MISSED")
 
 
-def test_cost_is_that_of_all_processes_below() -> None:
+def test_cost_includes_child_processes() -> None:
     work = "import hashlib, time; held = b'x' * 80_000_000; end = time.process_time() + 0.5\n"
     work += "while time.process_time() < end: hashlib.sha256(held[:100_000])"
     start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {work!r}], check=True)"
@@ -101,7 +101,7 @@ def test_cost_is_that_of_all_processes_below() -> None:
         cost_of([sys.executable, "-c", "raise SystemExit(3)"])
 
 
-def test_of_processes_side_by_side_the_busiest_is_waited_for() -> None:
+def test_cost_of_parallel_processes() -> None:
     work = "import hashlib, time; end = time.process_time() + {}\nwhile time.process_time() < end: hashlib.sha256(b'x')"
     start = "import subprocess, sys\nrun = lambda code: subprocess.Popen([sys.executable, '-c', code])\n"
     start += f"for one in [run({work.format(2)!r}), run({work.format(3)!r})]: one.wait()"
@@ -110,7 +110,7 @@ def test_of_processes_side_by_side_the_busiest_is_waited_for() -> None:
     assert 3 <= cost.path <= cost.cpu - 1
 
 
-def test_a_sample_counts_for_the_innermost_part_and_waiting_for_none() -> None:
+def test_samples_are_assigned_to_the_innermost_part() -> None:
     beam = "execute (/lib/apache_beam/runners/worker/bundles.py:10);process (/code/transforms/write/transform.py:9)"
     found = shares(
         [

@@ -1,4 +1,4 @@
-"""Loads the DAG in a real Airflow and runs it against the demo site: `make test-airflow`.
+"""Load the DAG in a real Airflow and run it against the demo site: `make test-airflow`.
 
 Runs in Airflow's own environment, which has nothing of Onrecord, beside the site (``python -m tests.site``).
 Arguments: the command `onrecord`.
@@ -24,11 +24,11 @@ fetch:
   allow_private_hosts: ["*.example"]
   delay_seconds: 0.1
 """
-REFUSING = "#!/bin/sh\necho the gate holds it\nexit 3\n"
+REFUSING = "#!/bin/sh\necho held by the quality gate\nexit 3\n"
 
 
 def main(command: str, home: Path) -> None:
-    """Everything that is checked, one after another."""
+    """Run all checks."""
     # Airflow reads its settings when it is imported.
     os.environ.update(
         AIRFLOW_HOME=str(home / "airflow"),
@@ -69,7 +69,7 @@ def main(command: str, home: Path) -> None:
     expect((held.state, instance.state) == ("failed", "failed"), f"exit code 3 ends in {held.state}, {instance.state}")
     expect(instance.try_number == 1, f"exit code 3 was tried {instance.try_number} times")
 
-    # Any other failure is tried again, which a `dag.test` would wait ten minutes for.
+    # Other failures are retried, for which `dag.test` would wait ten minutes.
     gate.write_text(REFUSING.replace("exit 3", "exit 1"))
     try:
         runpy.run_path(str(ROOT / "deploy" / "airflow" / "onrecord_daily.py"))["onrecord"]("run")
@@ -83,7 +83,7 @@ def main(command: str, home: Path) -> None:
 
 
 def expect(holds: bool, otherwise: str) -> None:
-    """Ends the check where something does not hold."""
+    """Exit with a message if a condition does not hold."""
     if not holds:
         sys.exit(f"airflow_dag: {otherwise}")
 

@@ -1,4 +1,4 @@
-"""Builds and tries the image without an engine: ``python -m tests.deploy.rehearse_image``, `make test-image`.
+"""Build and test the image without a container engine: ``python -m tests.deploy.rehearse_image``, `make test-image`.
 
 The build stage's COPY and RUN steps are carried out in an empty folder, with an environment that has nothing but a
 PATH; then what the last stage would start is started: the command line, and the launcher of flex templates.
@@ -21,10 +21,10 @@ SAID = "“We open on Monday,” said Rosa Tiller, who chairs the trust."
 
 
 def main(folder: Path) -> None:
-    """Every step, one after another; the first that fails ends it."""
+    """Run all steps; stop at the first failure."""
     source, target = folder / "src", folder / "onrecord"
     source.mkdir()
-    # The python3 of the base image; all else of this environment stays out.
+    # Simulates the python3 of the base image, without the rest of this environment.
     clean = {"PATH": f"{Path(sys.executable).resolve().parent}:/usr/bin:/bin", "HOME": str(folder)}
     steps = DockerfileParser(fileobj=io.BytesIO(ROOT.joinpath("deploy/docker/Dockerfile").read_bytes())).structure
     stages = [number for number, step in enumerate(steps) if step["instruction"] == "FROM"]
@@ -53,7 +53,7 @@ def main(folder: Path) -> None:
 
 
 def copy(words: list[str], target: Path) -> None:
-    """What COPY does: files into a folder, and what a folder holds."""
+    """Copy files, and the contents of folders, into a folder, like COPY."""
     *names, place = words
     for name in names:
         path = ROOT / name
@@ -65,7 +65,7 @@ def copy(words: list[str], target: Path) -> None:
 
 
 def run(command: list[str], environment: dict[str, str], folder: Path) -> str:
-    """Runs a step and gives what it printed; one that fails ends the rehearsal."""
+    """Run a command and return its output; exit if it fails."""
     sys.stdout.write(f"+ {' '.join(command)}\n")
     sys.stdout.flush()
     done = subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)
@@ -74,7 +74,7 @@ def run(command: list[str], environment: dict[str, str], folder: Path) -> str:
 
 
 def expect(holds: bool, otherwise: str) -> None:
-    """Ends the rehearsal where something does not hold."""
+    """Exit with a message if a condition does not hold."""
     if not holds:
         sys.exit(f"rehearse_image: {otherwise}")
 

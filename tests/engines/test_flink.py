@@ -1,4 +1,4 @@
-"""A run on a real Flink cluster of two task managers, one of which is killed in the middle."""
+"""Tests of runs on a real Flink cluster with two task managers; one is killed during a run."""
 
 import json
 import signal
@@ -26,7 +26,7 @@ DELAY = 0.5
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[dict[str, str]]:
-    """A bucket, as the environment says where it is."""
+    """An emulated bucket, set in the environment."""
     with gcs_of_another_process("press") as address:
         yield {"STORAGE_EMULATOR_HOST": address, "GOOGLE_CLOUD_PROJECT": "test"}
 
@@ -43,7 +43,7 @@ def flink(bucket: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def config(bucket: dict[str, str], site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pages of many hosts, and some that end otherwise."""
+    """Pages of many hosts, some with other outcomes."""
     pages = [make_page(number, HOSTS) for number in range(PAGES)]
     for page in pages:
         site.put(page.url, page.html)
@@ -73,9 +73,7 @@ def begun(config: Path, lake: str, *more: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def test_a_run_that_loses_a_task_manager_gives_the_tables_of_a_run_in_memory(
-    flink: Flink, config: Path, site: Site
-) -> None:
+def test_run_survives_loss_of_a_task_manager(flink: Flink, config: Path, site: Site) -> None:
     with begun(config, "gs://press/memory", "--quiet") as process:
         said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
@@ -101,7 +99,7 @@ def test_a_run_that_loses_a_task_manager_gives_the_tables_of_a_run_in_memory(
     check_politeness(site, asked)
 
 
-def test_a_run_that_is_stopped_leaves_no_job_on_the_cluster(flink: Flink, config: Path, site: Site) -> None:
+def test_interrupt_cancels_the_job(flink: Flink, config: Path, site: Site) -> None:
     known, asked = len(flink.ask("jobs/overview")["jobs"]), len(site.log)
     with begun(config, "gs://press/stopped", "--quiet", "--runner", "flink", "--", *flink.options(2)) as process:
         try:
@@ -117,8 +115,8 @@ def test_a_run_that_is_stopped_leaves_no_job_on_the_cluster(flink: Flink, config
 
 
 def check_politeness(site: Site, since: int) -> None:
-    """No host was asked again before its delay was over, so that no two workers asked it at once."""
+    """Check that the delay between requests to a host holds, so no two workers fetched from it at once."""
     for host in {request.host for request in site.log[since:]}:
         moments = [request.at for request in site.log[since:] if request.host == host]
-        # A busy machine hands a request over a little late.
+        # On a busy machine a request may arrive slightly late.
         assert all(later - earlier > 0.6 * DELAY for earlier, later in pairwise(moments)), host

@@ -1,4 +1,4 @@
-"""Streams on Prism, Beam's engine for one machine: real processes, real sockets, feeds that change meanwhile."""
+"""Tests of streams on Prism, with real processes, sockets and changing feeds."""
 
 import threading
 import time
@@ -22,9 +22,9 @@ from tests.support.streams import Stream, needs_prism
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 WINDOW, GRACE = 10, 30
-"""Seconds: a window, and what may pass after its length until an item's article is committed."""
+"""Length of a window, and maximum time from its end to the commit, in seconds."""
 DELAY = 0.2
-"""Seconds between two requests for one host."""
+"""Seconds between two requests to a host."""
 FAST = {"window": f"{WINDOW}s", "poll_least": "2s", "poll_most": "5s", "take_up_every": "5s"}
 
 
@@ -34,13 +34,13 @@ def _prism() -> None:
 
 
 def feeds(hosts: Sequence[str]) -> dict[str, Any]:
-    """A source: the feeds of these hosts."""
+    """A source with the feeds of these hosts."""
     return {"type": "feeds", "urls": [f"http://{host}/feed.xml" for host in hosts]}
 
 
 @contextmanager
 def publishing(newsroom: Newsroom, hosts: Sequence[str]) -> Iterator[None]:
-    """One host after another publishes an item, two a second, until the block ends."""
+    """Publish two items per second, on one host after another, until the block ends."""
     ended = threading.Event()
 
     def publish() -> None:
@@ -59,13 +59,13 @@ def publishing(newsroom: Newsroom, hosts: Sequence[str]) -> Iterator[None]:
 
 
 def asked_since(newsroom: Newsroom, since: float) -> float:
-    """When the first request after a time came; both in seconds since 1970."""
+    """Time of the first request after a time; both in seconds since 1970."""
     clock = time.time() - time.monotonic()
     return min(asked.at + clock for asked in newsroom.log if asked.at + clock > since)
 
 
 def shortest_gap(newsroom: Newsroom, host: str) -> float:
-    """The least time between two requests for a host, in seconds."""
+    """The shortest time between two requests to a host, in seconds."""
     times = [asked.at for asked in newsroom.log if asked.host == host]
     return min((after - before for before, after in pairwise(times)), default=float("inf"))
 
@@ -76,7 +76,7 @@ FAINT, DEAD = "faint.example", "dead.example"
 
 @dataclass
 class Followed:
-    """A stream of twenty feeds that has ended. Times are in seconds since 1970."""
+    """A finished stream of twenty feeds. Times are in seconds since 1970."""
 
     stream: Stream
     newsroom: Newsroom
@@ -85,13 +85,13 @@ class Followed:
     began: float
     """Its first request."""
     is_back: float
-    """When the feed that had died was there again."""
+    """Time when the failed feed recovered."""
     stopped: float
     restarted: float
-    """Its first request after it had been stopped."""
+    """Its first request after the restart."""
 
     def deadline(self, host: str, published: float) -> float:
-        """When an item's article is committed at the latest."""
+        """The latest time at which an item's article must be committed."""
         known = max(published, self.is_back if host == FAINT else self.began)
         if known + WINDOW + GRACE > self.stopped:
             known = max(known, self.restarted)
@@ -100,7 +100,7 @@ class Followed:
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
-    """One feed is dead, another dies and comes back; in the middle a terminal's Ctrl-C stops the stream for a while."""
+    """One feed fails, another fails and recovers; Ctrl-C stops the stream once, and it is restarted."""
     hosts = [*LIVELY, FAINT, DEAD]
     with open_newsroom() as newsroom, ExitStack() as stack:
         folder = tmp_path_factory.mktemp("followed")
@@ -109,7 +109,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
             newsroom.publish(host)
         newsroom.dead.add(DEAD)
         with publishing(newsroom, hosts):
-            with stream.flowing():
+            with stream.running():
                 stream.until(lambda: len(stream.articles) > len(LIVELY))
                 newsroom.dead.add(FAINT)
                 time.sleep(8)
@@ -120,7 +120,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
                 codes = [stream.stop(group=True)]
             time.sleep(2)
             again = time.time()
-            stack.enter_context(stream.flowing())
+            stack.enter_context(stream.running())
             stream.until(lambda: any(at > again for at in stream.articles.values()))
             time.sleep(5)
         restarted = asked_since(newsroom, again)
@@ -131,7 +131,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
         yield Followed(stream, newsroom, codes, asked_since(newsroom, 0), is_back, stopped, restarted)
 
 
-def test_each_item_is_an_article_once_and_soon(followed: Followed) -> None:
+def test_each_item_is_committed_once_and_in_time(followed: Followed) -> None:
     published = {url: at for url, at in followed.newsroom.urls.items() if DEAD not in url}
     committed = followed.stream.articles
     assert Counter(url for (url,) in followed.stream.rows("SELECT url FROM articles")) == Counter(published.keys())
@@ -143,38 +143,38 @@ def test_each_item_is_an_article_once_and_soon(followed: Followed) -> None:
     assert late == {}
 
 
-def test_a_stream_that_was_stopped_leaves_a_sound_lake(followed: Followed) -> None:
+def test_lake_is_consistent_after_a_stop(followed: Followed) -> None:
     assert followed.codes == [0, 0], followed.stream.log.read_text()[-5_000:]
     assert followed.stream.faults() == []
 
 
-def test_a_feed_that_fails_has_its_rows(followed: Followed) -> None:
+def test_failed_feed_has_rows(followed: Followed) -> None:
     failed = followed.stream.rows("SELECT DISTINCT url, outcome, reason FROM fetches WHERE outcome = 'failed'")
     assert sorted(failed) == [(f"http://{host}/feed.xml", "failed", "http_5xx") for host in (DEAD, FAINT)]
 
 
-def test_no_host_is_asked_faster_than_its_delay(followed: Followed) -> None:
+def test_delay_between_requests(followed: Followed) -> None:
     hosts = {asked.host for asked in followed.newsroom.log}
     assert hosts == {*LIVELY, FAINT, DEAD}
     assert {host for host in hosts if shortest_gap(followed.newsroom, host) < DELAY} == set()
-    # Once in each of the two processes.
+    # Once per process.
     robots = Counter(asked.host for asked in followed.newsroom.log if asked.path == "/robots.txt")
     assert set(robots.values()) == {2}
 
 
-def test_a_stream_that_is_killed_asks_for_nothing_twice_that_stands(tmp_path: Path) -> None:
+def test_killed_stream_recovers_staged_pages(tmp_path: Path) -> None:
     hosts = [f"paper{n}.example" for n in range(6)]
     with open_newsroom() as newsroom, ExitStack() as stack:
         stream = Stream(tmp_path, newsroom, [feeds(hosts)], {"delay_seconds": DELAY}, {**FAST, "window": "15s"})
         for host in hosts * 20:
             newsroom.publish(host)
         with publishing(newsroom, hosts):
-            with stream.flowing():
+            with stream.running():
                 stream.until(lambda: len(staged(stream)) > 20)
                 stream.kill()
-            standing = staged(stream) | stream.articles.keys()
+            staged_urls = staged(stream) | stream.articles.keys()
             asked = {f"http://{a.host}{a.path}" for a in newsroom.log}
-            stack.enter_context(stream.flowing())
+            stack.enter_context(stream.running())
             stream.until(lambda: len(stream.articles) > len(asked))
         expected = newsroom.urls.keys()
         stream.until(lambda: expected <= stream.articles.keys())
@@ -183,16 +183,16 @@ def test_a_stream_that_is_killed_asks_for_nothing_twice_that_stands(tmp_path: Pa
         assert Counter(url for (url,) in stream.rows("SELECT url FROM articles")) == Counter(expected)
         assert stream.faults() == []
         times = Counter(f"http://{a.host}{a.path}" for a in newsroom.log)
-        assert {url: times[url] for url in standing if times[url] != 1} == {}
+        assert {url: times[url] for url in staged_urls if times[url] != 1} == {}
 
 
 def staged(stream: Stream) -> set[str]:
-    """The URLs whose article and row of the ledger stand in whole staged files."""
+    """URLs with an article and a fetch row in complete staged files."""
     found = []
     for table in ("articles", "fetches"):
         urls: set[str] = set()
         for path in stream.lake.glob(f"_staging/live-stream/*/rows/{table}/*.parquet"):
-            # One that is being written cannot be read, nor one that was committed just now.
+            # A file that is being written or was just committed cannot be read.
             with suppress(pa.ArrowInvalid, OSError):
                 urls |= set(pq.read_table(path, columns=["url"])["url"].to_pylist())
         found.append(urls)
@@ -203,8 +203,8 @@ SLOW, TARDY, MAPPED = "slow.example", "tardy.example", "mapped.example"
 CRAWL_DELAY, PAUSE, PATIENCE = 5, 3, 12
 
 
-def test_a_slow_site_holds_up_no_other(tmp_path: Path) -> None:
-    """One asks for five seconds between requests, another takes three to answer; a third has its sitemaps watched."""
+def test_slow_site_does_not_delay_others(tmp_path: Path) -> None:
+    """One site has a crawl delay of five seconds, one responds after three seconds, one has watched sitemaps."""
     quick = [f"paper{n}.example" for n in range(6)]
     with open_newsroom() as newsroom, ExitStack() as stack:
         newsroom.robots[SLOW] = f"User-agent: *\nCrawl-delay: {CRAWL_DELAY}\n"
@@ -215,7 +215,7 @@ def test_a_slow_site_holds_up_no_other(tmp_path: Path) -> None:
         sources = [feeds([SLOW, TARDY, *quick]), sitemaps]
         settings = {**FAST, "patience": f"{PATIENCE}s"}
         stream = Stream(tmp_path, newsroom, sources, {"delay_seconds": DELAY}, settings)
-        stack.enter_context(stream.flowing())
+        stack.enter_context(stream.running())
         stream.until(lambda: len(stream.articles) >= len(quick) + PER_SITEMAP)
         began = asked_since(newsroom, 0)
         with publishing(newsroom, [*quick, MAPPED]):
@@ -230,7 +230,7 @@ def test_a_slow_site_holds_up_no_other(tmp_path: Path) -> None:
             if SLOW not in url and TARDY not in url
         }
         assert {url: delay for url, delay in delays.items() if delay > WINDOW + PATIENCE + GRACE} == {}
-        assert any(asked.path == "/sitemap-1.xml" for asked in newsroom.log), "no sitemap came to its index"
+        assert any(asked.path == "/sitemap-1.xml" for asked in newsroom.log), "the index listed no sitemap"
         skipped = {url for (url,) in stream.rows("SELECT url FROM fetches WHERE reason = 'host_budget'")}
         assert skipped, "the slow site was not slow"
         assert skipped <= {url for url in newsroom.urls if SLOW in url or TARDY in url}
@@ -238,7 +238,7 @@ def test_a_slow_site_holds_up_no_other(tmp_path: Path) -> None:
         assert stream.faults() == []
 
 
-def test_a_run_on_prism_gives_what_the_runner_in_memory_gives(tmp_path: Path) -> None:
+def test_run_on_prism_equals_the_default_runner(tmp_path: Path) -> None:
     with Site() as site:
         command = golden.command(tmp_path / "lake", "--runner", "prism")[len(golden.ONRECORD) :]
         done = golden.onrecord(site, *command)
@@ -248,13 +248,13 @@ def test_a_run_on_prism_gives_what_the_runner_in_memory_gives(tmp_path: Path) ->
     assert golden.stable_rows(tmp_path / "lake") == golden.stable_rows(tmp_path / "here")
 
 
-def test_a_run_on_prism_that_is_stopped_commits_what_is_fetched(tmp_path: Path) -> None:
+def test_interrupted_run_on_prism_commits_fetched_pages(tmp_path: Path) -> None:
     with open_newsroom() as newsroom:
         urls = [newsroom.publish("paper.example") for _ in range(200)]
         (tmp_path / "urls.txt").write_text("\n".join(urls))
         source = {"type": "urls", "path": str(tmp_path / "urls.txt")}
         run = Stream(tmp_path, newsroom, [source], {"delay_seconds": DELAY}, {})
-        with run.flowing("run", "--runner", "prism"):
+        with run.running("run", "--runner", "prism"):
             run.until(lambda: len(newsroom.log) > 10)
             assert run.stop(group=True) == 0, run.log.read_text()[-5_000:]
     outcomes = Counter(run.rows("SELECT outcome, reason FROM fetches"))

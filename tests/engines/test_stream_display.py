@@ -1,4 +1,4 @@
-"""What a real stream shows: JSON lines that agree with its lake, or nothing; and its word on Ctrl-C."""
+"""Tests of the output of a real stream: JSON lines that match its lake, --quiet, and Ctrl-C."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def newsroom() -> Iterator[Newsroom]:
 
 
 def stopped_stream(newsroom: Newsroom, folder: Path, *options: str) -> tuple[int, str, str]:
-    """A stream that gets a Ctrl-C when its first window stands; its exit code and what it printed."""
+    """Run a stream and interrupt it after its first commit; return exit code and output."""
     made = {
         "name": "live",
         "lake": str(folder / "lake"),
@@ -68,24 +68,24 @@ def stopped_stream(newsroom: Newsroom, folder: Path, *options: str) -> tuple[int
     return code, (folder / "out").read_text(), (folder / "err").read_text()
 
 
-def test_json_lines_are_what_the_lake_holds(newsroom: Newsroom, tmp_path: Path) -> None:
+def test_json_lines_match_the_lake(newsroom: Newsroom, tmp_path: Path) -> None:
     code, out, err = stopped_stream(newsroom, tmp_path, "--json-logs")
     lines: list[dict[str, Any]] = [json.loads(line) for line in err.splitlines()]
     assert (code, out) == (0, ""), err
-    standing = {m.run_id: m for m in manifests(FolderStore(str(tmp_path / "lake")))}
-    told = {line["run_id"]: line for line in lines if line["event"] == "committed"}
-    assert {run_id: line["rows"] for run_id, line in told.items()} == {
-        run_id: {table: manifest.rows(table) for table in manifest.files} for run_id, manifest in standing.items()
+    committed = {m.run_id: m for m in manifests(FolderStore(str(tmp_path / "lake")))}
+    reported = {line["run_id"]: line for line in lines if line["event"] == "committed"}
+    assert {run_id: line["rows"] for run_id, line in reported.items()} == {
+        run_id: {table: manifest.rows(table) for table in manifest.files} for run_id, manifest in committed.items()
     }
     assert (lines[0]["event"], lines[0]["runner"], lines[0]["window"]) == ("started", "PrismRunner", "5s")
     stopping = next(line for line in lines if line["event"] == "stopping")
     assert "URLs waiting" in stopping["message"]
     last = [line for line in lines if line["event"] == "progress"][-1]
-    assert (last["phase"], last["windows"], last["run_id"]) == ("ended", len(standing), "live-stream")
-    assert last["articles"] == sum(manifest.rows("articles") for manifest in standing.values())
+    assert (last["phase"], last["windows"], last["run_id"]) == ("ended", len(committed), "live-stream")
+    assert last["articles"] == sum(manifest.rows("articles") for manifest in committed.values())
     assert (last["feeds"], last["feeds_failing"]) == (3, 1)
     assert lines[-1]["event"] == "stream_ended"
 
 
-def test_quiet_is_quiet(newsroom: Newsroom, tmp_path: Path) -> None:
+def test_quiet_prints_nothing(newsroom: Newsroom, tmp_path: Path) -> None:
     assert stopped_stream(newsroom, tmp_path, "--quiet") == (0, "", "")

@@ -1,4 +1,4 @@
-"""A whole stream out of Pub/Sub that is killed on its way: each URL once, nothing lost, nothing left unacknowledged."""
+"""Test a killed and restarted Pub/Sub stream: each URL once, none lost, all messages acknowledged."""
 
 import json
 import os
@@ -20,15 +20,15 @@ from tests.support.pubsub import ROOT, SUBSCRIPTION, PubSub, serve_pubsub
 from transforms.storage.folder import FolderStore
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1_200)]
-URLS, POISON, TWINS = 9_300, 200, 500
+URLS, POISON, DUPLICATES = 9_300, 200, 500
 HOSTS = 100
 ARTICLES = 300
-"""How many URLs lead to an article; the others are gone (404)."""
+"""Number of URLs with an article; the others are gone (404)."""
 LEASE_SECONDS = 60
 
 
 def messages(newsroom: Newsroom) -> tuple[list[str], list[bytes], list[bytes]]:
-    """All URLs; all poison; and every message, URLs (some twice) and poison, in an order of their own."""
+    """All URLs, all invalid messages, and all messages in random order, with some URLs twice."""
     hosts = [f"paper{n}.example" for n in range(HOSTS)]
     urls = [newsroom.publish(hosts[n % HOSTS]) for n in range(ARTICLES)]
     urls += [f"http://{hosts[n % HOSTS]}/gone/{n}" for n in range(URLS - ARTICLES)]
@@ -36,15 +36,15 @@ def messages(newsroom: Newsroom) -> tuple[list[str], list[bytes], list[bytes]]:
     poison += [b"http://paper0.example/\xff", b"http://paper0.example/" + b"x" * 70_000]
     chance = random.Random(7)  # noqa: S311 - no secret
     of_urls = [url.encode() if chance.random() < 0.5 else json.dumps({"url": url}).encode() for url in urls]
-    twins = [f"{url}#twin".encode() for url in chance.sample(urls, TWINS)]
-    every = of_urls + twins + poison
+    duplicates = [f"{url}#duplicate".encode() for url in chance.sample(urls, DUPLICATES)]
+    every = of_urls + duplicates + poison
     chance.shuffle(every)
     return urls, poison, every
 
 
 @contextmanager
 def stream(config: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """`onrecord stream`, in a process group of its own, which is gone when the block has ended."""
+    """Run `onrecord stream` in its own process group, which is killed when the block ends."""
     command = [sys.executable, "-m", "onrecord", "stream", str(config)]
     with (
         log.open("ab") as said,
@@ -58,7 +58,7 @@ def stream(config: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def until(holds: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path, seconds: float = 400) -> None:
-    """Waits until this holds, while the stream flows."""
+    """Wait until a condition holds, while the stream runs."""
     end = time.monotonic() + seconds
     while not holds():
         assert process.poll() is None, log.read_text()
@@ -67,7 +67,7 @@ def until(holds: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Pa
 
 
 def rows(lake: Path, query: str) -> list[tuple[str, ...]]:
-    """What the lake answers; nothing before there is one."""
+    """Query the lake; no rows before it exists."""
     if not lake.exists():
         return []
     with open_lake(FolderStore(str(lake))) as database:
@@ -80,7 +80,7 @@ def pubsub() -> Iterator[PubSub]:
         yield served
 
 
-def test_a_stream_that_is_killed_loses_nothing(pubsub: PubSub, tmp_path: Path) -> None:
+def test_killed_stream_loses_no_url(pubsub: PubSub, tmp_path: Path) -> None:
     lake, log, config = tmp_path / "lake", tmp_path / "log", tmp_path / "queue.yaml"
     with open_newsroom() as newsroom:
         urls, poison, every = messages(newsroom)
@@ -101,7 +101,7 @@ def test_a_stream_that_is_killed_loses_nothing(pubsub: PubSub, tmp_path: Path) -
             until(lambda: len(rows(lake, "SELECT url FROM fetches")) > 1_000, process, log)
             os.killpg(process.pid, signal.SIGKILL)
         unsettled = [message for message in pubsub.messages() if not message.acks]
-        assert unsettled, "it was killed too late to show anything"
+        assert unsettled, "the stream was killed too late for this test"
         pubsub.wait(LEASE_SECONDS + 1)
 
         with stream(config, log) as process:
@@ -111,7 +111,7 @@ def test_a_stream_that_is_killed_loses_nothing(pubsub: PubSub, tmp_path: Path) -
 
     asked = Counter(url for (url,) in rows(lake, "SELECT url FROM fetches WHERE reason IS DISTINCT FROM 'not_due'"))
     refused = Counter(url for (url,) in rows(lake, "SELECT url FROM fetches WHERE reason = 'invalid_url'"))
-    # Poison that came again after the kill is refused again: there is no page of it that could be known.
+    # A redelivered invalid message fails again, because it has no known page.
     assert len(refused) == POISON
     assert set(asked) == {*urls, *refused}
     assert {url: n for url, n in asked.items() if n > 1 and url not in refused} == {}

@@ -16,13 +16,13 @@ from tests.site.server import Site
 
 
 def run_beside(command: list[str], address: str) -> int:
-    """Runs a command that finds the site through ONRECORD_DEMO, and passes signals on to it.
+    """Run a command with the site in ONRECORD_DEMO, and forward signals to it.
 
     Returns:
         Its exit code; 128 + n when signal n ended it, 127 when it could not be started.
     """
     try:
-        # A session of its own: a Ctrl-C in the terminal reaches it once, through us, and not twice.
+        # With its own session, the command gets a Ctrl-C in the terminal once, from this process, not twice.
         child = subprocess.Popen(command, env={**os.environ, "ONRECORD_DEMO": address}, start_new_session=True)
     except OSError as error:
         sys.stderr.write(f"Cannot run {command[0]}: {error.strerror}.\n")
@@ -41,7 +41,7 @@ def run_beside(command: list[str], address: str) -> int:
 
 
 def main(command: list[str]) -> int:
-    """Serves the site while the command runs, or until Ctrl-C."""
+    """Serve the site while the command runs, or until Ctrl-C."""
     with Site() as site:
         if command:
             return run_beside(command, site.address)

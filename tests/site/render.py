@@ -1,4 +1,4 @@
-"""From the files under ``pages/`` to what the server sends.
+"""Render the files under ``pages/`` into the documents of the site.
 
 ``pages/<host>/template.html`` is a publisher's page (`string.Template`). Beside it, ``<path>.md`` is the article at
 ``/<path>``: front matter between two ``---`` lines, then plain text in paragraphs parted by a blank line; one that
@@ -15,7 +15,7 @@ from string import Template
 
 PAGES = Path(__file__).with_name("pages")
 LAST_CHANGE = datetime(2025, 3, 17, 12, 0, tzinfo=timezone.utc)
-"""Last-Modified of what carries no date of its own."""
+"""Last-Modified of documents without a date."""
 
 _LEAD = 3  # paragraphs before the advertisement or newsletter box in the middle of an article
 _TYPES = {
@@ -33,7 +33,7 @@ _XML_TYPES = {
 
 @dataclass(frozen=True)
 class Document:
-    """What one URL answers when all goes well."""
+    """Successful response of one URL."""
 
     body: bytes
     content_type: str
@@ -41,12 +41,12 @@ class Document:
 
     @property
     def etag(self) -> str:
-        """The entity tag, without the quotes it has in the header."""
+        """Entity tag, without the quotes of the header."""
         return hashlib.blake2b(self.body, digest_size=8).hexdigest()
 
 
 def load_documents(charsets: dict[str, str]) -> dict[str, Document]:
-    """Every document of the site by its URL.
+    """Return all documents of the site by URL.
 
     Args:
         charsets: URL -> encoding of the pages that are not UTF-8; their Content-Type names no charset, their meta does.

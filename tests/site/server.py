@@ -1,4 +1,4 @@
-"""The demo's publishers on one loopback port, told apart by the Host header.
+"""Serve the publishers of the demo on one loopback port, distinguished by the Host header.
 
     with Site() as site:
         ...  # http://{site.address}/ with Host: wire.example
@@ -28,22 +28,22 @@ _WIRE = "http://wire.example"
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How a URL's answer differs from sending its document at once."""
+    """Special behaviour of a URL; by default its document is sent immediately."""
 
     status: int = 200
     location: str | None = None
     delay_seconds: float = 0.0
-    busy_answers: int = 0
-    """The first requests that get a 503, counted for the life of the server."""
+    busy_responses: int = 0
+    """Number of first requests with a 503 response, counted over the life of the server."""
     charset: str | None = None
-    """The page is sent in this encoding, and only its meta element says so."""
+    """Encoding of the page, declared only in its meta element."""
 
 
 BEHAVIOURS: dict[str, Behaviour] = {
     f"{_GAZETTE}/news/2025/03/10/quay-fire": Behaviour(delay_seconds=1.5),
     f"{_GAZETTE}/news/2024/11/old-market": Behaviour(status=410),
     f"{_POST}/a/1038": Behaviour(status=301, location="/articles/1045-library-hours"),
-    f"{_POST}/articles/1042-school-bus": Behaviour(busy_answers=2),
+    f"{_POST}/articles/1042-school-bus": Behaviour(busy_responses=2),
     f"{_TIMES}/story/cafe-margot": Behaviour(charset="windows-1252"),
 }
 
@@ -81,7 +81,7 @@ _EXPECTED: tuple[tuple[str, Outcome, Reason | None], ...] = (
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came."""
+    """One received request."""
 
     host: str
     path: str
@@ -92,7 +92,7 @@ class Request:
 
 
 class Site:
-    """The site on a free port of 127.0.0.1, in a thread of its own, for as long as the ``with`` block lasts.
+    """The site on a free port of 127.0.0.1, in its own thread, until the ``with`` block ends.
 
     Attributes:
         address: ``127.0.0.1:PORT``.
@@ -112,11 +112,11 @@ class Site:
         self._thread = threading.Thread(target=self._run, name="site", daemon=True)
 
     def put(self, url: str, body: str, content_type: str = "text/html; charset=utf-8") -> None:
-        """Changes what a URL answers from now on, or adds one; its Last-Modified stays that of a page without dates."""
+        """Change the document of a URL, or add one; its Last-Modified is that of documents without a date."""
         self._documents[url] = Document(body.encode(), content_type, LAST_CHANGE)
 
     def expected(self) -> list[tuple[str, str, str | None]]:
-        """``(url, outcome, reason)`` of every URL of a run over configs/demo.yaml, feed documents too."""
+        """``(url, outcome, reason)`` of every URL of a run of configs/demo.yaml, including feeds."""
         return [(url, outcome, reason.value if reason else None) for url, outcome, reason in _EXPECTED]
 
     def __enter__(self) -> "Site":
@@ -135,7 +135,7 @@ class Site:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits for the start
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits for the start
             self._error = error
         finally:
             self._ready.set()
@@ -163,7 +163,7 @@ class Site:
         await asyncio.sleep(how.delay_seconds)
         if how.location:
             return web.Response(status=how.status, headers={"Location": how.location})
-        if self._busy[url] < how.busy_answers:
+        if self._busy[url] < how.busy_responses:
             self._busy[url] += 1
             return web.Response(status=503, headers={"Retry-After": "1"}, text="Back in a moment.")
         document = self._documents.get(url)
@@ -175,7 +175,7 @@ class Site:
 
 
 def _send(document: Document, request: web.Request) -> web.Response:
-    """The document, or 304 to a client that has it (RFC 9110, section 13.2.2)."""
+    """Return the document, or 304 if the client has it (RFC 9110, section 13.2.2)."""
     etag = f'"{document.etag}"'
     known, since = request.if_none_match, request.if_modified_since
     if known is not None:

@@ -1,4 +1,4 @@
-"""The site is what later tests and ``make run`` rely on: every page answers as declared, and the answers agree."""
+"""Tests of the demo site: every page responds as declared, and its documents are consistent."""
 
 import http.client
 import json
@@ -42,8 +42,8 @@ def site() -> Iterator[Site]:
         yield running
 
 
-class Answer:
-    """One answer, read to its end."""
+class Response:
+    """One complete response."""
 
     def __init__(self, site: Site, url: str, headers: dict[str, str] | None = None) -> None:
         parts = urlsplit(url)
@@ -56,10 +56,10 @@ class Answer:
         connection.close()
 
 
-def page(site: Site, url: str) -> Answer:
-    """What a patient client gets: a 503 is asked again, a redirect followed."""
+def page(site: Site, url: str) -> Response:
+    """Response after retries of 503 and redirects."""
     for _ in range(4):
-        answer = Answer(site, url)
+        answer = Response(site, url)
         if answer.status == 301:
             url = f"http://{urlsplit(url).netloc}{answer.headers['Location']}"
         elif answer.status != 503:
@@ -68,7 +68,7 @@ def page(site: Site, url: str) -> Answer:
 
 
 def words(site: Site, url: str) -> str:
-    """The text of a page's paragraphs, decoded as a browser does (header, then meta)."""
+    """Text of a page's paragraphs, decoded like a browser (header, then meta)."""
     answer = page(site, url)
     parser = html.HTMLParser(encoding=answer.headers.get_content_charset())
     paragraphs = html.fromstring(answer.body, parser=parser).iter("p")
@@ -80,9 +80,9 @@ def bare(url: str) -> str:
 
 
 @pytest.mark.parametrize(("url", "outcome", "reason"), EXPECTED)
-def test_every_listed_url_answers_as_declared(site: Site, url: str, outcome: str, reason: str | None) -> None:
+def test_listed_urls_respond_as_declared(site: Site, url: str, outcome: str, reason: str | None) -> None:
     answer = page(site, url)
-    robots = Answer(site, f"http://{urlsplit(url).netloc}/robots.txt")
+    robots = Response(site, f"http://{urlsplit(url).netloc}/robots.txt")
     rules = Protego.parse(robots.body.decode() if robots.status == 200 else "")
     assert rules.can_fetch(url, "onrecord") == (reason != Reason.ROBOTS)
     if reason == Reason.HTTP_GONE:
@@ -96,7 +96,7 @@ def test_every_listed_url_answers_as_declared(site: Site, url: str, outcome: str
         assert 5_000 <= len(answer.body) <= 40_000
 
 
-def test_expected_lists_what_the_demo_names_and_nothing_else(site: Site) -> None:
+def test_expected_matches_the_sources(site: Site) -> None:
     config = yaml.safe_load((ROOT / "configs/demo.yaml").read_text(encoding="utf-8"))
     listed, feeds = config["sources"]
     lines = (ROOT / listed["path"]).read_text(encoding="utf-8").splitlines()
@@ -104,13 +104,13 @@ def test_expected_lists_what_the_demo_names_and_nothing_else(site: Site) -> None
     entries = [url for feed in feeds["urls"] for url in feed_urls(site, feed)]
     assert sorted({bare(url) for url in [*own, *entries, *feeds["urls"]]}) == sorted(url for url, _, _ in EXPECTED)
     ferry = f"{GAZETTE}/news/2025/03/11/ferry-cuts"
-    assert ferry in own and ferry not in entries and ferry in map(bare, entries)  # one address, two spellings
+    assert ferry in own and ferry not in entries and ferry in map(bare, entries)  # one URL in two spellings
     target = BEHAVIOURS[f"{POST}/a/1038"].location
     assert target and f"{POST}{target}" not in {*own, *entries}
 
 
 def feed_urls(site: Site, feed: str) -> list[str]:
-    answer = Answer(site, feed)
+    answer = Response(site, feed)
     if "json" in answer.content_type:
         return [item["url"] for item in json.loads(answer.body)["items"]]
     parsed = feedparser.parse(
@@ -125,31 +125,31 @@ def feed_urls(site: Site, feed: str) -> list[str]:
     ("feed", "version", "entries"), [(f"{GAZETTE}/feed.xml", "rss20", 5), (f"{POST}/atom.xml", "atom10", 4)]
 )
 def test_feeds_parse(site: Site, feed: str, version: str, entries: int) -> None:
-    assert feedparser.parse(Answer(site, feed).body).version == version
+    assert feedparser.parse(Response(site, feed).body).version == version
     assert len(set(feed_urls(site, feed))) == entries
 
 
 def test_json_feed(site: Site) -> None:
-    feed = json.loads(Answer(site, f"{TIMES}/feed.json").body)
+    feed = json.loads(Response(site, f"{TIMES}/feed.json").body)
     assert feed["version"] == "https://jsonfeed.org/version/1.1"
     assert len(feed_urls(site, f"{TIMES}/feed.json")) == 4
 
 
-def test_news_sitemap_is_named_in_robots(site: Site) -> None:
-    (sitemap,) = Protego.parse(Answer(site, f"{WIRE}/robots.txt").body.decode()).sitemaps
-    tree = etree.fromstring(Answer(site, sitemap).body)
+def test_robots_txt_lists_the_news_sitemap(site: Site) -> None:
+    (sitemap,) = Protego.parse(Response(site, f"{WIRE}/robots.txt").body.decode()).sitemaps
+    tree = etree.fromstring(Response(site, sitemap).body)
     locations = [node.text for node in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
     assert len(locations) == 5
     assert set(locations) <= {url for url, outcome, _ in EXPECTED if outcome == "ok"}
 
 
 def test_robots_of_each_host(site: Site) -> None:
-    post = Protego.parse(Answer(site, f"{POST}/robots.txt").body.decode())
+    post = Protego.parse(Response(site, f"{POST}/robots.txt").body.decode())
     assert post.crawl_delay("onrecord") == 0.2
-    assert Answer(site, f"{TIMES}/robots.txt").status == 404
+    assert Response(site, f"{TIMES}/robots.txt").status == 404
 
 
-def test_quotes_stand_in_their_pages(site: Site) -> None:
+def test_quotes_are_in_their_pages(site: Site) -> None:
     texts = {url: words(site, url) for url in {quote["url"] for quote in QUOTES}}
     for quote in QUOTES:
         assert set(quote) == {"url", "text", "speaker_name", "kind", "fragments"}
@@ -160,7 +160,7 @@ def test_quotes_stand_in_their_pages(site: Site) -> None:
         assert name is None or name.split()[-1] in texts[quote["url"]], quote
 
 
-def test_every_english_article_has_its_quotes() -> None:
+def test_english_articles_have_quotes() -> None:
     articles = {url for url, outcome, _ in EXPECTED if outcome == "ok" and not url.endswith((".xml", ".json"))}
     assert {quote["url"] for quote in QUOTES} == {url for url in articles if "/de/" not in url}
     assert {quote["kind"] for quote in QUOTES} == {"direct", "mixed", "indirect"}
@@ -171,7 +171,7 @@ def test_ids_are_unique() -> None:
     assert len({(quote["url"], quote["text"]) for quote in QUOTES}) == len(QUOTES)
 
 
-def test_the_wire_text_stands_word_for_word_at_two_publishers(site: Site) -> None:
+def test_wire_text_is_copied_by_two_publishers(site: Site) -> None:
     first, second = (main_text(site, url) for url in (f"{WIRE}/2025/storm-gates", f"{POST}/articles/1044-storm-gates"))
     assert first == second
 
@@ -185,7 +185,7 @@ def test_the_wire_text_stands_word_for_word_at_two_publishers(site: Site) -> Non
         (f"{WIRE}/2025/herring-quota", "FENNICK (OW)", 'We cannot freeze wages."'),
     ],
 )
-def test_main_text_is_the_article_and_no_chrome(site: Site, url: str, begin: str, end: str) -> None:
+def test_main_text_excludes_boilerplate(site: Site, url: str, begin: str, end: str) -> None:
     text = main_text(site, url)
     assert text.startswith(begin)
     assert text.endswith(end)
@@ -198,11 +198,11 @@ def main_text(site: Site, url: str) -> str:
     return text
 
 
-def test_a_space_is_missing_after_a_closing_mark(site: Site) -> None:
+def test_missing_space_after_quotation_mark(site: Site) -> None:
     assert GLUED in words(site, f"{GAZETTE}/news/2025/03/12/hospital-wing")
 
 
-def test_metadata_practice_differs(site: Site) -> None:
+def test_metadata_formats_differ(site: Site) -> None:
     graph, broken = (
         page(site, url).body.decode().partition('<script type="application/ld+json">')[2].partition("</script>")[0]
         for url in (f"{GAZETTE}/culture/2025/03/13/film-festival", f"{WIRE}/2025/mayor-race")
@@ -219,7 +219,7 @@ def test_metadata_practice_differs(site: Site) -> None:
     assert b"og:" not in times
 
 
-def test_windows_1252_is_named_in_the_meta_element_alone(site: Site) -> None:
+def test_windows_1252_is_declared_in_meta_only(site: Site) -> None:
     answer = page(site, f"{TIMES}/story/cafe-margot")
     assert answer.content_type == "text/html"
     assert b"charset=windows-1252" in answer.body
@@ -228,34 +228,34 @@ def test_windows_1252_is_named_in_the_meta_element_alone(site: Site) -> None:
         answer.body.decode("utf-8")
 
 
-def test_busy_twice_then_well_and_slow() -> None:
+def test_busy_and_slow_pages() -> None:
     with Site() as site:
         bus = f"{POST}/articles/1042-school-bus"
-        answers = [Answer(site, bus) for _ in range(4)]
+        answers = [Response(site, bus) for _ in range(4)]
         assert [answer.status for answer in answers] == [503, 503, 200, 200]
         assert answers[0].headers["Retry-After"] == "1"
         start = time.monotonic()
-        assert Answer(site, f"{GAZETTE}/news/2025/03/10/quay-fire").status == 200
+        assert Response(site, f"{GAZETTE}/news/2025/03/10/quay-fire").status == 200
         assert 1.5 <= time.monotonic() - start < 3
 
 
-def test_a_known_page_is_not_sent_again(site: Site) -> None:
+def test_conditional_request(site: Site) -> None:
     url = f"{WIRE}/2025/energy-link"
-    first = Answer(site, url)
+    first = Response(site, url)
     for headers in (
         {"If-None-Match": first.headers["ETag"]},
         {"If-Modified-Since": first.headers["Last-Modified"]},
     ):
-        again = Answer(site, url, headers)
+        again = Response(site, url, headers)
         assert (again.status, again.body) == (304, b"")
-    assert Answer(site, url, {"If-None-Match": '"another"'}).status == 200
+    assert Response(site, url, {"If-None-Match": '"another"'}).status == 200
 
 
-def test_the_log_holds_every_request() -> None:
+def test_log_has_every_request() -> None:
     with Site() as site:
         assert site.hosts == tuple(sorted(urlsplit(url).netloc for url in (GAZETTE, POST, TIMES, WIRE)))
-        Answer(site, f"{WIRE}/2025/mayor-race?utm_source=x", {"User-Agent": "probe/1"})
-        Answer(site, "http://nobody.example/")
+        Response(site, f"{WIRE}/2025/mayor-race?utm_source=x", {"User-Agent": "probe/1"})
+        Response(site, "http://nobody.example/")
         first, second = site.log
         assert (first.host, first.path) == ("wire.example", "/2025/mayor-race?utm_source=x")
         assert first.headers["User-Agent"] == "probe/1"
@@ -273,7 +273,7 @@ def beside(*code: str) -> list[str]:
     return [sys.executable, "-m", "tests.site", sys.executable, "-c", "\n".join(code)]
 
 
-def test_a_command_runs_beside_the_site() -> None:
+def test_command_runs_with_the_site() -> None:
     command = beside(
         "import http.client, os, sys",
         "connection = http.client.HTTPConnection(os.environ['ONRECORD_DEMO'], timeout=10)",
@@ -284,7 +284,7 @@ def test_a_command_runs_beside_the_site() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_passed_on_once(number: signal.Signals) -> None:
+def test_signal_is_forwarded_once(number: signal.Signals) -> None:
     command = beside(
         "import signal, sys, time",
         "seen = []",
@@ -301,7 +301,7 @@ def test_a_signal_is_passed_on_once(number: signal.Signals) -> None:
         assert process.wait(timeout=30) == 41
 
 
-def test_without_a_command_it_serves_until_ctrl_c() -> None:
+def test_serves_until_ctrl_c() -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "tests.site"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=environment) as process:
@@ -311,7 +311,7 @@ def test_without_a_command_it_serves_until_ctrl_c() -> None:
         assert process.wait(timeout=30) == 0
 
 
-def test_a_command_that_is_not_there() -> None:
+def test_missing_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.site", "no-such-command"], cwd=ROOT, capture_output=True, timeout=60
     )

@@ -1,7 +1,7 @@
-"""Addresses that are not public, in all their spellings."""
+"""Addresses that are not public, in many spellings."""
 
 CLOSED = [
-    "0.0.0.0",  # noqa: S104 - asked for, not bound to
+    "0.0.0.0",  # noqa: S104 - requested, not bound
     "0.1.2.3",
     "10.0.0.1",
     "10.255.255.255",
@@ -50,7 +50,7 @@ CLOSED = [
     "[fec0::1]",
     "[ff02::1]",
     "[ff0e::1]",
-    # Spellings that a resolver or a browser takes for one of them.
+    # Spellings that a resolver or browser accepts for one of them.
     "127.1",
     "127.0.1",
     "0",

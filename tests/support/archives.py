@@ -17,7 +17,7 @@ def record(
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/html; charset=utf-8"),),
     warc: dict[str, str] | None = None,
 ) -> bytes:
-    """One record in a gzip member of its own; `warc` are headers of the record."""
+    """One record in its own gzip member; `warc` are headers of the record."""
     file = BytesIO()
     writer = WARCWriter(file, gzip=True, warc_version="1.1")
     fields = {"WARC-Date": "2025-03-12T06:30:00Z", **(warc or {})}

@@ -1,4 +1,4 @@
-"""A certificate authority that lives for one test."""
+"""A certificate authority for one test."""
 
 import ssl
 from datetime import datetime, timedelta, timezone
@@ -13,7 +13,7 @@ _DAY = timedelta(days=1)
 
 
 class Authority:
-    """Signs certificates. ``file`` holds its own, as SSL_CERT_FILE wants it."""
+    """Signs certificates. ``file`` contains its own certificate, for SSL_CERT_FILE."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -32,7 +32,7 @@ class Authority:
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def context(self, host: str, *, expired: bool = False, self_signed: bool = False) -> ssl.SSLContext:
-        """What a server of this name needs."""
+        """Context for a server with this name."""
         key = ec.generate_private_key(ec.SECP256R1())
         end = -_DAY if expired else _DAY
         issuer = _name(host) if self_signed else self._name

@@ -1,6 +1,6 @@
-"""BigQuery for tests: the emulator's real REST behind a proxy that gives each job the id that its client chose.
+"""BigQuery for tests: the emulator behind a proxy that gives each job the id chosen by its client.
 
-The emulator names uploaded load jobs itself and runs a job again whose id is known. The service does neither: a second
+The emulator chooses the ids of upload jobs and repeats a job with a known id. The service does neither: a second
 job of an id is refused (409).
 """
 
@@ -23,9 +23,9 @@ from tests.support.proxy import Answer, ask, serve
 EMULATOR = """
 from bqemulator.cli import main
 from bqemulator.storage.engine import DuckDBEngine
-# Geography needs an extension that would be downloaded.
+# Geography would download an extension.
 DuckDBEngine._load_spatial = lambda self: None
-# The emulator forgets to quote a field's name, and takes dt=... in a path for a column.
+# The emulator does not quote field names, and treats dt=... in a path as a column.
 mended = {" end BIGINT": ' "end" BIGINT', "read_parquet(?)": "read_parquet(?, hive_partitioning = false)"}
 plain = DuckDBEngine.execute
 def execute(self, sql, *more):
@@ -44,17 +44,17 @@ class BigQuery:
     port: int
     address: str = ""
     jobs: list[str] = field(default_factory=list)
-    """Ids of all jobs that were begun, in their order."""
+    """Ids of all started jobs, in order."""
     list_loads: list[bool] = field(default_factory=list)
-    """Of each load that was begun, whether it asks for lists as repeated fields, which the emulator does anyway."""
+    """For each started load, whether it requests lists as repeated fields, which the emulator always does."""
     refuse_loads: int = 0
-    """How many loads shall end with an error, as jobs of files that cannot be read do."""
+    """Number of loads to fail, like jobs with unreadable files."""
     _uploads: dict[str, str] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
     _failed: dict[str, bytes] = field(default_factory=dict)
 
     def __call__(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
-        """Answers one request."""
+        """Handle one request."""
         parts = urlsplit(target)
         if method == "POST" and parts.path.endswith("/jobs"):
             wanted = _job_id(body)
@@ -84,7 +84,7 @@ class BigQuery:
         return self._named(wanted, *answer) if wanted in self._names else answer
 
     def _named(self, wanted: str, status: int, headers: object, content: bytes) -> Answer:
-        """The answer with the client's id in place of the emulator's."""
+        """Replace the emulator's id in a response by the client's."""
         assert isinstance(headers, dict)
         if status == 200 and content:
             theirs = json.loads(content)["jobReference"]["jobId"]
@@ -120,10 +120,10 @@ def _failed_job(job_id: str) -> bytes:
 
 @contextmanager
 def serve_bigquery(buckets: Path) -> Iterator[BigQuery]:
-    """Serves BigQuery on loopback and points the client library of this process at it.
+    """Serve BigQuery on loopback and point the client library of this process at it.
 
     Args:
-        buckets: the folder that stands for ``gs://``.
+        buckets: the folder that represents ``gs://``.
     """
     settings = {"BQEMU_ENABLE_FORMAT_EXTENSIONS": "false", "BQEMU_GCS_LOCAL_ROOT": str(buckets)}
     emulator = subprocess.Popen(

@@ -9,7 +9,7 @@ from pipeline.cli.app import app
 
 
 def check_call(arguments: list[str]) -> None:
-    """Parses arguments as the command line would, and runs nothing; a wrong one is a UsageError."""
+    """Parse arguments like the command line, without running anything; an invalid one raises UsageError."""
     command: Any = typer.main.get_command(app)
     while hasattr(command, "commands"):
         assert arguments[0] in command.commands, f"onrecord has no command {arguments[0]}"
@@ -17,4 +17,4 @@ def check_call(arguments: list[str]) -> None:
     command.make_context("onrecord", [*arguments])
     beam_options = arguments[arguments.index("--") + 1 :] if "--" in arguments else []
     given = {option[2:].partition("=")[0] for option in beam_options}
-    assert given <= PipelineOptions([]).get_all_options().keys(), f"Beam has no option of these: {given}"
+    assert given <= PipelineOptions([]).get_all_options().keys(), f"not options of Beam: {given}"

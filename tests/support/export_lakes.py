@@ -19,7 +19,7 @@ DAY = date(2026, 3, 4)
 
 
 def commit_run(store: Store, run_id: str, texts: dict[int, str], day: date = DAY) -> Manifest:
-    """Commits a run of articles (number -> text); done again, it takes the place of the run's rows."""
+    """Commit a run of articles (number -> text); a repeated call replaces its rows."""
     with exclusive(store, run_id) as lease_owner:
         run = new_attempt(run_id, day, store.root, lease_owner)
         articles = [make_article(n, text, published_at=NOW, tags=("a", "b")) for n, text in texts.items()]
@@ -33,13 +33,13 @@ def commit_run(store: Store, run_id: str, texts: dict[int, str], day: date = DAY
 
 
 def rows_of(store: Store, table: str) -> list[dict[str, Any]]:
-    """A table's rows as the lake gives them, in the order of their keys and runs."""
+    """Rows of a table in the lake, sorted by key and run."""
     with open_lake(store) as database:
         return in_order(table, database.sql(f"FROM {table}").to_arrow_table().to_pylist())
 
 
 def in_order(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows from elsewhere, as `rows_of` has them."""
+    """Sort rows of an export like `rows_of`."""
     return sorted(rows, key=lambda row: [row[c] for c in (*TABLES[table].key, "run_id")])
 
 

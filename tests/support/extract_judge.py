@@ -1,4 +1,4 @@
-"""Whether an answer is right by a case of ``tests/cases`` (the rules: see the fields below)."""
+"""Compare extraction results with the cases in ``tests/cases``."""
 
 import re
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def wrong_text(expected: dict[str, Any], text: str) -> list[str]:
-    """What is wrong with an extracted text.
+    """List the errors of an extracted text.
 
-    ``in``: must stand in it; ``out`` and ``never``: must not; ``once``: just one time; ``separate_lines``: pairs
+    ``in``: must occur; ``out`` and ``never``: must not; ``once``: exactly once; ``separate_lines``: pairs
     that must not share a line.
     """
     if expected["outcome"] == "not_article":
@@ -18,7 +18,7 @@ def wrong_text(expected: dict[str, Any], text: str) -> list[str]:
 
 
 def wrong_metadata(expected: dict[str, Any], answer: dict[str, Any]) -> list[str]:
-    """What is wrong with the metadata: only the fields that the case names are judged."""
+    """List the errors of the metadata; only fields of the case are compared."""
     return list(_wrong_fields(expected, answer))
 
 

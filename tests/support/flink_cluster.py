@@ -30,7 +30,7 @@ JAVA = [
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
 ]
 _START_SECONDS = 120
-"""Machines that test are busy."""
+"""Long, because test machines are busy."""
 
 
 class Flink:
@@ -65,7 +65,7 @@ class Flink:
         ]
 
     def start(self, workers: int) -> None:
-        """Starts everything, and waits for it."""
+        """Start all processes and wait until they are ready."""
         conf = self._folder / "conf"
         conf.mkdir()
         (conf / "config.yaml").write_bytes((SOURCE / "config.yaml").read_bytes())
@@ -80,20 +80,20 @@ class Flink:
         self.wait_for(lambda: _is_open(host, int(job_port)))
 
     def start_worker(self, number: int) -> None:
-        """Starts a task manager with one slot."""
+        """Start a task manager with one slot."""
         self._flink(f"worker-{number}", "taskexecutor.TaskManagerRunner", "640m")
 
     def kill_worker(self, number: int) -> None:
-        """Kills a task manager and all that it started, with no warning."""
+        """Kill a task manager and its child processes."""
         self._kill(f"worker-{number}")
 
     def ask(self, path: str) -> Any:
-        """What the cluster's REST interface answers."""
+        """Query the REST interface of the cluster."""
         with urllib.request.urlopen(f"http://{self.master}/{path}", timeout=10) as answer:
             return json.load(answer)
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = _START_SECONDS) -> None:
-        """Waits until a condition holds; nothing that refuses to connect meets it."""
+        """Wait until a condition holds; a refused connection counts as false."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             with suppress(OSError):
@@ -106,15 +106,15 @@ class Flink:
 
     @property
     def pids(self) -> list[int]:
-        """Its processes; workers are below them."""
+        """Ids of its processes; workers are their children."""
         return [process.pid for process in self._processes.values()]
 
     def log(self, name: str) -> str:
-        """What a process has said."""
+        """Log of a process."""
         return (self._folder / name / "log").read_text(encoding="utf-8", errors="replace")
 
     def stop(self) -> None:
-        """Ends every process."""
+        """End all processes."""
         for name in list(self._processes):
             self._kill(name)
 
@@ -128,7 +128,7 @@ class Flink:
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
         with (folder / "log").open("ab") as log:
-            # A group of its own, so that what it starts can be ended with it.
+            # Its own group, so that its children can be ended with it.
             self._processes[name] = subprocess.Popen(
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -142,7 +142,7 @@ class Flink:
 
 @contextmanager
 def cluster(folder: Path, workers: int = 2, environment: Mapping[str, str] | None = None) -> Iterator[Flink]:
-    """A cluster with so many task managers, which has ended when the context has.
+    """Run a cluster with a number of task managers until the context ends.
 
     Args:
         folder: an empty one.

@@ -1,4 +1,4 @@
-"""Google Cloud Storage for tests: the emulator's real HTTP behind a proxy that checks what the emulator does not.
+"""Google Cloud Storage for tests: the emulator behind a proxy that adds missing checks.
 
 The proxy refuses a request whose ``ifGenerationMatch`` does not hold (412), as the service does, and can answer chosen
 requests with an error of the service in place of the emulator's answer, or after it.
@@ -32,12 +32,12 @@ class Fault:
     status: int
     times: int = 1_000_000
     after: bool = False
-    """The request is carried out and only its answer is lost."""
+    """Execute the request and lose only its response."""
 
 
 @dataclass
 class Gcs:
-    """A running service; `log` holds ``METHOD target`` of each request that came."""
+    """A running service; `log` has ``METHOD target`` of each request."""
 
     port: int
     address: str = ""
@@ -46,12 +46,12 @@ class Gcs:
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
-        """Answers one request."""
+        """Handle one request."""
         self.log.append(f"{method} {unquote(target)}")
         fault = self._fault(method, unquote(target))
         if fault is not None and not fault.after:
             return _error(fault.status)
-        # One at a time, so that no request comes between the check and its deed.
+        # One at a time, so that no request runs between check and change.
         with self.turn:
             wanted = parse_qs(urlsplit(target).query).get("ifGenerationMatch")
             if wanted and int(wanted[0]) != self._generation(target, body):
@@ -67,11 +67,11 @@ class Gcs:
         return None
 
     def _generation(self, target: str, body: bytes) -> int:
-        """The generation of the object that a request is about, 0 when there is none."""
+        """Generation of the object of a request; 0 if it does not exist."""
         parts = urlsplit(target)
         found = re.search(r"/b/([^/]+)/o(?:/(.+))?$", parts.path)
         assert found, target
-        # A multipart upload names its object in its first part.
+        # A multipart upload has the object's name in its first part.
         named = found[2] or json.loads(re.findall(rb'\{.*?"name".*?\}+(?=\r?\n|$)', body)[0])["name"]
         path = f"/storage/v1/b/{found[1]}/o/{quote(unquote(named), safe='')}"
         status, _, content = ask(self.port, "GET", path, {}, b"")
@@ -89,7 +89,7 @@ def _error(status: int) -> Answer:
 
 @contextmanager
 def serve_gcs(*buckets: str) -> Iterator[Gcs]:
-    """Serves Google Cloud Storage on loopback and points the client libraries of this process at it."""
+    """Serve Google Cloud Storage on loopback and point the client libraries of this process at it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         gcs = Gcs(free.getsockname()[1])
@@ -106,7 +106,7 @@ def serve_gcs(*buckets: str) -> Iterator[Gcs]:
 
 @contextmanager
 def gcs_of_another_process(*buckets: str) -> Iterator[str]:
-    """The same service in a process of its own, for clients that hold this one while they wait; gives its address."""
+    """Run the service in another process, for clients that block this one; yield its address."""
     command = [sys.executable, "-W", "ignore", "-m", __name__, *buckets]
     with subprocess.Popen(
         command,
@@ -121,7 +121,7 @@ def gcs_of_another_process(*buckets: str) -> Iterator[str]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("STORAGE_EMULATOR_HOST", address)
             patch.setenv("GOOGLE_CLOUD_PROJECT", "test")
-            # It ends with its input.
+            # It ends when its input is closed.
             yield address
 
 

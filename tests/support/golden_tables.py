@@ -1,6 +1,6 @@
-"""What a run over the demo site writes, in the columns that are the same in every run.
+"""Golden tables: rows of a run over the demo site, in the columns that are equal in every run.
 
-`make golden` runs the demo and writes the golden files anew; read the difference before you commit it.
+`make golden` runs the demo and rewrites the golden files; review the difference before you commit it.
 """
 
 import json
@@ -32,12 +32,12 @@ COLUMNS = {
 
 
 def environment(site: Site) -> dict[str, str]:
-    """The environment in which the demo configuration finds its site."""
+    """Environment with the address of the site for the demo configuration."""
     return {**os.environ, "ONRECORD_DEMO": site.address, "PYTHONWARNINGS": "ignore"}
 
 
 def command(lake: Path | str, *more: str) -> list[str]:
-    """The command that runs the demo into a lake."""
+    """Command that runs the demo with a lake."""
     return [
         *ONRECORD,
         "run",
@@ -53,7 +53,7 @@ def command(lake: Path | str, *more: str) -> list[str]:
 
 
 def onrecord(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end; the demo configuration finds its site."""
+    """Run a command with the environment of the site."""
     return subprocess.run(
         [*ONRECORD, *arguments],
         cwd=ROOT,
@@ -66,7 +66,7 @@ def onrecord(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def stable_rows(lake: Path | str) -> dict[str, list[dict[str, Any]]]:
-    """Every table's rows, sorted, in the columns that are the same in every run."""
+    """Sorted rows of all tables, in the columns that are equal in every run."""
     tables = {}
     with open_lake(open_store(str(lake))) as database:
         for table, columns in COLUMNS.items():
@@ -88,7 +88,7 @@ def read_golden() -> dict[str, list[dict[str, Any]]]:
 
 
 def shares_of_golden(tables: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
-    """For each table, how many of its rows and the golden ones are in both; 1.0 where they are equal.
+    """Share of common rows for each table, of its rows and the golden ones; 1.0 if they are equal.
 
     What the model wrote is compared without figures that hang on it alone: other processors and versions of onnxruntime
     round its integers a little differently.
@@ -107,7 +107,7 @@ def _sure(table: str, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Runs the demo and writes the golden files."""
+    """Run the demo and write the golden files."""
     FOLDER.mkdir(exist_ok=True)
     with Site() as site, tempfile.TemporaryDirectory() as folder:
         subprocess.run(command(Path(folder, "lake")), cwd=ROOT, env=environment(site), check=True)

@@ -11,14 +11,14 @@ from transforms.fetch import NoPage
 from transforms.schema.records import Page
 
 Fetch = Callable[..., list[Page | NoPage]]
-"""Fetches URLs with a test's settings."""
+"""Fetches URLs with the settings of a test."""
 
 PAGE = b"<html><body><p>The old mill turns again.</p></body></html>"
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request as the server saw it; ``at`` on the monotonic clock, when its head was read."""
+    """One received request; ``at`` is the monotonic time when its head was read."""
 
     host: str
     path: str
@@ -30,7 +30,7 @@ Behaviour = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
 
 
 def respond(status: int = 200, body: bytes = PAGE, headers: Mapping[str, str] | None = None) -> Behaviour:
-    """A well-formed response. Headers given replace those of their name; ``Content-Type`` is HTML unless given."""
+    """A well-formed response. `headers` override the defaults; the default ``Content-Type`` is HTML."""
 
     async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
         known = {"Content-Type": "text/html", "Content-Length": str(len(body)), **(headers or {})}
@@ -42,7 +42,7 @@ def respond(status: int = 200, body: bytes = PAGE, headers: Mapping[str, str] | 
 
 
 def raw(*pieces: bytes, pause: float = 0.0, abort: bool = False) -> Behaviour:
-    """Bytes as they are, with a pause after each piece, then the connection's end (a reset with `abort`)."""
+    """Raw bytes with a pause after each piece, then the end of the connection (a reset with `abort`)."""
 
     async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
         for piece in pieces:
@@ -57,7 +57,7 @@ def raw(*pieces: bytes, pause: float = 0.0, abort: bool = False) -> Behaviour:
 
 
 def slow(seconds: float, behaviour: Behaviour | None = None) -> Behaviour:
-    """Waits before the response."""
+    """Wait before the response."""
 
     async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(seconds)
@@ -67,7 +67,7 @@ def slow(seconds: float, behaviour: Behaviour | None = None) -> Behaviour:
 
 
 def endless(head: bytes, piece: bytes) -> tuple[Behaviour, list[int]]:
-    """A body without end, and a list whose only item counts the bytes that the client let in."""
+    """An endless body, and a list with the number of bytes sent as its only item."""
     sent = [0]
 
     async def behave(request: Request, writer: asyncio.StreamWriter) -> None:
@@ -81,7 +81,7 @@ def endless(head: bytes, piece: bytes) -> tuple[Behaviour, list[int]]:
 
 
 class Server:
-    """Serves every host name on one port. Unset: robots.txt is 404, all other paths `PAGE`."""
+    """Serves every host name on one port. By default robots.txt is 404 and all other paths are `PAGE`."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
@@ -93,11 +93,11 @@ class Server:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
 
     def on(self, path: str, *behaviours: Behaviour, host: str | None = None) -> None:
-        """Sets what a path does: one behaviour a request, the last one from then on."""
+        """Set the behaviours of a path, one per request; the last one is repeated."""
         self._scripts[host, path] = list(behaviours)
 
     def paths(self, host: str | None = None) -> list[str]:
-        """The paths asked for so far, in order."""
+        """Paths requested so far, in order."""
         return [r.path for r in self.log if host in (None, r.host)]
 
     def __enter__(self) -> "Server":

@@ -1,4 +1,4 @@
-"""A site that changes while it runs: every host name on one port of loopback, each with a feed and a sitemap index."""
+"""A changing news site: every host name on one loopback port, each with a feed and a sitemap index."""
 
 import hashlib
 import re
@@ -11,17 +11,17 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 SHOWN = 100
-"""Items that a feed shows: the newest."""
+"""Number of items in a feed, the newest."""
 PER_SITEMAP = 3
-"""Items of one sitemap; the host's index names as many sitemaps as that takes."""
+"""Number of items per sitemap."""
 
 
 _SITEMAPS = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request that came."""
+class Request:
+    """One received request."""
 
     host: str
     path: str
@@ -32,22 +32,22 @@ class Asked:
 
 @dataclass(slots=True)
 class Newsroom:
-    """What is published, when, and who asked for it."""
+    """Published items, settings of hosts, and received requests."""
 
     port: int = 0
     published: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By host: paths in their order, each with the clock's time (seconds since 1970) at which its feed shows it."""
-    log: list[Asked] = field(default_factory=list)
+    """Paths by host, in order, each with its time of publication (seconds since 1970)."""
+    log: list[Request] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
-    """Hosts whose feeds answer 500."""
+    """Hosts with feeds that respond with 500."""
     robots: dict[str, str] = field(default_factory=dict)
-    """By host: its robots.txt; the others have none."""
+    """robots.txt by host; other hosts have none."""
     pauses: dict[str, float] = field(default_factory=dict)
-    """By host: seconds before it answers."""
+    """Delay of responses by host, in seconds."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def publish(self, host: str) -> str:
-        """Adds an item to a host's feed; gives its URL."""
+        """Add an item to a host's feed; return its URL."""
         with self.lock:
             items = self.published.setdefault(host, {})
             path = f"/news/{len(items)}"
@@ -56,13 +56,13 @@ class Newsroom:
 
     @property
     def urls(self) -> dict[str, float]:
-        """Every item's URL, and when it was published."""
+        """URLs of all items, with their times of publication."""
         with self.lock:
             return {f"http://{host}{path}": at for host, items in self.published.items() for path, at in items.items()}
 
 
 def feed_of(newsroom: Newsroom, host: str) -> bytes:
-    """A host's feed as it is now."""
+    """Current feed of a host."""
     with newsroom.lock:
         items = list(newsroom.published.get(host, {}).items())[-SHOWN:]
     entries = "".join(
@@ -74,7 +74,7 @@ def feed_of(newsroom: Newsroom, host: str) -> bytes:
 
 
 def sitemap_of(newsroom: Newsroom, host: str, number: int) -> bytes:
-    """One of a host's sitemaps, of which each holds `PER_SITEMAP` items but the last."""
+    """One sitemap of a host; all but the last have `PER_SITEMAP` items."""
     with newsroom.lock:
         items = list(newsroom.published.get(host, {}))[number * PER_SITEMAP : (number + 1) * PER_SITEMAP]
     entries = "".join(f"<url><loc>http://{host}{path}</loc></url>" for path in items)
@@ -82,7 +82,7 @@ def sitemap_of(newsroom: Newsroom, host: str, number: int) -> bytes:
 
 
 def sitemap_index_of(newsroom: Newsroom, host: str) -> bytes:
-    """The index that names a host's sitemaps."""
+    """Sitemap index of a host."""
     with newsroom.lock:
         number = -(-len(newsroom.published.get(host, {})) // PER_SITEMAP)
     entries = "".join(f"<sitemap><loc>http://{host}/sitemap-{n}.xml</loc></sitemap>" for n in range(number))
@@ -90,7 +90,7 @@ def sitemap_index_of(newsroom: Newsroom, host: str) -> bytes:
 
 
 def page_of(host: str, path: str) -> bytes:
-    """An article, whose text is of its address alone."""
+    """An article; its text depends only on its URL."""
     number = int(hashlib.sha256(f"{host}{path}".encode()).hexdigest()[:8], 16)
     town = ("Ashby", "Brackwell", "Corley", "Dunmere", "Eastham")[number % 5]
     paragraphs = [
@@ -107,8 +107,8 @@ def page_of(host: str, path: str) -> bytes:
     ).encode()
 
 
-def answer_of(newsroom: Newsroom, host: str, path: str) -> tuple[int, bytes, str]:
-    """What a host answers: status, body and content type."""
+def response_of(newsroom: Newsroom, host: str, path: str) -> tuple[int, bytes, str]:
+    """Response of a host: status, body and content type."""
     if path == "/feed.xml":
         return 500 if host in newsroom.dead else 200, feed_of(newsroom, host), "application/rss+xml"
     if path == "/sitemap.xml":
@@ -124,7 +124,7 @@ def answer_of(newsroom: Newsroom, host: str, path: str) -> tuple[int, bytes, str
 
 @contextmanager
 def open_newsroom() -> Iterator[Newsroom]:
-    """Serves a newsroom until the block ends."""
+    """Serve a newsroom until the block ends."""
     newsroom = Newsroom()
 
     class Handler(BaseHTTPRequestHandler):
@@ -132,11 +132,11 @@ def open_newsroom() -> Iterator[Newsroom]:
 
         def do_GET(self) -> None:
             host = self.headers["Host"].partition(":")[0]
-            status, body, kind = answer_of(newsroom, host, self.path)
+            status, body, kind = response_of(newsroom, host, self.path)
             tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
             if status == 200 and self.headers.get("If-None-Match") == tag:
                 status, body = 304, b""
-            newsroom.log.append(Asked(host, self.path, time.monotonic(), status))
+            newsroom.log.append(Request(host, self.path, time.monotonic(), status))
             time.sleep(newsroom.pauses.get(host, 0.0))
             self.send_response(status)
             self.send_header("Content-Type", kind)
@@ -146,7 +146,7 @@ def open_newsroom() -> Iterator[Newsroom]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nothing is printed."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""A proxy before an emulator, for what the service does and its emulator does not."""
+"""A proxy before an emulator, which adds behaviour of the real service."""
 
 import http.client
 import threading
@@ -11,14 +11,14 @@ Answer = tuple[int, Mapping[str, str], bytes]
 
 
 class Judge(Protocol):
-    """Answers a request, by asking the emulator or instead of it."""
+    """Handles a request itself or forwards it to the emulator."""
 
     def __call__(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer: ...
 
 
 def ask(port: int, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
-    """Asks a server of this machine."""
-    # Closed also when the emulator hangs up, as it does at its end: a socket left to the collector fails a later test.
+    """Send a request to a local server."""
+    # Closed even if the emulator disconnects at its end: a leaked socket would fail a later test.
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request(method, target, body, headers)
         answer = connection.getresponse()
@@ -27,7 +27,7 @@ def ask(port: int, method: str, target: str, headers: dict[str, str], body: byte
 
 @contextmanager
 def serve(judge: Judge) -> Iterator[str]:
-    """Serves what `judge` answers; gives the address."""
+    """Serve the responses of `judge`; yield the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def _handle(self) -> None:
@@ -44,7 +44,7 @@ def serve(judge: Judge) -> Iterator[str]:
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _handle  # noqa: N815 - the library's names
 
         def log_message(self, format: str, *args: object) -> None:
-            """Judges keep their own log."""
+            """Print nothing; judges keep their own log."""
 
     proxy = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})

@@ -1,4 +1,4 @@
-"""Google Cloud Pub/Sub for tests: Google's own in-memory fake (`tests/engines/pubsub`), in a process of its own."""
+"""Google Cloud Pub/Sub for tests: Google's in-memory fake (`tests/engines/pubsub`) in its own process."""
 
 import base64
 import fcntl
@@ -22,13 +22,13 @@ SUBSCRIPTION = "projects/some-project/subscriptions/articles"
 
 @dataclass(frozen=True)
 class Message:
-    """What became of a message."""
+    """Deliveries and acknowledgements of a message."""
 
     data: bytes
     deliveries: int
     acks: int
     leases: tuple[int, ...]
-    """The deadlines, in seconds, that were asked for."""
+    """Requested deadlines, in seconds."""
 
 
 class PubSub:
@@ -40,7 +40,7 @@ class PubSub:
         """For PUBSUB_EMULATOR_HOST."""
 
     def publish(self, messages: Iterable[bytes], **attributes: str) -> None:
-        """Publishes messages, all with these attributes, and waits until they stand."""
+        """Publish messages with these attributes, and wait until they are stored."""
         with PublisherClient(BatchSettings(max_latency=0.05)) as publisher:
             for sent in [publisher.publish(TOPIC, data, **attributes) for data in messages]:
                 sent.result(30)
@@ -53,7 +53,7 @@ class PubSub:
         ]
 
     def wait(self, seconds: int) -> None:
-        """Puts the service's clock forward. After ten minutes it forgets a message that nobody holds."""
+        """Advance the service's clock. It drops messages that are not leased after ten minutes."""
         self._ask(f"wait {seconds}")
 
     def _ask(self, line: str) -> str:
@@ -65,15 +65,15 @@ class PubSub:
     def _line(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, "the fake of Pub/Sub has ended"
+        assert line, "the Pub/Sub fake has ended"
         return line.strip()
 
 
 @contextmanager
 def serve_pubsub() -> Iterator[PubSub]:
-    """Serves Pub/Sub on loopback and points the client libraries of this process, and of its children, at it."""
+    """Serve Pub/Sub on loopback and point the client libraries of this process, and of its children, at it."""
     with subprocess.Popen([_built()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        # It ends with its input, which is closed at the end.
+        # It ends when its input is closed.
         pubsub = PubSub(process)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PUBSUB_EMULATOR_HOST", pubsub.address)
@@ -85,7 +85,7 @@ def serve_pubsub() -> Iterator[PubSub]:
 
 
 def _built() -> Path:
-    """The fake's binary; Go builds it only when its source changed."""
+    """Build the fake; Go does so only if its source changed."""
     go = shutil.which("go", path=f"{os.environ['PATH']}{os.pathsep}/usr/local/go/bin")
     if go is None:
         pytest.skip("Go is needed to build the fake of Pub/Sub (https://go.dev/doc/install)")

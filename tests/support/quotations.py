@@ -42,12 +42,12 @@ def entity(article: Article, name: str) -> Entity:
 
 
 def common(article: Article) -> dict[str, Any]:
-    """The columns that rows share with their article."""
+    """Columns that rows have in common with their article."""
     return {key: getattr(article, key) for key in ("article_id", "version_id", "published_at", "domain")}
 
 
 def quote(article: Article, start: int, end: int, speaker: str | None = None, **fields: Any) -> Quote:
-    """A quote of an article's letters from start to end."""
+    """A quote of the article's text from start to end."""
     text = article.text[start:end]
     return replace(
         Quote(

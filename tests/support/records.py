@@ -1,4 +1,4 @@
-"""Records that are valid and short to write, and the cases."""
+"""Builders of valid records, and the cases."""
 
 import json
 from datetime import datetime, timezone
@@ -11,13 +11,13 @@ NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=timezone.utc)
 
 
 def load_cases(name: str) -> list[dict[str, Any]]:
-    """The cases of ``tests/cases/<name>.jsonl``: small inputs with right answers, from public complaints."""
+    """Load ``tests/cases/<name>.jsonl``: small inputs with expected results, from public bug reports."""
     text = Path(__file__).parents[1].joinpath("cases", f"{name}.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
 def make_article(n: int, text: str | None = None, **fields: object) -> Article:
-    """The n-th article; with a text of its own unless one is given."""
+    """The n-th article; by default with its own text."""
     body = text if text is not None else f"Article number {n}."
     article_id = stable_id("article", str(n))
     known: dict[str, object] = {
@@ -36,7 +36,7 @@ def make_article(n: int, text: str | None = None, **fields: object) -> Article:
 
 
 def make_fetch(n: int, **fields: object) -> Fetch:
-    """The n-th URL's ledger row, outcome ok unless said otherwise."""
+    """The fetch row of the n-th URL; by default with outcome ok."""
     known: dict[str, object] = {
         "url": f"http://site{n % 3}.example/{n}",
         "article_id": stable_id("article", str(n)),

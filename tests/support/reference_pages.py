@@ -1,7 +1,7 @@
 """Write the reference pages of the documentation (docs/reference/) from the code: ``make docs``.
 
-The models of the configuration, the schemas of the tables, the list of reasons and the command line say it once;
-`tests/docs/test_docs.py` holds the written pages against them.
+The sources are the configuration models, the table schemas, the list of reasons and the command line;
+`tests/docs/test_docs.py` checks that the pages are current.
 """
 
 import ast
@@ -23,17 +23,17 @@ from transforms.schema.failures import Reason
 from transforms.schema.tables import SCHEMA_VERSION, TABLES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
-NOTE = "<!-- Made from the code by `make docs`: change it there. -->\n\n"
+NOTE = "<!-- Generated from the code by `make docs`; do not edit. -->\n\n"
 
 
 def configuration() -> str:
-    """Every option of a configuration file: its type, what is allowed, its default and its meaning."""
+    """All options of a configuration file: type, allowed values, default and meaning."""
     schema = RunConfig.model_json_schema()
     parts = [
-        "# Configuration\n\nA run is described by one YAML file. A key or value that is not allowed is refused before "
+        "# Configuration\n\nA run is described by one YAML file. Invalid keys and values are rejected before "
         "anything runs; `onrecord check FILE` prints the whole configuration with its defaults. `--set KEY=VALUE` with "
-        "a dotted key overrides one option, `${NAME}` and `${NAME:-default}` in a value stand for environment "
-        "variables, `${DATE}`, `${YEAR}`, `${MONTH}` and `${DAY}` for the run's logical date.\n"
+        "a dotted key overrides one option. In values, `${NAME}` and `${NAME:-default}` are replaced by environment "
+        "variables, and `${DATE}`, `${YEAR}`, `${MONTH}` and `${DAY}` by the run's logical date.\n"
     ]
     for field in schema["properties"].values():
         if "$ref" in field:
@@ -65,7 +65,7 @@ def _options(model: dict[str, Any]) -> str:
 
 
 def _kind(field: dict[str, Any]) -> str:
-    """What a value may be, in words, by its JSON Schema."""
+    """Describe the allowed values by their JSON Schema."""
     if "anyOf" in field:
         return " or ".join(_kind(option) for option in field["anyOf"])
     if "const" in field:
@@ -109,11 +109,11 @@ def _shown(value: Any) -> str:
 
 
 def tables() -> str:
-    """Every table and column."""
+    """All tables and columns."""
     parts = [
         f"# Tables\n\nSchema version {SCHEMA_VERSION}. Times are UTC with microseconds; offsets are code points into "
-        "`articles.text`, end exclusive. Where the files lie and when they are seen: [the lake](../lake.md). "
-        "`onrecord schema` prints the same.\n"
+        "`articles.text`, end exclusive. For paths and visibility of files see [the lake](../lake.md). "
+        "`onrecord schema` prints this too.\n"
     ]
     for table in TABLES.values():
         rows = [[f"`{c.name}`", f"`{c.type}`", "yes" if c.nullable else "", c.meaning] for c in table.columns]
@@ -124,21 +124,21 @@ def tables() -> str:
 
 
 def reasons() -> str:
-    """Every reason that a URL has no article."""
+    """All reasons why a URL has no article."""
     rows = [
         [f"`{reason.value}`", meaning, "yes" if reason.retriable else "", ADVICE[reason]]
         for reason, meaning in meanings_of_reasons().items()
     ]
     return (
-        "# Reasons\n\nThe codes in `fetches.reason` and `failures.reason`. Retriable: another try may succeed, and the "
-        "next runs of the configuration take the URL up by themselves "
-        "([why is this article missing](../missing.md)).\n\n"
+        "# Reasons\n\nThese codes are in `fetches.reason` and `failures.reason`. Retriable: another attempt may "
+        "succeed, and the next runs of the configuration retry the URL automatically "
+        "([find a missing article](../missing.md)).\n\n"
         + _table(["reason", "what happened", "retriable", "what to do"], rows)
     )
 
 
 def meanings_of_reasons() -> dict[Reason, str]:
-    """The sentence below each member of `Reason` in its source."""
+    """The docstring of each member of `Reason`, from its source."""
     (class_,) = ast.parse(inspect.getsource(Reason)).body
     assert isinstance(class_, ast.ClassDef)
     found = {}
@@ -149,14 +149,14 @@ def meanings_of_reasons() -> dict[Reason, str]:
 
 
 def commands() -> str:
-    """Every command with its arguments and options."""
+    """All commands with their arguments and options."""
     command: Any = typer.main.get_command(app)
     # Typer's generator also lists hidden commands.
     command.commands = {name: one for name, one in command.commands.items() if not one.hidden}
     os.environ.pop("ONRECORD_LAKE", None)
     context = typer.Context(command, info_name="onrecord", help_option_names=["-h", "--help"], show_default=True)
-    made = get_docs_for_click(obj=command, ctx=context, name="onrecord", title="Command line")
-    return made.replace("```console\n$ ", "```text\n").rstrip() + "\n"
+    page = get_docs_for_click(obj=command, ctx=context, name="onrecord", title="Command line")
+    return page.replace("```console\n$ ", "```text\n").rstrip() + "\n"
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:
@@ -178,7 +178,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def main() -> int:
-    """Writes the pages."""
+    """Write the pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
         (FOLDER / name).write_text(NOTE + page(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`onrecord stream` in processes of its own, and what its lake holds."""
+"""Run `onrecord stream` in separate processes, and read its lake."""
 
 import json
 import os
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def needs_prism() -> None:
-    """Skips a test where there is no Prism."""
+    """Skip a test if Prism is not installed."""
     try:
         find_prism()
     except ConfigError as error:
@@ -33,7 +33,7 @@ def needs_prism() -> None:
 
 
 class Stream:
-    """A stream of a newsroom's feeds: its configuration, its process, its lake.
+    """A stream of a newsroom's feeds: configuration, process and lake.
 
     Args:
         folder: where they lie.
@@ -66,8 +66,8 @@ class Stream:
         self._process: subprocess.Popen[bytes] | None = None
 
     @contextmanager
-    def flowing(self, command: str = "stream", *options: str) -> Iterator[None]:
-        """It flows, in a process group of its own, of which nothing is left when the block has ended.
+    def running(self, command: str = "stream", *options: str) -> Iterator[None]:
+        """Run the stream in its own process group, which is killed when the block ends.
 
         Args:
             command: what `onrecord` does with the configuration; ``run`` makes one run of it.
@@ -85,7 +85,7 @@ class Stream:
                 self.kill()
 
     def until(self, holds: Callable[[], bool], seconds: float = 240) -> None:
-        """Waits until this holds, while the stream flows."""
+        """Wait until a condition holds, while the stream runs."""
         assert self._process is not None
         end = time.monotonic() + seconds
         while not holds():
@@ -94,20 +94,20 @@ class Stream:
             time.sleep(0.2)
 
     def stop(self, *, group: bool = False, seconds: float = 120) -> int:
-        """Ctrl-C: to the process, or to its whole group as a terminal does; gives the exit code."""
+        """Send Ctrl-C to the process, or to its group like a terminal; return the exit code."""
         assert self._process is not None
         (os.killpg if group else os.kill)(self._process.pid, signal.SIGINT)
         return self._process.wait(seconds)
 
     def kill(self) -> None:
-        """Kills it and all that it started, with no warning."""
+        """Kill the process and its children."""
         assert self._process is not None
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def rows(self, query: str) -> list[Any]:
-        """What the committed lake answers; nothing before there is one."""
+        """Query the committed lake; no rows before it exists."""
         if not self.lake.exists():
             return []
         with open_lake(FolderStore(str(self.lake))) as database:
@@ -115,7 +115,7 @@ class Stream:
 
     @property
     def articles(self) -> dict[str, float]:
-        """The URL of each committed article, and when it was committed first, in seconds since 1970."""
+        """URL of each committed article, with the time of its first commit in seconds since 1970."""
         committed = {m.run_id: m.committed_at.timestamp() for m in manifests(FolderStore(str(self.lake)))}
         found: dict[str, float] = {}
         for url, run_id in self.rows("SELECT url, run_id FROM articles"):
@@ -123,7 +123,7 @@ class Stream:
         return found
 
     def faults(self) -> list[str]:
-        """What is wrong with the lake, now that the stream has ended: nothing, where it is sound."""
+        """List the inconsistencies of the lake after the stream has ended."""
         store = FolderStore(str(self.lake))
         faults = [
             f"{m.run_id}: {m.urls} URLs, {m.rows('fetches')} rows"
@@ -131,7 +131,7 @@ class Stream:
             if m.rows("fetches") != m.urls
         ]
         for name, table in TABLES.items():
-            # A page may have a row of the ledger in each window; what is made of it stands once.
+            # A page may have a fetch row in each window, but its article is stored once.
             key = ", ".join(("run_id", *table.key) if name in ("fetches", "failures") else table.key)
             faults += [
                 f"{name}: {row}" for row in self.rows(f"SELECT {key}, count(*) n FROM {name} GROUP BY ALL HAVING n > 1")

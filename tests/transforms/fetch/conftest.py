@@ -1,4 +1,4 @@
-"""A misbehaving server, and fetching from it under names that end in ``.example``."""
+"""Fixtures: a misbehaving server, and functions that fetch from it under ``.example`` names."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +18,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def config(server: Server) -> Callable[..., FetchConfig]:
-    """Makes a configuration that finds the server, without waits unless a test sets them."""
+    """Return a function that creates a configuration for the server, by default without waits."""
 
     def make(**fields: object) -> FetchConfig:
         known: dict[str, object] = {
@@ -34,7 +34,7 @@ def config(server: Server) -> Callable[..., FetchConfig]:
 
 @pytest.fixture
 def fetch(config: Callable[..., FetchConfig]) -> Fetch:
-    """Fetches URLs; a path alone is one of ``http://news.example``."""
+    """Return a function that fetches URLs; a path alone belongs to ``http://news.example``."""
 
     def run(*urls: str, accept: frozenset[str] = ARTICLE_TYPES, **fields: object) -> list[Page | NoPage]:
         full = [f"http://news.example{url}" if url.startswith("/") else url for url in urls]

@@ -1,4 +1,4 @@
-"""The address guard: no spelling of a private address gets through, and what the configuration opens does."""
+"""Tests of the address guard: private addresses are blocked unless the configuration allows them."""
 
 import asyncio
 import socket
@@ -17,14 +17,14 @@ NAMES = ["localhost", "LOCALHOST", "localhost.", "metadata.google.internal", "in
 
 
 @pytest.mark.parametrize("host", CLOSED)
-def test_closed_addresses(host: str) -> None:
+def test_private_addresses(host: str) -> None:
     with pytest.raises(Rejected) as caught:
         AddressGuard(FetchConfig()).check(canonical_url(f"http://{host}/"))
     assert caught.value.reason is Reason.PRIVATE_ADDRESS
 
 
 @pytest.mark.parametrize("host", ["user@127.0.0.1", "example.org:pw@10.0.0.1", "[fe80::1%25eth0]", "127.0.0.1:80:80"])
-def test_forms_that_are_no_url(host: str) -> None:
+def test_invalid_hosts(host: str) -> None:
     with pytest.raises(Rejected) as caught:
         canonical_url(f"http://{host}/")
     assert caught.value.reason is Reason.INVALID_URL
@@ -32,7 +32,7 @@ def test_forms_that_are_no_url(host: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1", "fe80::1%2"])
-def test_names_that_lead_there(monkeypatch: pytest.MonkeyPatch, name: str, address: str) -> None:
+def test_names_with_private_addresses(monkeypatch: pytest.MonkeyPatch, name: str, address: str) -> None:
     _answer(monkeypatch, ["8.8.8.8", address])
     with pytest.raises(PrivateAddress):
         _resolve(FetchConfig(), canonical_url(f"http://{name}/").split("/")[2])
@@ -45,12 +45,12 @@ def test_public_addresses(monkeypatch: pytest.MonkeyPatch, address: str) -> None
     assert _resolve(FetchConfig(), "example.org") == [(address, 443)]
 
 
-def test_what_is_no_address_is_not_public() -> None:
+def test_invalid_address_is_not_public() -> None:
     assert not is_public("example.org")
     assert not is_public("")
 
 
-def test_opened_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allowed_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     config = FetchConfig(allow_private_hosts=("*.intranet.example", "10.1.2.3"))
     _answer(monkeypatch, ["10.1.2.3"])
     assert _resolve(config, "wiki.intranet.example") == [("10.1.2.3", 443)]
@@ -62,7 +62,7 @@ def test_opened_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254"])
-def test_metadata_is_never_opened(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_metadata_address_is_never_allowed(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     config = FetchConfig(allow_private_hosts=("*",), resolve={"mapped.example": address})
     _answer(monkeypatch, [address])
     for name in ("named.example", "mapped.example"):
@@ -70,7 +70,7 @@ def test_metadata_is_never_opened(monkeypatch: pytest.MonkeyPatch, address: str)
             _resolve(config, name)
 
 
-def test_resolve_needs_no_lookup_and_still_counts_as_private(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resolve_option_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
     _answer(monkeypatch, [])
     targets = {"a.example": "127.0.0.1:8080", "b.example": "8.8.8.8", "*": "[2606:4700::1111]:81"}
     config = FetchConfig(resolve=targets, allow_private_hosts=("a.example",))
@@ -91,7 +91,7 @@ def test_ports() -> None:
         assert caught.value.reason is Reason.PORT_NOT_ALLOWED
 
 
-def test_the_socket_is_checked_too() -> None:
+def test_socket_address_is_checked() -> None:
     guard = AddressGuard(FetchConfig())
     with pytest.raises(PrivateAddress):
         guard.open_socket((socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80)))
@@ -107,7 +107,7 @@ def test_the_socket_is_checked_too() -> None:
         "http://closed.test/",
     ],
 )
-def test_a_redirect_does_not_lead_inside(
+def test_redirect_to_a_private_address(
     server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, location: str
 ) -> None:
     _answer(monkeypatch, ["127.0.0.1"])
@@ -117,9 +117,7 @@ def test_a_redirect_does_not_lead_inside(
     assert server.paths() == ["/robots.txt", "/a"]
 
 
-def test_the_connection_goes_to_the_address_that_was_checked(
-    server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_connection_uses_the_checked_address(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def look_up(host: str, port: int, *_: object) -> list[object]:
@@ -136,7 +134,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     assert asked == ["rebinding.test"]
 
 
-def test_robots_is_guarded_too(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_robots_txt_at_a_private_address(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     _answer(monkeypatch, ["127.0.0.1"])
     (closed,) = fetch("http://closed.test/a", allowed_ports=(80, server.port))
     assert closed.fetch.reason == "private_address"
@@ -146,7 +144,7 @@ def test_robots_is_guarded_too(server: Server, fetch: Fetch, monkeypatch: pytest
     assert server.paths() == ["/robots.txt"]
 
 
-def test_an_opened_address_is_not_open_to_other_hosts(server: Server, fetch: Fetch) -> None:
+def test_allowed_host_does_not_allow_its_address(server: Server, fetch: Fetch) -> None:
     server.on("/a", respond(302, b"", {"Location": f"http://127.0.0.1:{server.port}/b"}))
     closed, page = fetch("/a", "/c", allowed_ports=(80, server.port))
     assert closed.fetch.reason == "private_address"
@@ -154,7 +152,7 @@ def test_an_opened_address_is_not_open_to_other_hosts(server: Server, fetch: Fet
 
 
 def _answer(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> None:
-    """Makes every name lead to these addresses."""
+    """Resolve every name to these addresses."""
 
     def look_up(host: str, port: int, *_: object) -> list[object]:
         families = {True: socket.AF_INET6, False: socket.AF_INET}

@@ -1,4 +1,4 @@
-"""One response: what each kind of good and bad one becomes, on real sockets."""
+"""Tests of the results of valid and invalid responses, with real sockets."""
 
 import gzip
 import tracemalloc
@@ -85,7 +85,7 @@ BAD: list[tuple[str, Behaviour, str, bool]] = [
 
 
 @pytest.mark.parametrize(("behaviour", "reason", "retriable"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
-def test_bad_answers(server: Server, fetch: Fetch, behaviour: Behaviour, reason: str, retriable: bool) -> None:
+def test_invalid_responses(server: Server, fetch: Fetch, behaviour: Behaviour, reason: str, retriable: bool) -> None:
     server.on("/a", behaviour)
     limits = {"connect_timeout": 1, "first_byte_timeout": 0.4, "read_timeout": 0.3, "total_timeout": 1}
     (result,) = fetch("/a", max_attempts=1, **limits)
@@ -125,7 +125,7 @@ GOOD: list[tuple[str, Behaviour]] = [
 
 
 @pytest.mark.parametrize("behaviour", [b[1] for b in GOOD], ids=[b[0] for b in GOOD])
-def test_good_answers(server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
+def test_valid_responses(server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
     server.on("/a", behaviour)
     (result,) = fetch("/a", max_attempts=1, read_timeout=0.5)
     assert isinstance(result, Page)
@@ -136,7 +136,7 @@ def test_good_answers(server: Server, fetch: Fetch, behaviour: Behaviour) -> Non
     assert row.body_hash == content_hash(PAGE)
 
 
-def test_the_first_byte_and_the_next_piece_have_limits_of_their_own(server: Server, fetch: Fetch) -> None:
+def test_separate_timeouts_of_first_byte_and_read(server: Server, fetch: Fetch) -> None:
     head = OK + b"Content-Length: %d\r\n\r\n" % len(PAGE)
     server.on("/a", raw(head, PAGE, pause=0.5))
     (page,) = fetch("/a", max_attempts=1, first_byte_timeout=0.2, read_timeout=3)
@@ -145,7 +145,7 @@ def test_the_first_byte_and_the_next_piece_have_limits_of_their_own(server: Serv
     assert result.fetch.reason == "timeout"
 
 
-def test_a_wrong_charset_is_left_to_the_extraction(server: Server, fetch: Fetch) -> None:
+def test_body_is_not_decoded(server: Server, fetch: Fetch) -> None:
     body = '<html><head><meta charset="utf-8"></head><body>Café déjà vu</body></html>'.encode()
     server.on("/a", respond(body=body, headers={"Content-Type": "text/html; charset=iso-8859-2"}))
     (result,) = fetch("/a")
@@ -154,7 +154,7 @@ def test_a_wrong_charset_is_left_to_the_extraction(server: Server, fetch: Fetch)
 
 
 @pytest.mark.parametrize("body", [b"RIFF is short for resource interchange.", b"<p>A stray \0 zero</p>"])
-def test_text_that_looks_odd(server: Server, fetch: Fetch, body: bytes) -> None:
+def test_unusual_text(server: Server, fetch: Fetch, body: bytes) -> None:
     server.on("/a", respond(body=body))
     (result,) = fetch("/a")
     assert isinstance(result, Page)
@@ -173,12 +173,12 @@ def test_feed_types(server: Server, fetch: Fetch) -> None:
     [(b"Connection: close", b"x" * 65536), (b"Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n")],
     ids=["plain", "chunked"],
 )
-def test_a_body_without_end_is_cut_off_soon(server: Server, fetch: Fetch, head: bytes, piece: bytes) -> None:
+def test_endless_body_is_aborted(server: Server, fetch: Fetch, head: bytes, piece: bytes) -> None:
     behaviour, sent = endless(OK + head + b"\r\n\r\n", piece)
     server.on("/a", behaviour)
     (result,) = fetch("/a", max_body_bytes=2**20)
     assert result.fetch.reason == "too_large"
-    assert sent[0] < 16 * 2**20  # what the sockets of both sides hold
+    assert sent[0] < 16 * 2**20  # size of the socket buffers on both sides
 
 
 def _bomb(coding: str, size: int) -> bytes:
@@ -194,7 +194,7 @@ def _bomb(coding: str, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
-def test_bombs(server: Server, fetch: Fetch, coding: str) -> None:
+def test_decompression_bombs(server: Server, fetch: Fetch, coding: str) -> None:
     server.on("/a", respond(body=_bomb(coding, 40 * 2**20), headers={"Content-Encoding": coding}))
     (by_ratio,), (by_size,) = fetch("/a"), fetch("/a", max_unpack_ratio=10**6)
     assert isinstance(by_ratio, NoPage) and isinstance(by_size, NoPage)
@@ -204,7 +204,7 @@ def test_bombs(server: Server, fetch: Fetch, coding: str) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
-def test_a_bomb_is_never_unfolded(coding: str) -> None:
+def test_decompression_is_bounded(coding: str) -> None:
     bomb = _bomb(coding, 200 * 2**20)
     tracemalloc.start()
     try:
@@ -219,7 +219,7 @@ def test_a_bomb_is_never_unfolded(coding: str) -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 100, 5000])
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
-def test_a_body_in_pieces_of_any_size(coding: str, size: int) -> None:
+def test_chunks_of_any_size(coding: str, size: int) -> None:
     text = b"".join(b"<p>%d and %d</p>" % (n, n * n) for n in range(30_000))
     packers = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstandard.compress}
     packed = packers[coding](text)
@@ -229,7 +229,7 @@ def test_a_body_in_pieces_of_any_size(coding: str, size: int) -> None:
     assert body.finish() == text
 
 
-def test_a_page_that_packs_well_is_no_bomb(server: Server, fetch: Fetch) -> None:
+def test_highly_compressed_page(server: Server, fetch: Fetch) -> None:
     rows = b"".join(b"<tr><td>%d</td><td>%d</td></tr>" % (n, n * n) for n in range(60_000))
     server.on("/a", respond(body=gzip.compress(rows, mtime=0), headers=GZIP))
     (result,) = fetch("/a")
@@ -237,18 +237,18 @@ def test_a_page_that_packs_well_is_no_bomb(server: Server, fetch: Fetch) -> None
     assert result.body == rows
 
 
-def test_no_server(fetch: Fetch) -> None:
+def test_connection_refused(fetch: Fetch) -> None:
     (result,) = fetch("/a", resolve={"*": "127.0.0.1:1"})
     assert result.fetch.reason == "connect"
 
 
-def test_no_tls(server: Server, fetch: Fetch) -> None:
+def test_server_without_tls(server: Server, fetch: Fetch) -> None:
     server.on("/a", respond())
     (result,) = fetch("https://news.example/a", max_attempts=1)
     assert result.fetch.reason == "tls"
 
 
-def test_unknown_name(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
     def unknown(*_: object) -> None:
@@ -259,7 +259,7 @@ def test_unknown_name(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (result.fetch.outcome, result.fetch.reason) == ("failed", "dns")
 
 
-def test_what_is_sent(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_headers(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1/")
     server.on("/a", respond(302, b"", {"Location": "http://other.example/b", "Set-Cookie": "a=1; Domain=example"}))
     secret = {"news.*": {"X-Key": "secret"}}
@@ -277,7 +277,7 @@ def test_what_is_sent(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPa
     assert by_path["news.example", "/a"]["accept"].startswith("application/xhtml+xml, text/html, text/plain")
 
 
-def test_validators_are_kept(server: Server, fetch: Fetch) -> None:
+def test_validators_are_stored(server: Server, fetch: Fetch) -> None:
     server.on("/a", respond(headers={"ETag": '"x1"', "Last-Modified": "Tue, 24 Jan 2017 05:35:45 GMT"}))
     (result,) = fetch("/a")
     assert (result.fetch.etag, result.fetch.last_modified) == ('"x1"', "Tue, 24 Jan 2017 05:35:45 GMT")

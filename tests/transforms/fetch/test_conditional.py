@@ -1,4 +1,4 @@
-"""Asking less: what an earlier run knows of a page goes along, and 304 is an response."""
+"""Tests of conditional requests with the validators of an earlier run."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,7 +38,7 @@ def test_new_validators_replace_the_old(server: Server, config: Make) -> None:
     assert (result.fetch.etag, result.fetch.last_modified) == ('"x2"', DATE)
 
 
-def test_a_changed_page_comes_whole(server: Server, config: Make) -> None:
+def test_changed_page(server: Server, config: Make) -> None:
     server.on("/a", respond(headers={"ETag": '"x2"'}))
     (result,) = fetch_pages([known()], config())
     assert isinstance(result, Page)
@@ -47,14 +47,14 @@ def test_a_changed_page_comes_whole(server: Server, config: Make) -> None:
 
 
 @pytest.mark.parametrize("etag", [None, "", 'x"\r\nX-Evil: 1', "é", "x" * 20_000])
-def test_what_cannot_be_sent_is_not(server: Server, config: Make, etag: str | None) -> None:
+def test_invalid_validators_are_not_sent(server: Server, config: Make, etag: str | None) -> None:
     server.on("/a", respond(304, b"", {"Content-Length": "-"}))
     (result,) = fetch_pages([known(etag=etag, last_modified=None)], config())
     assert (result.fetch.outcome, result.fetch.reason) == ("failed", "http_unexpected")
     assert not {"if-none-match", "if-modified-since", "x-evil"} & set(server.log[-1].headers)
 
 
-def test_validators_follow_to_a_twin_and_no_further(server: Server, config: Make) -> None:
+def test_validators_follow_redirects_to_the_same_page_only(server: Server, config: Make) -> None:
     server.on("/a", respond(301, b"", {"Location": "http://www.news.example/a"}), host="news.example")
     server.on("/a", respond(301, b"", {"Location": "http://other.example/b"}), host="www.news.example")
     (result,) = fetch_pages([known()], config(obey_robots=False))
@@ -62,14 +62,14 @@ def test_validators_follow_to_a_twin_and_no_further(server: Server, config: Make
     assert ["if-none-match" in r.headers for r in server.log] == [True, True, False]
 
 
-def test_a_304_of_another_page_is_no_answer(server: Server, config: Make) -> None:
+def test_304_of_another_page_fails(server: Server, config: Make) -> None:
     server.on("/a", respond(301, b"", {"Location": "/b"}))
     server.on("/b", respond(304, b"", {"Content-Length": "-"}))
     (result,) = fetch_pages([known()], config())
     assert (result.fetch.outcome, result.fetch.reason) == ("failed", "http_unexpected")
 
 
-def test_another_page_s_validators_are_not_kept(server: Server, config: Make) -> None:
+def test_validators_of_another_page_are_not_stored(server: Server, config: Make) -> None:
     server.on("/a", respond(301, b"", {"Location": "/b"}))
     server.on("/b", respond(headers={"ETag": '"b"', "Last-Modified": DATE}))
     (result,) = fetch_pages([request_of("http://news.example/a", "urls")], config())

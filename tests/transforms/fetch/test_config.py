@@ -1,4 +1,4 @@
-"""The fetch stage's settings."""
+"""Tests of the settings of the fetch stage."""
 
 import pytest
 from pydantic import ValidationError
@@ -10,7 +10,7 @@ from transforms.fetch.config import FetchConfig, split_target
     ("agent", "name"),
     [("News_Bot-X/2.1 (+https://example.org)", "news_bot-x"), ("Reader", "reader"), ("Reader for tests", "reader")],
 )
-def test_robots_txt_is_read_for_the_product_s_name(agent: str, name: str) -> None:
+def test_robots_agent(agent: str, name: str) -> None:
     assert FetchConfig(user_agent=agent).robots_token == name
 
 
@@ -33,7 +33,7 @@ def test_robots_txt_is_read_for_the_product_s_name(agent: str, name: str) -> Non
     ],
     ids=str,
 )
-def test_refused(field: dict[str, object]) -> None:
+def test_invalid_settings(field: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         FetchConfig.model_validate(field)
 
@@ -45,7 +45,7 @@ def test_targets() -> None:
     assert split_target("[::1]:81") == ("::1", 81)
 
 
-def test_headers_are_never_printed() -> None:
+def test_headers_are_not_in_repr() -> None:
     config = FetchConfig.model_validate({"headers": {"news.example": {"X-Key": "hush-hush"}}})
     assert "hush" not in repr(config)
     assert "hush" not in config.model_dump_json()

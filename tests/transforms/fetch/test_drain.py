@@ -1,4 +1,4 @@
-"""The drain: what is under way may come, all else is cancelled at once, and every URL has its row."""
+"""Tests of the drain: active requests finish, all others are cancelled, and every URL has a row."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ def _drain_after(seconds: float) -> None:
     threading.Timer(seconds, drain).start()
 
 
-def test_what_is_under_way_comes_and_the_rest_is_cancelled(server: Server, config: Make) -> None:
+def test_active_requests_finish_and_others_are_cancelled(server: Server, config: Make) -> None:
     server.on("/0", slow(0.6))
     urls = [f"http://{host}.example/{n}" for host in "abc" for n in range(100)]
     _drain_after(0.3)
@@ -56,7 +56,7 @@ def test_what_is_under_way_comes_and_the_rest_is_cancelled(server: Server, confi
         ("/a", respond(503, b"", {"Retry-After": "60"}), {}),
     ],
 )
-def test_no_wait_outlasts_it(
+def test_drain_ends_every_wait(
     server: Server,
     config: Make,
     monkeypatch: pytest.MonkeyPatch,
@@ -74,7 +74,7 @@ def test_no_wait_outlasts_it(
     assert [(r.fetch.outcome, r.fetch.reason) for r in results] == [("skipped", "cancelled")] * 2
 
 
-def test_nothing_begins_after_it(server: Server, config: Make) -> None:
+def test_no_request_starts_after_a_drain(server: Server, config: Make) -> None:
     drain()
     results = list(fetch_pages(_requests("http://a.example/a", "no address"), config()))
     assert sorted(str(r.fetch.reason) for r in results) == ["cancelled", "invalid_url"]
@@ -84,7 +84,7 @@ def test_nothing_begins_after_it(server: Server, config: Make) -> None:
     assert isinstance(page, Page)
 
 
-def test_a_busy_consumer_gets_all_of_it(server: Server, config: Make) -> None:
+def test_slow_consumer_gets_all_results(server: Server, config: Make) -> None:
     results = fetch_pages(
         _requests(*(f"http://h{n}.example/a" for n in range(100))), config(concurrency=4, obey_robots=False)
     )
@@ -95,4 +95,4 @@ def test_a_busy_consumer_gets_all_of_it(server: Server, config: Make) -> None:
     assert isinstance(first, Page)
     assert len(rest) == 99
     assert {r.fetch.reason for r in rest} == {None, "cancelled"}
-    assert len(server.log) < 30  # those that wait for a slot do not begin
+    assert len(server.log) < 30  # requests that wait for a slot do not start

@@ -1,4 +1,4 @@
-"""Pace, robots, redirects and retries: who is asked when, and what a URL's row says in the end."""
+"""Tests of request intervals, robots.txt, redirects, retries and the resulting rows."""
 
 import gzip
 import time
@@ -30,21 +30,21 @@ def _robots(text: str) -> Behaviour:
     return respond(body=text.encode(), headers={"Content-Type": "text/plain"})
 
 
-class TestPace:
-    def test_one_host_is_never_asked_faster_than_its_delay(self, server: Server, fetch: Fetch) -> None:
+class TestRequestInterval:
+    def test_delay_between_requests(self, server: Server, fetch: Fetch) -> None:
         results = fetch(*(f"/{n}" for n in range(16)), delay_seconds=0.2)
         assert all(isinstance(result, Page) for result in results)
         times = [r.at for r in server.log]
-        assert len(times) == 17  # robots.txt is a request too
+        assert len(times) == 17  # including robots.txt
         assert min(later - sooner for sooner, later in pairwise(times)) >= 0.199
         assert server.most_at_once == {"news.example": 1}
 
-    def test_the_delay_counts_from_the_end_of_a_request(self, server: Server, fetch: Fetch) -> None:
+    def test_delay_starts_at_the_end_of_a_request(self, server: Server, fetch: Fetch) -> None:
         server.on("/a", slow(0.3))
         fetch("/a", "/b", delay_seconds=0.2, obey_robots=False)
         assert server.log[1].at - server.log[0].at >= 0.5
 
-    def test_redirects_wait_their_turn(self, server: Server, fetch: Fetch) -> None:
+    def test_redirects_wait_for_the_delay(self, server: Server, fetch: Fetch) -> None:
         server.on("/old", respond(301, b"", TOWARDS))
         server.on("/there", respond(302, b"", {"Location": "http://news.example/b"}), host="other.example")
         fetch("/old", "http://other.example/there", delay_seconds=0.2)
@@ -53,13 +53,13 @@ class TestPace:
         assert min(later - sooner for sooner, later in pairwise(times)) >= 0.199
 
     @pytest.mark.parametrize("line", ["Crawl-delay: 0.3", "Request-rate: 4/1s"])
-    def test_the_site_s_own_delay(self, server: Server, fetch: Fetch, line: str) -> None:
+    def test_crawl_delay(self, server: Server, fetch: Fetch, line: str) -> None:
         server.on("/robots.txt", _robots(f"User-agent: *\n{line}\nDisallow:\n"))
         fetch("/a", "/b", "/c")
         times = [r.at for r in server.log]
         assert min(later - sooner for sooner, later in pairwise(times)) >= 0.249
 
-    def test_a_wait_that_nobody_can_wait(self, server: Server, fetch: Fetch) -> None:
+    def test_excessive_crawl_delay_is_skipped(self, server: Server, fetch: Fetch) -> None:
         server.on("/robots.txt", _robots("User-agent: *\nCrawl-delay: 99999999\n"))
         (result,) = fetch("/a")
         assert (result.fetch.outcome, result.fetch.reason) == ("skipped", "host_budget")
@@ -67,10 +67,10 @@ class TestPace:
         assert isinstance(result, NoPage)
         assert result.failure is None
 
-    def test_a_waiting_host_holds_no_slot(self, server: Server, fetch: Fetch) -> None:
+    def test_waiting_host_uses_no_slot(self, server: Server, fetch: Fetch) -> None:
         began = time.monotonic()
         fetch(*(f"http://{host}.example/{n}" for host in "abcdef" for n in range(3)), concurrency=1, delay_seconds=0.2)
-        # Six hosts, three waits each: 3.6 s one after another.
+        # Six hosts with three waits each would take 3.6 s sequentially.
         assert time.monotonic() - began < 2.0
 
     def test_jitter(self, server: Server, fetch: Fetch) -> None:
@@ -81,22 +81,20 @@ class TestPace:
 
 
 class TestRobots:
-    def test_disallowed_urls_are_not_asked_for(self, server: Server, fetch: Fetch) -> None:
+    def test_disallowed_urls_are_skipped(self, server: Server, fetch: Fetch) -> None:
         server.on("/robots.txt", FORBIDS)
         skipped, page = sorted(fetch("/news/1", "/other"), key=lambda r: r.fetch.url)
         assert (skipped.fetch.outcome, skipped.fetch.reason, skipped.fetch.retriable) == ("skipped", "robots", False)
         assert isinstance(page, Page)
         assert server.paths() == ["/robots.txt", "/other"]
 
-    def test_rules_of_yesterday_are_read_again(
-        self, server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_old_rules_are_requested_again(self, server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("transforms.fetch.fetcher.MAX_AGE_SECONDS", 0.2)
         server.on("/robots.txt", _robots("User-agent: *\nDisallow:\n"), FORBIDS)
         first, second = fetch("/news/1", "/news/2", delay_seconds=0.3)
         assert (first.fetch.outcome, second.fetch.reason) == ("ok", "robots")
 
-    def test_turned_off(self, server: Server, fetch: Fetch) -> None:
+    def test_disabled(self, server: Server, fetch: Fetch) -> None:
         server.on("/robots.txt", FORBIDS)
         (page,) = fetch("/news/1", obey_robots=False)
         assert isinstance(page, Page)
@@ -113,7 +111,7 @@ class TestRobots:
             respond(headers={"Content-Length": "999"}),
         ],
     )
-    def test_unreachable_means_nothing_for_now(self, server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
+    def test_unreachable_robots_txt_disallows_all(self, server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
         server.on("/robots.txt", behaviour)
         limits = {"first_byte_timeout": 0.2, "read_timeout": 0.2}
         results = fetch("/a", "/b", max_attempts=2, **limits)
@@ -123,12 +121,12 @@ class TestRobots:
         assert server.paths() == ["/robots.txt"] * 2
 
     @pytest.mark.parametrize("behaviour", [respond(404), respond(403), respond(200, b"")])
-    def test_none_means_all(self, server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
+    def test_missing_robots_txt_allows_all(self, server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
         server.on("/robots.txt", behaviour)
         (page,) = fetch("/a")
         assert isinstance(page, Page)
 
-    def test_its_redirects_are_followed(self, server: Server, fetch: Fetch) -> None:
+    def test_redirect_of_robots_txt(self, server: Server, fetch: Fetch) -> None:
         for n in range(5):
             server.on("/robots.txt" if n == 0 else f"/r{n}", respond(301, b"", {"Location": f"/r{n + 1}"}))
         server.on("/r5", FORBIDS)
@@ -138,7 +136,7 @@ class TestRobots:
         (page,) = fetch("/news/1")
         assert isinstance(page, Page)
 
-    def test_10_mb_of_it(self, server: Server, fetch: Fetch) -> None:
+    def test_robots_txt_of_10_mb(self, server: Server, fetch: Fetch) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nUser-agent: *\nDisallow: /news\n"
         behaviour, sent = endless(head, b"# nothing\n" * 1000)
         server.on("/robots.txt", behaviour)
@@ -146,7 +144,7 @@ class TestRobots:
         assert result.fetch.reason == "robots"
         assert sent[0] < 10 * 2**20
 
-    def test_a_redirect_s_target_has_its_own(self, server: Server, fetch: Fetch) -> None:
+    def test_robots_txt_of_a_redirect_target(self, server: Server, fetch: Fetch) -> None:
         server.on("/robots.txt", FORBIDS, host="other.example")
         server.on("/a", respond(302, b"", {"Location": "http://other.example/news/1"}))
         (result,) = fetch("/a")
@@ -166,7 +164,7 @@ class TestRedirects:
         assert page.fetch.attempts == 1
 
     @pytest.mark.parametrize("location", ["file:///etc/passwd", "javascript:alert(1)", "http://u:p@news.example/"])
-    def test_to_no_page(self, server: Server, fetch: Fetch, location: str) -> None:
+    def test_to_an_invalid_url(self, server: Server, fetch: Fetch, location: str) -> None:
         server.on("/a", respond(302, b"", {"Location": location}))
         (result,) = fetch("/a")
         assert (result.fetch.outcome, result.fetch.reason) == ("failed", "invalid_url")
@@ -176,14 +174,14 @@ class TestRedirects:
         (result,) = fetch("/a")
         assert result.fetch.reason == "port_not_allowed"
 
-    def test_chain(self, server: Server, fetch: Fetch) -> None:
+    def test_too_many_redirects(self, server: Server, fetch: Fetch) -> None:
         for n in range(9):
             server.on(f"/{n}", respond(302, b"", {"Location": f"/{n + 1}"}))
         (page,), (result,) = fetch("/0", max_redirects=9), fetch("/0", max_redirects=8)
         assert isinstance(page, Page)
         assert result.fetch.reason == "too_many_redirects"
 
-    def test_round(self, server: Server, fetch: Fetch) -> None:
+    def test_redirect_loop(self, server: Server, fetch: Fetch) -> None:
         server.on("/a", respond(302, b"", {"Location": "/b"}))
         server.on("/b", respond(302, b"", TOWARDS))
         (result,) = fetch("/a")
@@ -209,18 +207,18 @@ class TestRedirects:
             b"<script>'<meta http-equiv=refresh content=\"0;url=/b\">'</script>",
         ],
     )
-    def test_a_refresh_that_leads_nowhere_else(self, server: Server, fetch: Fetch, head: bytes) -> None:
+    def test_refresh_to_the_same_page_is_ignored(self, server: Server, fetch: Fetch, head: bytes) -> None:
         server.on("/a", respond(body=b"<html><head>" + head + b"</head><body>Text</body></html>"))
         (page,) = fetch("/a")
         assert isinstance(page, Page)
         assert server.paths() == ["/robots.txt", "/a"]
 
-    def test_a_refresh_does_not_lead_inside(self, server: Server, fetch: Fetch) -> None:
+    def test_refresh_to_a_private_address(self, server: Server, fetch: Fetch) -> None:
         server.on("/a", respond(body=REFRESH.replace(b"/real", b"http://127.0.0.1/")))
         (result,) = fetch("/a")
         assert result.fetch.reason == "private_address"
 
-    def test_bytes_in_an_address(self, server: Server, fetch: Fetch) -> None:
+    def test_non_ascii_location(self, server: Server, fetch: Fetch) -> None:
         head = b"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /caf\xe9/\xc3\xa9\r\n\r\n"
         server.on("/a", raw(head))
         (page,) = fetch("/a")
@@ -229,32 +227,32 @@ class TestRedirects:
 
 class TestRetries:
     @pytest.mark.parametrize("bad", [respond(503), respond(500), respond(429), raw(abort=True), raw(b"junk\r\n\r\n")])
-    def test_until_it_works(self, server: Server, fetch: Fetch, bad: Behaviour) -> None:
+    def test_retry_until_success(self, server: Server, fetch: Fetch, bad: Behaviour) -> None:
         server.on("/a", bad, bad, respond())
         (page,) = fetch("/a")
         assert isinstance(page, Page)
         assert page.fetch.attempts == 3
 
-    def test_no_attempt_is_hidden(self, server: Server, fetch: Fetch) -> None:
+    def test_client_does_not_retry_itself(self, server: Server, fetch: Fetch) -> None:
         server.on("/a", raw(), respond())
         (result,) = fetch("/a", max_attempts=1)
         assert result.fetch.reason == "connect"
         assert server.paths() == ["/robots.txt", "/a"]
 
-    def test_to_the_last_attempt(self, server: Server, fetch: Fetch) -> None:
+    def test_all_attempts_fail(self, server: Server, fetch: Fetch) -> None:
         server.on("/a", respond(503))
         (result,) = fetch("/a", max_attempts=4)
         assert (result.fetch.reason, result.fetch.attempts, result.fetch.http_status) == ("http_5xx", 4, 503)
         assert server.paths() == ["/robots.txt", *["/a"] * 4]
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
-    def test_never(self, server: Server, fetch: Fetch, status: int) -> None:
+    def test_permanent_errors_are_not_retried(self, server: Server, fetch: Fetch, status: int) -> None:
         server.on("/a", respond(status))
         (result,) = fetch("/a")
         assert result.fetch.attempts == 1
         assert server.paths() == ["/robots.txt", "/a"]
 
-    def test_backoff_grows_to_its_bound(self, server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_backoff_grows_to_its_limit(self, server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
         bounds: list[float] = []
 
         def draw(low: float, high: float) -> float:
@@ -266,13 +264,13 @@ class TestRetries:
         fetch("/a", obey_robots=False, jitter=0, backoff_seconds=0.1, max_backoff_seconds=0.3, max_attempts=5)
         assert [bound for bound in bounds if bound] == pytest.approx([0.1, 0.2, 0.3, 0.3])
 
-    def test_no_try_after_the_url_s_time(self, server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_retry_after_the_time_limit(self, server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("random.uniform", lambda low, high: high)
         server.on("/a", respond(503))
         (result,) = fetch("/a", backoff_seconds=20, url_budget_seconds=10)
         assert (result.fetch.reason, result.fetch.attempts) == ("http_5xx", 1)
 
-    def test_retry_after_as_a_date(self, server: Server, fetch: Fetch) -> None:
+    def test_retry_after_date(self, server: Server, fetch: Fetch) -> None:
         when = (datetime.now(timezone.utc) + timedelta(seconds=2)).replace(microsecond=0)
         named = time.monotonic() + (when - datetime.now(timezone.utc)).total_seconds()
         server.on("/a", respond(503, b"", {"Retry-After": format_datetime(when, usegmt=True)}), respond())
@@ -283,29 +281,29 @@ class TestRetries:
     @pytest.mark.parametrize(
         "value", ["soon", "-5", "1e9", "Wed, 99 Foo 2020 00:00:00 GMT", "Tue, 24 Jan 2017 05:35:45 GMT"]
     )
-    def test_retry_after_that_says_nothing(self, server: Server, fetch: Fetch, value: str) -> None:
+    def test_invalid_retry_after(self, server: Server, fetch: Fetch, value: str) -> None:
         server.on("/a", respond(429, b"", {"Retry-After": value}), respond())
         (page,) = fetch("/a")
         assert isinstance(page, Page)
 
-    def test_retry_after_holds_for_the_host(self, server: Server, fetch: Fetch) -> None:
+    def test_retry_after_applies_to_the_host(self, server: Server, fetch: Fetch) -> None:
         server.on("/a", respond(429, b"", {"Retry-After": "1"}))
         fetch("/a", "/b", max_attempts=1)
         assert server.log[2].at - server.log[1].at >= 1.0
 
-    def test_retry_after_beyond_all_patience(self, server: Server, fetch: Fetch) -> None:
+    def test_excessive_retry_after(self, server: Server, fetch: Fetch) -> None:
         server.on("/a", respond(429, b"", {"Retry-After": "999999999999999999"}))
         rows = {r.fetch.url[-2:]: r.fetch for r in fetch("/a", "/b")}
         assert (rows["/a"].reason, rows["/a"].attempts, rows["/a"].retriable) == ("http_429", 1, True)
         assert (rows["/b"].outcome, rows["/b"].reason, rows["/b"].retriable) == ("skipped", "host_budget", True)
 
-    def test_a_row_tells_of_its_last_attempt(self, server: Server, fetch: Fetch) -> None:
+    def test_row_has_data_of_the_last_attempt(self, server: Server, fetch: Fetch) -> None:
         server.on("/a", respond(503), slow(2))
         (result,) = fetch("/a", max_attempts=2, first_byte_timeout=0.2)
         assert (result.fetch.reason, result.fetch.http_status) == ("timeout", None)
 
 
-def test_every_input_has_its_row(server: Server, fetch: Fetch) -> None:
+def test_every_url_has_a_row(server: Server, fetch: Fetch) -> None:
     server.on("/b", respond(404))
     results = fetch("/a", "/b", "/c", "no address", "ftp://news.example/a", "http://user@news.example/a")
     assert len(results) == 6
@@ -315,7 +313,7 @@ def test_every_input_has_its_row(server: Server, fetch: Fetch) -> None:
     assert list(reasons.values()).count("invalid_url") == 3
 
 
-def test_a_fault_of_ours_costs_one_url(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_error_fails_one_url(server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     real = page_of
 
     def faulty(request: Any, *rest: Any) -> Page:
@@ -333,24 +331,24 @@ def test_a_fault_of_ours_costs_one_url(server: Server, fetch: Fetch, monkeypatch
     assert isinstance(rows["/c"], Page)
 
 
-def test_twins_are_one_request(server: Server, fetch: Fetch) -> None:
+def test_duplicates_are_one_request(server: Server, fetch: Fetch) -> None:
     results = fetch("/a?x=1&y=2", "http://www.news.example/a?y=2&x=1#top", "/a?utm_source=f&x=1&y=2")
     assert len(results) == 1
     assert len(server.log) == 2
 
 
-def test_the_twin_that_knows_more_is_kept() -> None:
+def test_duplicate_with_most_metadata_is_kept() -> None:
     when = datetime(2026, 1, 2, tzinfo=timezone.utc)
-    told = request_of("http://news.example/a", "feed", "Ferry cut", when)
+    complete = request_of("http://news.example/a", "feed", "Ferry cut", when)
     plain = request_of("https://news.example/a", "urls")
     named = request_of("https://www.news.example/a", "feed", "Ferry")
-    for order in ([told, plain, named], [named, plain, told]):
-        assert distinct(order) == [told]
+    for order in ([complete, plain, named], [named, plain, complete]):
+        assert distinct(order) == [complete]
     assert distinct([request_of("http://news.example/a", "urls"), plain]) == [plain]
 
 
 def test_throughput(server: Server, config: Callable[..., FetchConfig]) -> None:
-    """200 hosts that each take 300 ms: one after another is 60 s, and twice that with robots.txt."""
+    """200 hosts with 300 ms each would take 60 s sequentially, and twice that with robots.txt."""
     urls = [f"http://h{n}.example/a" for n in range(200)]
     for n in range(200):
         server.on("/a", slow(0.3), host=f"h{n}.example")
@@ -365,7 +363,7 @@ def _middle_missing(server: Server) -> None:
     server.on("/b", respond(404))
 
 
-# How each public case is set up, which URLs are asked for, and with which settings; waits are shortened.
+# Server, URLs and settings of each public case, with shorter waits.
 CASES: dict[str, tuple[Callable[[Server], None], list[str], dict[str, Any]]] = {
     "fetch-001": (lambda s: s.on("/a", respond(429, b"", {"Retry-After": "1"}), respond()), ["/a"], {}),
     "fetch-003": (lambda s: s.on("/a", respond(302, b"", TOWARDS)), ["/a"], {}),
@@ -396,9 +394,9 @@ CASES: dict[str, tuple[Callable[[Server], None], list[str], dict[str, Any]]] = {
     "nc-010": (lambda s: s.on("/a", respond(body=bytes(n * n % 251 for n in range(20_000)))), ["/a"], {}),
     "nc-015": (lambda s: s.on("/a", respond(408), respond()), ["/a"], {}),
 }
-# What archives hold: test_warc.py of the sources tests these three.
+# Archives: these three are tested in test_warc.py.
 OF_ARCHIVES = {"fetch-021", "fetch-022", "fetch-023"}
-# Of its memory: tests/transforms/sources/test_sitemaps.py.
+# Memory: tested in tests/transforms/sources/test_sitemaps.py.
 OF_SITEMAPS = {"nc-011"}
 REASONS = {
     "http_4xx": {"http_4xx", "http_gone"},

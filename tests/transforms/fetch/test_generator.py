@@ -1,4 +1,4 @@
-"""The generator: pages as they come, never many at once, and a clean end."""
+"""Tests of the generator: streaming results, back-pressure and clean-up."""
 
 import os
 import signal
@@ -26,11 +26,11 @@ def _fetch_threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name == "fetch"]
 
 
-def test_nothing_to_do() -> None:
+def test_no_requests() -> None:
     assert list(fetch_pages([], FetchConfig())) == []
 
 
-def test_pages_come_before_all_are_done(server: Server, config: Make) -> None:
+def test_results_are_streamed(server: Server, config: Make) -> None:
     server.on("/a", slow(1.0), host="h0.example")
     began = time.monotonic()
     results = fetch_pages(_requests(5), config())
@@ -40,17 +40,17 @@ def test_pages_come_before_all_are_done(server: Server, config: Make) -> None:
     assert _fetch_threads() == []
 
 
-def test_a_busy_consumer_holds_up_the_fetching(server: Server, config: Make) -> None:
+def test_back_pressure(server: Server, config: Make) -> None:
     results = fetch_pages(_requests(60), config(obey_robots=False, concurrency=4))
     next(results)
     time.sleep(0.5)
-    # Fetched so far: what was taken, what has a place, and what holds a connection slot.
+    # Fetched so far: consumed results, queued results, and requests in a connection slot.
     assert len(server.log) <= 1 + _PLACES + 1 + 4
     assert len(list(results)) == 59
     assert len(server.log) == 60
 
 
-def test_closing_ends_what_is_under_way(server: Server, config: Make) -> None:
+def test_close_cancels_active_requests(server: Server, config: Make) -> None:
     for n in range(1, 20):
         server.on("/a", slow(30), host=f"h{n}.example")
     results = fetch_pages(_requests(20), config(obey_robots=False))
@@ -62,8 +62,8 @@ def test_closing_ends_what_is_under_way(server: Server, config: Make) -> None:
 
 
 @pytest.mark.parametrize("which", ["this thread", "another thread"])
-def test_an_interrupt_ends_what_is_under_way(server: Server, config: Make, which: str) -> None:
-    """Whichever thread the system gives the signal to."""
+def test_interrupt_cancels_active_requests(server: Server, config: Make, which: str) -> None:
+    """In whichever thread the signal arrives."""
     server.on("/a", slow(30))
     results = fetch_pages(_requests(3), config(obey_robots=False))
     other = which == "another thread"
@@ -76,13 +76,13 @@ def test_an_interrupt_ends_what_is_under_way(server: Server, config: Make, which
     assert _fetch_threads() == []
 
 
-def test_closing_before_the_first_result(config: Make) -> None:
+def test_close_before_the_first_result(config: Make) -> None:
     results = fetch_pages(_requests(1), config())
     results.close()
     assert _fetch_threads() == []
 
 
-def test_a_fault_of_the_loop_is_raised(config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_the_loop_is_raised(config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     async def faulty(*_: object) -> None:
         raise MemoryError("no more")
 

@@ -1,4 +1,4 @@
-"""A host's share of a run: budgets, stalls, and going slower when asked to."""
+"""Tests of host budgets, timeouts and back-off."""
 
 import time
 from itertools import pairwise
@@ -15,7 +15,7 @@ def _reasons(results: object) -> list[str]:
     return sorted(str(r.fetch.reason) for r in results)  # type: ignore[attr-defined]
 
 
-def test_requests(server: Server, fetch: Fetch) -> None:
+def test_max_requests(server: Server, fetch: Fetch) -> None:
     urls = [f"http://{host}.example/{n}" for host in "ab" for n in range(6)]
     results = fetch(*urls, host_max_requests=4)
     left = [r for r in results if r.fetch.reason == "host_budget"]
@@ -24,15 +24,15 @@ def test_requests(server: Server, fetch: Fetch) -> None:
     assert [len(server.paths(f"{host}.example")) for host in "ab"] == [4, 4]
 
 
-def test_seconds(server: Server, fetch: Fetch) -> None:
+def test_max_seconds(server: Server, fetch: Fetch) -> None:
     began = time.monotonic()
     results = fetch(*(f"/{n}" for n in range(50)), delay_seconds=0.2, host_max_seconds=0.9, obey_robots=False)
-    assert time.monotonic() - began < 2  # what would begin too late is not waited for
+    assert time.monotonic() - began < 2  # requests that would start too late are not waited for
     assert 2 <= _reasons(results).count("None") <= 5
     assert _reasons(results).count("host_budget") == 50 - _reasons(results).count("None")
 
 
-def test_a_host_that_stalls_does_not_hold_up_the_run(server: Server, fetch: Fetch) -> None:
+def test_unresponsive_host_is_abandoned(server: Server, fetch: Fetch) -> None:
     for n in range(20):
         server.on(f"/{n}", slow(5))
     results = fetch(
@@ -42,7 +42,7 @@ def test_a_host_that_stalls_does_not_hold_up_the_run(server: Server, fetch: Fetc
     assert len(server.log) == 4
 
 
-def test_an_answer_ends_a_row_of_stalls(server: Server, fetch: Fetch) -> None:
+def test_response_resets_the_timeout_count(server: Server, fetch: Fetch) -> None:
     for n in (0, 1, 3, 4):
         server.on(f"/{n}", slow(5))
     results = fetch(
@@ -51,12 +51,12 @@ def test_an_answer_ends_a_row_of_stalls(server: Server, fetch: Fetch) -> None:
     assert _reasons(results) == ["None", "None", *["timeout"] * 4]
 
 
-def test_by_default_nothing_is_left(server: Server, fetch: Fetch) -> None:
+def test_no_budget_by_default(server: Server, fetch: Fetch) -> None:
     assert _reasons(fetch(*(f"/{n}" for n in range(60)))) == ["None"] * 60
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_slower_after_a_plea_and_faster_again(
+def test_delay_grows_after_429_and_shrinks_again(
     server: Server, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: low)
@@ -67,7 +67,7 @@ def test_slower_after_a_plea_and_faster_again(
     assert all(gap >= least - 0.001 for gap, least in zip(gaps, (0.2, 0.4, 0.2, 0.1), strict=True)), gaps
 
 
-def test_slowness_has_a_bound() -> None:
+def test_delay_growth_is_limited() -> None:
     host = Host(FetchConfig())
     for _ in range(99):
         host.response_received(429, 0)
@@ -81,7 +81,7 @@ def test_slowness_has_a_bound() -> None:
     assert host.slowness == 1
 
 
-def test_a_wait_beyond_the_budget_is_refused() -> None:
+def test_wait_beyond_the_budget_is_refused() -> None:
     host = Host(FetchConfig(host_max_seconds=10))
     host.request_started()
     host.ready_at = time.monotonic() + 11

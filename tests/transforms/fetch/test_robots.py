@@ -1,4 +1,4 @@
-"""robots.txt: the public cases, and the parts of RFC 9309 that they leave out."""
+"""Tests of robots.txt: the public cases, and parts of RFC 9309 that they do not cover."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from transforms.schema.failures import Reason, Rejected
 def test_case(case: dict[str, Any]) -> None:
     given, expected = case["input"], case["expected"]
     if given["status"] is None or given["status"] >= 500:
-        # Not reached at all: test_fetcher.py, on sockets.
+        # An unreachable file is tested in test_fetcher.py with sockets.
         with pytest.raises(Rejected) as caught:
             RobotsRules.parse(given["robots_txt"].encode(), given["status"] or 599, given["agent"])
         assert caught.value.reason is Reason.ROBOTS_UNREACHABLE
@@ -45,7 +45,7 @@ def _allowed(text: str, path: str = "/a") -> bool:
         ("\x00\xff\x00", True),
     ],
 )
-def test_who_is_meant(text: str, allowed: bool) -> None:
+def test_user_agent_groups(text: str, allowed: bool) -> None:
     assert _allowed(text) == allowed
 
 
@@ -57,14 +57,14 @@ def test_statuses() -> None:
             RobotsRules.parse(b"", status, "onrecord")
 
 
-def test_only_the_first_500_kib_count() -> None:
+def test_size_limit() -> None:
     comment = "# " + "x" * 97 + "\n"
     head = comment * (MAX_BYTES // len(comment))
     assert _allowed(head + "User-agent: *\nDisallow: /\n")
     assert not _allowed("User-agent: *\nDisallow: /\n" + head * 2)
 
 
-def test_a_rule_cut_in_the_middle_does_not_count() -> None:
+def test_truncated_rule_is_ignored() -> None:
     head = "User-agent: *\n# "
     cut = "\nDisallow: /a"
     text = head + "x" * (MAX_BYTES - len(head) - len(cut)) + cut + "bc/only\n"

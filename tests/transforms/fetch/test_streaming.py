@@ -1,4 +1,4 @@
-"""Fetching from a stream: each site at its pace, none at another's cost, and each request has its outcome."""
+"""Tests of fetching in a stream: rate limits per site, independent sites, one outcome per request."""
 
 import copy
 import pickle
@@ -53,7 +53,7 @@ class Timer:
 
 
 class Sites:
-    """Requests wait in their site's state; a bundle gives sites their turns and brings what they give."""
+    """State and timers of sites, as in a runner."""
 
     def __init__(self, config: FetchConfig, max_queue_seconds: float = 600.0) -> None:
         self.do = FetchStream(config, ARTICLE_TYPES, max_queue_seconds)
@@ -71,7 +71,7 @@ class Sites:
         assert list(self.do.finish_bundle()) == []
 
     def turn(self) -> list[tuple[str, Any]]:
-        """The sites whose timers are set have one turn, in one bundle: outputs by name."""
+        """Fire all set timers in one bundle; return outputs by name."""
         self.do.start_bundle()
         for site, timer in self.timers.items():
             if timer.at is not None:
@@ -101,7 +101,7 @@ def outcomes(found: list[tuple[str, Any]]) -> Counter[str]:
     return Counter(v.fetch.outcome if n == "pages" else v.reason or v.outcome for n, v in found if n != "failures")
 
 
-def test_each_request_has_one_outcome_and_pages_have_the_time_of_their_fetch(server: Server, config: Make) -> None:
+def test_outcomes_and_timestamps(server: Server, config: Make) -> None:
     server.on("/gone", respond(404))
     sites = Sites(config())
     urls = [f"http://h{n % 3}.example/{n}" for n in range(20)] + ["http://h0.example/gone", "no address"]
@@ -115,7 +115,7 @@ def test_each_request_has_one_outcome_and_pages_have_the_time_of_their_fetch(ser
             assert float(stamp) == pytest.approx(value.fetch.fetched_at.timestamp(), abs=1e-4)
 
 
-def test_a_turn_takes_what_the_sites_pace_lets_through_and_the_oldest_first(server: Server, config: Make) -> None:
+def test_timer_fetches_the_oldest_requests_within_the_rate_limit(server: Server, config: Make) -> None:
     sites = Sites(config(delay_seconds=0.05, jitter=0, obey_robots=False))
     module_slice, module.SLICE_SECONDS = module.SLICE_SECONDS, 0.2
     try:
@@ -132,10 +132,10 @@ def test_a_turn_takes_what_the_sites_pace_lets_through_and_the_oldest_first(serv
     assert server.paths("slow.example") == [f"/{n}" for n in range(7)]
     assert outcomes(first + rest) == {"ok": 8}
     times = [r.at for r in server.log if r.host == "slow.example"]
-    assert min(b - a for a, b in pairwise(times)) >= 0.05  # also from turn to turn
+    assert min(b - a for a, b in pairwise(times)) >= 0.05  # also between timers
 
 
-def test_robots_txt_and_connections_outlive_a_turn(server: Server, config: Make) -> None:
+def test_session_is_kept_between_timers(server: Server, config: Make) -> None:
     sites = Sites(config())
     for n in range(3):
         sites.come(f"http://a.example/{n}")
@@ -143,9 +143,7 @@ def test_robots_txt_and_connections_outlive_a_turn(server: Server, config: Make)
     assert server.paths() == ["/robots.txt", "/0", "/1", "/2"]
 
 
-def test_what_waits_for_too_long_is_skipped_and_said_so(
-    server: Server, config: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_expired_requests_are_skipped(server: Server, config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     sites = Sites(config(obey_robots=False), max_queue_seconds=100)
     sites.come("http://a.example/old")
     ahead = time.time() + 101
@@ -157,9 +155,7 @@ def test_what_waits_for_too_long_is_skipped_and_said_so(
     assert server.paths() == ["/new"]
 
 
-def test_what_would_have_to_wait_for_too_long_is_skipped_at_once_so_that_the_queue_is_bounded(
-    server: Server, config: Make
-) -> None:
+def test_full_queue_skips_requests(server: Server, config: Make) -> None:
     sites = Sites(config(delay_seconds=0.1, jitter=0, obey_robots=False), max_queue_seconds=1)
     sites.come(*(f"http://a.example/{n}" for n in range(500)))
     with_room = sites.do._queue_limit("http://a.example/0")
@@ -167,11 +163,11 @@ def test_what_would_have_to_wait_for_too_long_is_skipped_at_once_so_that_the_que
     found = sites.turn()
     assert outcomes(found)["host_budget"] == 490
     assert len(found) + sites.left == 500
-    assert [request.url for _, request in sites.waiting["a.example"].entries] == []  # ten fit into one turn
+    assert [request.url for _, request in sites.waiting["a.example"].entries] == []  # one timer fetches ten
     assert server.paths() == [f"/{n}" for n in range(10)]
 
 
-def test_a_drain_settles_all_that_waits_at_once(server: Server, config: Make) -> None:
+def test_drain_cancels_waiting_requests(server: Server, config: Make) -> None:
     sites = Sites(config(delay_seconds=60, obey_robots=False))
     sites.come(*(f"http://{host}.example/{n}" for host in "ab" for n in range(5)))
     drain()
@@ -184,9 +180,7 @@ def test_a_drain_settles_all_that_waits_at_once(server: Server, config: Make) ->
     assert server.log == []
 
 
-def test_a_page_that_does_not_come_holds_up_no_window_for_long(
-    server: Server, config: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_page_times_out(server: Server, config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESPONSE_SECONDS", 0.5)
     server.on("/a", slow(30))
     sites = Sites(config(obey_robots=False))
@@ -197,7 +191,7 @@ def test_a_page_that_does_not_come_holds_up_no_window_for_long(
     assert outcomes(found) == {"ok": 1, "timeout": 1}
 
 
-def test_it_goes_to_workers_with_its_secrets_which_nobody_prints(config: Make) -> None:
+def test_pickle_keeps_secrets_out_of_repr(config: Make) -> None:
     do = FetchStream(config(headers={"a.example": {"X-Key": "hidden1"}}), ARTICLE_TYPES, 60)
     sent = pickle.loads(pickle.dumps(do))  # noqa: S301 - ours
     assert sent._config.headers["a.example"]["X-Key"].get_secret_value() == "hidden1"
@@ -205,7 +199,7 @@ def test_it_goes_to_workers_with_its_secrets_which_nobody_prints(config: Make) -
     assert copy.deepcopy(do)._config == do._config
 
 
-def test_the_same_page_twice_is_asked_for_once_in_a_turn(server: Server, config: Make) -> None:
+def test_duplicates_in_one_timer(server: Server, config: Make) -> None:
     requests: list[UrlRequest] = [request_of("http://a.example/1", "feed"), request_of("http://a.example/1#x", "urls")]
     sites = Sites(config(obey_robots=False))
     sites.come(*(r.url for r in requests))

@@ -1,4 +1,4 @@
-"""Reservations from text and data mining: recorded always, obeyed when told so."""
+"""Tests of TDM reservations: always recorded, obeyed if configured."""
 
 import json
 import time
@@ -75,7 +75,7 @@ def test_refresh(content: str, target: str | None) -> None:
 
 
 @pytest.mark.parametrize("piece", [b"<!--", b"<meta http-equiv=", b"<div>", b"<noscript>", b"<meta name='"])
-def test_a_hostile_head_is_read_in_no_time(piece: bytes) -> None:
+def test_hostile_head_is_read_quickly(piece: bytes) -> None:
     began = time.monotonic()
     read_head(b"noai" + piece * 2**18, "onrecord")
     assert time.monotonic() - began < 1
@@ -105,7 +105,7 @@ def test_locations(location: str, path: str, matches: bool) -> None:
     assert rules.reserved(f"https://news.example{path}") is (True if matches else None)
 
 
-def test_the_first_rule_that_matches_counts() -> None:
+def test_first_matching_rule_applies() -> None:
     rules = Reservations.parse(
         b'[{"location": "/open/", "tdm-reservation": 0}, 7, {"location": 1}, {"location": "/", "tdm-reservation": "1"}]'
     )
@@ -114,7 +114,7 @@ def test_the_first_rule_that_matches_counts() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"<html>", b"\xff", b"[" * 100_000, b'["a"]'])
-def test_what_is_no_reservation(body: bytes) -> None:
+def test_other_contents_are_ignored(body: bytes) -> None:
     assert Reservations.parse(body).reserved("https://news.example/a") is None
 
 
@@ -132,14 +132,14 @@ def test_recorded_and_obeyed(server: Server, fetch: Fetch, behaviour: Behaviour)
     (page,) = fetch("/a")
     assert isinstance(page, Page)
     assert page.tdm_reserved is True
-    assert server.paths() == ["/robots.txt", "/a"]  # the well-known file is not asked for
+    assert server.paths() == ["/robots.txt", "/a"]  # the well-known file is not requested
     (result,) = fetch("/a", obey_opt_outs=True)
     assert isinstance(result, NoPage)
     assert (result.fetch.outcome, result.fetch.reason, result.fetch.retriable) == ("skipped", "opted_out", False)
     assert result.failure is None
 
 
-def test_a_page_that_says_nothing(server: Server, fetch: Fetch) -> None:
+def test_page_without_reservation(server: Server, fetch: Fetch) -> None:
     server.on("/b", respond(headers={"TDM-Reservation": "0"}))
     silent, open_ = sorted(fetch("/a", "/b", obey_opt_outs=True), key=lambda r: r.fetch.url)
     assert isinstance(silent, Page) and isinstance(open_, Page)
@@ -152,7 +152,7 @@ def _file(*rules: tuple[str, int]) -> Behaviour:
     return respond(body=body, headers={"Content-Type": "application/json"})
 
 
-def test_the_well_known_file_once_a_host(server: Server, fetch: Fetch) -> None:
+def test_well_known_file_is_requested_once_per_host(server: Server, fetch: Fetch) -> None:
     server.on(WELL_KNOWN, _file(("/closed/", 1), ("/open", 0)))
     results = fetch("/closed/1", "/closed/2", "/open", obey_opt_outs=True)
     assert sorted(str(r.fetch.reason) for r in results) == ["None", "opted_out", "opted_out"]
@@ -161,14 +161,14 @@ def test_the_well_known_file_once_a_host(server: Server, fetch: Fetch) -> None:
 
 
 @pytest.mark.parametrize("behaviour", [respond(404), respond(403), respond(body=b"x" * 600_000), respond(302)])
-def test_no_well_known_file_reserves_nothing(server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
+def test_missing_well_known_file(server: Server, fetch: Fetch, behaviour: Behaviour) -> None:
     server.on(WELL_KNOWN, behaviour)
     (page,) = fetch("/a", obey_opt_outs=True)
     assert isinstance(page, Page)
 
 
 @pytest.mark.parametrize(("behaviour", "reason"), [(respond(503), "http_5xx"), (slow(2), "timeout")])
-def test_one_that_cannot_be_had_is_asked_for_again(
+def test_unreachable_well_known_file_is_requested_again(
     server: Server, fetch: Fetch, behaviour: Behaviour, reason: str
 ) -> None:
     server.on(WELL_KNOWN, behaviour)
@@ -177,7 +177,7 @@ def test_one_that_cannot_be_had_is_asked_for_again(
     assert server.paths() == ["/robots.txt", WELL_KNOWN, WELL_KNOWN]
 
 
-def test_robots_may_close_the_well_known_file(server: Server, fetch: Fetch) -> None:
+def test_robots_txt_disallows_the_well_known_file(server: Server, fetch: Fetch) -> None:
     rules = b"User-agent: *\nDisallow: /.well-known/"
     server.on("/robots.txt", respond(body=rules, headers={"Content-Type": "text/plain"}))
     (page,) = fetch("/a", obey_opt_outs=True)

@@ -1,4 +1,4 @@
-"""TLS is verified: by the machine's authorities, or those that SSL_CERT_FILE names."""
+"""Tests of TLS verification with the system's authorities or those in SSL_CERT_FILE."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ def _fetch(server: Server) -> Page | NoPage:
     return result
 
 
-def test_a_good_certificate(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_valid_certificate(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     with Server(authority.context("news.example")) as server:
         result = _fetch(server)
@@ -44,7 +44,7 @@ BAD: dict[str, tuple[Callable[[Authority], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_certificate(kind: str, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_certificate(kind: str, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     make, message = BAD[kind]
     with Server(make(authority)) as server:  # type: ignore[arg-type]
@@ -56,6 +56,6 @@ def test_a_bad_certificate(kind: str, authority: Authority, monkeypatch: pytest.
     assert message.replace("-", " ") in result.failure.message.replace("-", " ")
 
 
-def test_an_authority_that_nobody_named(authority: Authority) -> None:
+def test_unknown_authority(authority: Authority) -> None:
     with Server(authority.context("news.example")) as server:
         assert _fetch(server).fetch.reason == "tls"

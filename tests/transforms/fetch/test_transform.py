@@ -1,4 +1,4 @@
-"""`FetchPages` in a pipeline: every URL in exactly one output."""
+"""Tests of `FetchPages` in a pipeline: every URL is in exactly one output."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ def _requests(*urls: str) -> list[UrlRequest]:
     return [request_of(url, "urls") for url in urls]
 
 
-def test_books_balance(server: Server, config: Make) -> None:
+def test_every_url_is_in_one_output(server: Server, config: Make) -> None:
     server.on("/robots.txt", FORBIDS)
     server.on("/gone", respond(404))
     requests = _requests(
@@ -97,26 +97,26 @@ def test_windows_are_kept(server: Server, config: Make) -> None:
         ("no address", "another"),
     ],
 )
-def test_twins_land_in_one_shard(one: str, other: str, assigned: dict[str, int]) -> None:
+def test_duplicates_are_in_one_shard(one: str, other: str, assigned: dict[str, int]) -> None:
     first, second = _requests(one, other)
     assert shard_of(first, 1000, assigned) == shard_of(second, 1000, assigned)
 
 
-def test_hosts_are_spread() -> None:
+def test_hosts_are_distributed() -> None:
     shards = {shard_of(r, 32, {}) for r in _requests(*(f"http://h{n}.example/" for n in range(500)))}
     assert shards == set(range(32))
 
 
 SITES = [(f"h{n}.example", 1 + 200 // (n + 1)) for n in range(60)]
-"""A few large ones and many small ones, as on the web."""
+"""A few large sites and many small ones, as on the web."""
 
 
-def test_shards_are_as_large_as_one_another() -> None:
+def test_shards_have_equal_sizes() -> None:
     assigned = assign_shards(SITES, 4)
     sizes = [sum(urls for site, urls in SITES if assigned[site] == shard) for shard in range(4)]
     assert max(sizes) - min(sizes) <= min(urls for _, urls in SITES)
     assert assign_shards(reversed(SITES), 4) == assigned
-    # One site is never parted, however large it is.
+    # A site is never divided.
     assert assign_shards([("large.example", 90), ("a.example", 3), ("b.example", 7)], 2) == {
         "large.example": 0,
         "b.example": 1,
@@ -125,7 +125,7 @@ def test_shards_are_as_large_as_one_another() -> None:
 
 
 @pytest.mark.parametrize("most", [10_000, 5], ids=["all by size", "the largest by size"])
-def test_each_site_is_dealt_to_one_shard(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_site_is_in_one_shard(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transform, "MOST_ASSIGNED", most)
     requests = _requests(*(f"http://{site}/{n}" for site, urls in SITES for n in range(urls)))
     sizes = dict(SITES)

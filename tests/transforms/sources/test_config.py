@@ -1,4 +1,4 @@
-"""The sources' settings."""
+"""Tests of the settings of sources."""
 
 from datetime import date
 from typing import Any
@@ -11,7 +11,7 @@ from transforms.sources import FeedsSource, PubSubSource, SitemapsSource, Source
 SOURCES: TypeAdapter[Any] = TypeAdapter(Source)
 
 
-def test_the_type_decides() -> None:
+def test_type_selects_the_source() -> None:
     urls = SOURCES.validate_python({"type": "urls", "path": ["a.csv", "gs://b/*.txt"], "column": "link"})
     assert urls == UrlsSource(path=("a.csv", "gs://b/*.txt"), column="link")
     assert urls.patterns == ("a.csv", "gs://b/*.txt")
@@ -54,6 +54,6 @@ def test_the_type_decides() -> None:
         {"path": "a"},
     ],
 )
-def test_refused(value: dict[str, object]) -> None:
+def test_invalid_settings(value: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SOURCES.validate_python(value)

@@ -1,4 +1,4 @@
-"""What a source wants of the documents that name articles."""
+"""Tests of converting feeds and sitemaps into requests."""
 
 from datetime import date, datetime, timezone
 
@@ -37,19 +37,19 @@ def _paths(body: bytes, source: ListingSource) -> list[str]:
     return [r.url.removeprefix("https://a.example/") for r in (*named.requests, *named.listings)]
 
 
-def test_the_window() -> None:
+def test_date_window() -> None:
     assert _paths(MAP, MAY) == ["last", "may", "none"]
     assert _paths(MAP, SitemapsSource(urls=(URL,))) == ["june", "last", "may", "april", "changed", "none"]
     assert _paths(INDEX, MAY) == ["new.xml", "any.xml"]
     assert _paths(RSS, MAY) == ["n/1"]
 
 
-def test_what_the_requests_carry() -> None:
+def test_request_fields() -> None:
     named = read_listing(_page(MAP), MAY, origin=3)
     assert named.requests[0] == request_of(
         "https://a.example/last", "sitemap", "Last", datetime(2024, 5, 3, 23, tzinfo=timezone.utc)
     )
-    # A time of change is no time of publication.
+    # A time of change is not a time of publication.
     assert named.requests[1].published_at is None
     (new, _) = read_listing(_page(INDEX), MAY, origin=3).listings
     assert new == listing_request("https://a.example/new.xml", 3, datetime(2024, 6, 1, tzinfo=timezone.utc))
@@ -57,11 +57,11 @@ def test_what_the_requests_carry() -> None:
     assert {r.source for r in read_listing(_page(RSS), SitemapsSource(urls=(URL,))).requests} == {"feed"}
 
 
-def test_a_feed_s_address_may_lead_to_a_sitemap() -> None:
+def test_sitemap_at_feed_url() -> None:
     assert len(_paths(MAP, FeedsSource(urls=(URL,)))) == 6
 
 
-def test_most_urls_the_newest() -> None:
+def test_max_urls_keeps_the_newest() -> None:
     named = read_listing(_page(MAP), SitemapsSource(urls=(URL,), max_urls=2))
     assert [r.url for r in named.requests] == ["https://a.example/june", "https://a.example/last"]
     assert named.left_out == 4
@@ -72,7 +72,7 @@ def test_neither_feed_nor_sitemap() -> None:
         read_listing(_page(b"<html></html>"), SitemapsSource(urls=(URL,)))
 
 
-def test_no_listing_is_asked_for_twice_and_the_last_changed_come_first() -> None:
+def test_next_listings() -> None:
     days = {n: datetime(2024, 5, n, tzinfo=timezone.utc) for n in (1, 2, 3)}
     asked = [listing_request("https://a.example/0.xml", 0)]
     named = [listing_request(f"https://a.example/{n}.xml", 0, days.get(n)) for n in (0, 1, 4, 3, 2, 3)]

@@ -1,4 +1,4 @@
-"""`ListUrls`, `ReadListings` and `ReadArchives` in a pipeline."""
+"""Tests of `ListUrls`, `ReadListings` and `ReadArchives` in a pipeline."""
 
 from datetime import datetime, timezone
 from pathlib import Path
@@ -50,11 +50,12 @@ def test_no_sources() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("none-*.txt", "there is no file .*none-"), ("bad.csv", "no column 'url'; its columns are link")]
+    ("name", "message"),
+    [("none-*.txt", "there is no file .*none-"), ("bad.csv", "no column 'url'; its columns are")],
 )
-def test_a_list_that_cannot_be_read_ends_the_run(tmp_path: Path, name: str, told: str) -> None:
+def test_unreadable_list_fails_the_run(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "bad.csv").write_text("link\nhttps://c.example/3\n")
-    with pytest.raises(Exception, match=told), TestPipeline(runner=FnApiRunner()) as pipeline:
+    with pytest.raises(Exception, match=message), TestPipeline(runner=FnApiRunner()) as pipeline:
         pipeline | ListUrls((UrlsSource(path=f"{tmp_path}/{name}"),))
 
 
@@ -106,7 +107,7 @@ class _Fetched(NamedTuple):
 
 
 class _Fetch(beam.PTransform):
-    """Has the documents of a site; the others are gone."""
+    """Serves the documents of a site; others fail as gone."""
 
     def __init__(self, site: dict[str, bytes]) -> None:
         super().__init__()
@@ -114,7 +115,7 @@ class _Fetch(beam.PTransform):
 
     def expand(self, requests: "beam.PCollection[UrlRequest]") -> _Fetched:
         site = self._site
-        # Through a shuffle with the type that is declared, as the true one: nothing of a request may be lost there.
+        # Like the real transform, shuffle with the declared type, which must keep all fields of a request.
         grouped = requests | beam.Map(lambda r: (1, r)).with_output_types(tuple[int, UrlRequest]) | beam.GroupByKey()
         asked = grouped | beam.FlatMap(lambda group: group[1])
         rows = asked | "Rows" >> beam.Map(lambda r: (r, make_fetch(1, url=r.url, article_id=r.article_id)))
@@ -147,11 +148,11 @@ def test_rounds(limits: dict[str, int], articles: str, documents: str) -> None:
         read = pipeline | ReadListings((feeds, sitemaps), _Fetch(SITE))
         assert_that(read.requests | "A" >> beam.Map(path), equal_to(articles.split()), "Articles")
         assert_that(read.listings | "L" >> beam.Map(path), equal_to(documents.split()), "Documents")
-        # No document has two rows, and none has none.
+        # Each document has exactly one row.
         assert_that(read.fetches | "F" >> beam.Map(path), equal_to(documents.split()), "Rows")
 
 
-def test_what_limits_leave_out_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_urls_over_limits_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     sitemaps = SitemapsSource(urls=("https://a.example/index.xml",), max_sitemaps=2, max_depth=2)
     with TestPipeline(runner=FnApiRunner()) as pipeline:
         pipeline | ReadListings(
@@ -176,12 +177,12 @@ def test_read_archives(tmp_path: Path) -> None:
         assert_that(failures, equal_to([(url, "sources", reason) for url, _, reason in rows]), "Failures")
 
 
-def test_an_archive_that_is_not_there_ends_the_run(tmp_path: Path) -> None:
+def test_missing_archive_fails_the_run(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"there is no file .*none"), TestPipeline(runner=FnApiRunner()) as pipeline:
         pipeline | ReadArchives((WarcSource(path=f"{tmp_path}/none.warc.gz"),))
 
 
-def test_a_fault_of_ours_costs_one_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_error_fails_one_feed(monkeypatch: pytest.MonkeyPatch) -> None:
     def faulty(page: Page, source: object, origin: int) -> None:
         raise ZeroDivisionError("division by zero")
 

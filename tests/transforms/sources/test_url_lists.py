@@ -1,4 +1,4 @@
-"""URL lists in their four formats."""
+"""Tests of URL lists in their four formats."""
 
 import io
 from itertools import islice
@@ -29,11 +29,11 @@ def test_text() -> None:
     assert _read(b"https://a.example/1\rhttps://b.example/2", "list") == TWO
 
 
-def test_text_keeps_a_hash_inside_an_address() -> None:
+def test_text_keeps_fragments() -> None:
     assert _read(b"https://a.example/1#top", "list.txt") == ["https://a.example/1#top"]
 
 
-def test_text_that_is_no_utf_8_keeps_its_line() -> None:
+def test_text_with_invalid_utf8() -> None:
     assert _read(b"https://a.example/caf\xe9\n" + TWO[1].encode(), "list.txt") == [
         "https://a.example/caf\ufffd",
         TWO[1],
@@ -56,7 +56,7 @@ def test_parquet() -> None:
     assert _read(_parquet(link=pa.array(TWO, pa.large_string())), "list.parquet", column="link") == TWO
 
 
-def test_the_format_given_counts_more_than_the_name() -> None:
+def test_explicit_format_overrides_suffix() -> None:
     assert list(read_urls(io.BytesIO(b"url\nhttps://a.example/1"), "list.txt", "csv")) == TWO[:1]
     assert [format_of(name) for name in ("a.CSV", "a.ndjson", "gs://b/a.parquet", "a", "a.txt")] == [
         "csv",
@@ -68,7 +68,7 @@ def test_the_format_given_counts_more_than_the_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "name", "told"),
+    ("data", "name", "message"),
     [
         (b"id,link\n1,x\n", "a.csv", "no column 'url'; its columns are id, link"),
         (b"", "a.csv", "its columns are none"),
@@ -84,8 +84,8 @@ def test_the_format_given_counts_more_than_the_name() -> None:
         (b"x" * (2**20 + 1), "a.txt", "line 1: longer than"),
     ],
 )
-def test_lists_that_are_refused(data: bytes, name: str, told: str) -> None:
-    with pytest.raises(ListError, match=told) as caught:
+def test_invalid_lists(data: bytes, name: str, message: str) -> None:
+    with pytest.raises(ListError, match=message) as caught:
         _read(data, name)
     assert str(caught.value).startswith(name)
 
@@ -101,6 +101,6 @@ class _Endless(io.RawIOBase):
         return len(view) // len(line) * len(line)
 
 
-def test_a_list_is_read_piece_by_piece() -> None:
+def test_list_is_read_lazily() -> None:
     file = cast(BinaryIO, io.BufferedReader(_Endless()))
     assert list(islice(read_urls(file, "list.txt"), 10_000)) == TWO[:1] * 10_000
