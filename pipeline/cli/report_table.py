@@ -24,7 +24,8 @@ _NEWS = """
 """
 _SPEAKERS = """
     SELECT speaker_name, coalesce(mode(speaker_role), ''), count(*), count(DISTINCT version_id)
-    FROM quotes WHERE speaker_name IS NOT NULL GROUP BY speaker_name ORDER BY 3 DESC, 4 DESC, 1 LIMIT ?
+    FROM quotes WHERE speaker_name IS NOT NULL AND is_speech(kind, cue_class)
+    GROUP BY speaker_name ORDER BY 3 DESC, 4 DESC, 1 LIMIT ?
 """
 _QUOTES = """
     SELECT speaker_name, quotation(q.text, kind), q.domain FROM quotes q

@@ -95,9 +95,8 @@ def render(database: duckdb.DuckDBPyConnection, run_id: str | None = None) -> by
         run_id: the run's id, for the heading; None for the whole lake.
     """
     numbers, samples = numbers_of(database), samples_of(database)
-    domains = (
-        {sample.domain for sample in samples} | {row[0] for row in numbers.sites} | {row[5] for row in numbers.quotes}
-    )
+    domains = {sample.domain for sample in samples} | {row[0] for row in numbers.sites}
+    domains |= {row[5] for row in (*numbers.quotes, *numbers.attitudes)}
     domains |= {site for problem in numbers.problems for site, _ in problem.sites}
     speakers = {row[0] for row in numbers.quotes} | {name for sample in samples for name, _ in sample.speakers}
     charts = [chart for chart in _charts(numbers) if chart.labels]
@@ -143,8 +142,7 @@ def web_link(url: str) -> str | None:
 
 
 def _charts(n: Numbers) -> list[Chart]:
-    named = sum(row[1] for row in n.kinds)
-    total = sum(sum(row[1:]) for row in n.kinds)
+    total = n.totals["quotes"]
     return [
         Chart(
             "speed",
@@ -161,7 +159,7 @@ def _charts(n: Numbers) -> list[Chart]:
         Chart(
             "kinds",
             "Quotes by kind",
-            f"{_share(named, total)} of {total:,} quotes have a named speaker.",
+            f"{_share(total - n.totals['unnamed'], total)} of {counted(total, 'quote')} with a named speaker.",
             "kind",
             tuple(row[0] for row in n.kinds),
             tuple(
@@ -240,6 +238,11 @@ def _time(at: datetime) -> str:
 def _day(at: date) -> str:
     moment = at.astimezone(timezone.utc) if isinstance(at, datetime) else at
     return f"{moment.day} {moment:%B %Y}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the singular or the plural, such as ``1 quote`` or ``2,000 quotes``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _share(part: int, whole: int) -> str:

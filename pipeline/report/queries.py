@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-SITES, SPEAKERS, ENTITIES, LANGUAGES, SHARED = 15, 20, 20, 10, 10
+SITES, SPEAKERS, ENTITIES, LANGUAGES, SHARED, ATTITUDES = 15, 20, 20, 10, 10, 10
 """Maximum number of rows of each list."""
 QUOTES_PER_SPEAKER, QUOTE_CHARS = 3, 400
 EXAMPLES, SITES_PER_REASON, REASONS_PER_STEP = 3, 8, 6
@@ -71,13 +71,15 @@ class Numbers:
     problems: tuple[Problem, ...]
     speed: Speed
     kinds: Rows
-    """(kind, with a named speaker, with an unnamed speaker, without a speaker)"""
+    """(kind or attitude, with a named speaker, with an unnamed speaker, without a speaker)"""
     speakers: Rows
-    """(name, role, direct, mixed, indirect, articles, sites)"""
+    """(name, role, direct, mixed, indirect, articles, sites), reported speech alone"""
     entities: Rows
     """(name, type, mentions, articles)"""
     quotes: Rows
     """(speaker, kind, text, url, title, site), some quotes of each of the `speakers`"""
+    attitudes: Rows
+    """(speaker, cue, text, url, title, site), beliefs, intentions and other attitudes of named speakers"""
     shared_quotes: Rows
     """(text, kind, speaker, number of sites, number of pages, sites)"""
     shared_stories: Rows
@@ -131,16 +133,17 @@ _SPEED = """
     FROM fetches GROUP BY start ORDER BY start LIMIT $limit
 """
 _KINDS = """
-    SELECT kind, count(*) FILTER (speaker_name IS NOT NULL),
+    SELECT CASE WHEN is_speech(kind, cue_class) THEN kind ELSE 'attitude' END AS class,
+      count(*) FILTER (speaker_name IS NOT NULL),
       count(*) FILTER (speaker_name IS NULL AND speaker IS NOT NULL),
       count(*) FILTER (speaker_name IS NULL AND speaker IS NULL)
-    FROM quotes GROUP BY kind ORDER BY list_position(['direct', 'mixed', 'indirect'], kind)
+    FROM quotes GROUP BY class ORDER BY list_position(['direct', 'mixed', 'indirect', 'attitude'], class)
 """
 _SPEAKERS = """
     SELECT left(speaker_name, $chars), left(coalesce(mode(speaker_role), ''), $chars),
       count(*) FILTER (kind = 'direct'), count(*) FILTER (kind = 'mixed'), count(*) FILTER (kind = 'indirect'),
       count(DISTINCT version_id), count(DISTINCT domain)
-    FROM quotes WHERE speaker_name IS NOT NULL GROUP BY speaker_name
+    FROM quotes WHERE speaker_name IS NOT NULL AND is_speech(kind, cue_class) GROUP BY speaker_name
     ORDER BY count(*) DESC, 6 DESC, speaker_name LIMIT $limit
 """
 _ENTITIES = """
@@ -148,8 +151,9 @@ _ENTITIES = """
     FROM entities GROUP BY name, type ORDER BY 4 DESC, 3 DESC, name, type LIMIT $limit
 """
 _QUOTES = """
-    WITH top AS (
-      SELECT speaker_name, count(*) AS n FROM quotes WHERE speaker_name IS NOT NULL
+    WITH speech AS (FROM quotes WHERE speaker_name IS NOT NULL AND is_speech(kind, cue_class)),
+    top AS (
+      SELECT speaker_name, count(*) AS n FROM speech
       GROUP BY speaker_name ORDER BY n DESC, count(DISTINCT version_id) DESC, speaker_name LIMIT $limit
     ),
     ranked AS (
@@ -159,11 +163,20 @@ _QUOTES = """
           PARTITION BY speaker_name
           ORDER BY kind <> 'direct', length(text) NOT BETWEEN 40 AND 220, confidence DESC NULLS LAST, quote_id
         ) AS rank
-        FROM (SELECT DISTINCT ON (speaker_name, utterance_id) * FROM quotes SEMI JOIN top USING (speaker_name))
+        FROM (SELECT DISTINCT ON (speaker_name, utterance_id) * FROM speech SEMI JOIN top USING (speaker_name))
       ) q JOIN top USING (speaker_name) WHERE rank <= $each
     )
     SELECT left(speaker_name, $chars), r.kind, r.text, left(url, 500), left(coalesce(title, ''), 200), r.domain
     FROM ranked r JOIN articles USING (version_id, run_id) ORDER BY rank, n DESC, speaker_name
+"""
+_ATTITUDES = """
+    WITH one AS (
+      FROM quotes WHERE speaker_name IS NOT NULL AND NOT is_speech(kind, cue_class)
+      QUALIFY row_number() OVER (PARTITION BY speaker_name ORDER BY confidence DESC NULLS LAST, quote_id) = 1
+    )
+    SELECT left(speaker_name, $chars), left(coalesce(cue, ''), 40), shortened(one.text, $quote_chars), left(url, 500),
+      left(coalesce(title, ''), 200), one.domain
+    FROM one JOIN articles USING (version_id, run_id) ORDER BY confidence DESC NULLS LAST, quote_id LIMIT $limit
 """
 _SHARED_QUOTES = """
     WITH again AS (SELECT utterance_id FROM quotes GROUP BY utterance_id HAVING count(*) > 1),
@@ -198,23 +211,24 @@ _SITES = """
       SELECT domain, count(*) AS urls, count(*) FILTER (outcome = 'failed') AS failed FROM fetches GROUP BY domain
     ),
     found AS (SELECT domain, count(*) AS articles FROM articles GROUP BY domain),
-    quoted AS (SELECT domain, count(*) AS quotes FROM quotes GROUP BY domain)
+    quoted AS (SELECT domain, count(*) AS quotes FROM quotes WHERE is_speech(kind, cue_class) GROUP BY domain)
     SELECT domain, urls, coalesce(articles, 0), failed, coalesce(quotes, 0)
     FROM by_url LEFT JOIN found USING (domain) LEFT JOIN quoted USING (domain)
     ORDER BY 3 DESC, urls DESC, domain LIMIT $limit
 """
 _TOTALS = """
+    WITH speech AS (FROM quotes WHERE is_speech(kind, cue_class))
     SELECT (SELECT count(*) FROM fetches), (SELECT count(*) FROM fetches WHERE source = 'listing'),
-      (SELECT count(*) FROM articles), (SELECT count(*) FROM quotes),
-      (SELECT count(*) FROM quotes WHERE speaker_name IS NULL),
-      (SELECT count(DISTINCT speaker_name) FROM quotes), (SELECT count(DISTINCT domain) FROM articles),
-      (SELECT count(DISTINCT version_id) FROM quotes),
-      (SELECT count(DISTINCT version_id) FROM quotes WHERE speaker_name IS NOT NULL),
-      (SELECT count(*) FROM entities)
+      (SELECT count(*) FROM articles), (SELECT count(*) FROM speech),
+      (SELECT count(*) FROM speech WHERE speaker_name IS NULL),
+      (SELECT count(DISTINCT speaker_name) FROM speech), (SELECT count(DISTINCT domain) FROM articles),
+      (SELECT count(DISTINCT version_id) FROM speech),
+      (SELECT count(DISTINCT version_id) FROM speech WHERE speaker_name IS NOT NULL),
+      (SELECT count(*) FROM entities), (SELECT count(*) FROM quotes WHERE NOT is_speech(kind, cue_class))
 """
 _TOTAL_NAMES = (
     *("urls", "listings", "articles", "quotes", "unnamed", "speakers", "sites", "with_quotes", "with_speakers"),
-    "entities",
+    *("entities", "attitudes"),
 )
 _RUNS = """
     SELECT run_id, min(run_date), min(fetched_at), max(fetched_at) FROM fetches GROUP BY run_id
@@ -245,6 +259,7 @@ def numbers_of(database: duckdb.DuckDBPyConnection) -> Numbers:
         speakers=query(_SPEAKERS, limit=SPEAKERS, chars=chars),
         entities=query(_ENTITIES, limit=ENTITIES, chars=chars),
         quotes=query(_QUOTES, limit=SPEAKERS, each=QUOTES_PER_SPEAKER, quote_chars=QUOTE_CHARS, chars=chars),
+        attitudes=query(_ATTITUDES, limit=ATTITUDES, quote_chars=QUOTE_CHARS, chars=chars),
         shared_quotes=query(_SHARED_QUOTES, limit=SHARED, quote_chars=QUOTE_CHARS, chars=chars),
         shared_stories=query(_SHARED_STORIES, limit=SHARED),
         languages=query(_LANGUAGES, limit=LANGUAGES),

@@ -22,6 +22,8 @@ class SampleQuote:
     """The name, otherwise the speaker as written; empty if there is no speaker."""
     is_named: bool
     kind: str
+    is_speech: bool
+    """False for a belief, an intention or another attitude."""
     role: str
     cue: str
     method: str
@@ -66,7 +68,7 @@ class Sample:
     @property
     def speakers(self) -> list[tuple[str, int]]:
         """Named speakers of these quotes with their counts, the most quoted first."""
-        return Counter(quote.speaker for quote in self.quotes if quote.is_named).most_common()
+        return Counter(quote.speaker for quote in self.quotes if quote.is_named and quote.is_speech).most_common()
 
 
 _ARTICLES = """
@@ -88,7 +90,8 @@ _ARTICLES = """
 """
 _QUOTES = """
     SELECT version_id, run_id, spans, left(coalesce(speaker_name, speaker, ''), 80), speaker_name IS NOT NULL, kind,
-      left(coalesce(speaker_role, ''), 80), left(coalesce(cue, ''), 40), speaker_method, confidence
+      is_speech(kind, cue_class), left(coalesce(speaker_role, ''), 80), left(coalesce(cue, ''), 40), speaker_method,
+      confidence
     FROM quotes WHERE version_id IN (SELECT unnest($versions)) AND spans[1].start < $chars
     QUALIFY row_number() OVER (PARTITION BY version_id, run_id ORDER BY ordinal) <= $marks
     ORDER BY version_id, run_id, ordinal

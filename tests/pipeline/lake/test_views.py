@@ -74,6 +74,21 @@ def test_quotations_as_shown(lake: FolderStore) -> None:
     assert ask(lake, "SELECT DISTINCT kind, quotation = '“' || text || '”' FROM story_quotes") == [("direct", True)]
 
 
+def test_only_reported_speech_counts_for_speakers(tmp_path: Path) -> None:
+    store, article = FolderStore(str(tmp_path)), make_article(1, published_at=DAY_1)
+    speech = replace(said(article, 0, "Ada Moss", FERRY, about=("Bo Lind",)), kind="indirect", cue_class="said")
+    attitude = replace(said(article, 1, "Ada Moss", SHORT, about=("Bo Lind",)), kind="indirect", cue_class="belief")
+    people = [entity(article, "Ada Moss"), entity(article, "Bo Lind")]
+    run_of(store, "a-20260304T0000", [article], entities=people, quotes=[speech, attitude])
+    file = tmp_path / "people.csv"
+    file.write_text("name,party\nAda Moss,Reds\n")
+    rows = [(FERRY, True, "indirect"), (SHORT, False, "indirect")]
+    assert ask(store, "SELECT quotation, is_speech, kind FROM quotes_latest ORDER BY ordinal") == rows
+    assert ask(store, "SELECT quotation, is_speech, kind FROM story_quotes ORDER BY ordinal") == rows
+    for view in ("speakers_by_day", "who_is_quoted_on_whom", "quoted_voices_by_attribute"):
+        assert ask(store, f"SELECT quotes FROM {view}", file) == [(1,)]
+
+
 def test_speakers_by_day(lake: FolderStore) -> None:
     days = "SELECT day::VARCHAR, speaker_name, quotes, utterances, articles, domains FROM speakers_by_day ORDER BY ALL"
     assert ask(lake, days) == [

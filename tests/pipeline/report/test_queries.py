@@ -1,6 +1,7 @@
 """Figures of the report: sums, reasons and limits."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 from pipeline.config.models import RunConfig
 from pipeline.lake.query.catalog import open_lake
 from pipeline.report.advice import ADVICE
+from pipeline.report.page import render
 from pipeline.report.queries import BUCKETS, QUOTES_PER_SPEAKER, SITES_PER_REASON, SPEAKERS, numbers_of
 from tests.support.invented import HOSTILE
 from tests.support.lakes import run_of
-from tests.support.records import NOW, make_fetch
+from tests.support.quotations import said
+from tests.support.records import NOW, make_article, make_fetch
 from transforms.schema.failures import Reason
 from transforms.storage.folder import FolderStore
 
@@ -61,6 +64,22 @@ def test_sums_of_quotes(database: duckdb.DuckDBPyConnection) -> None:
     shown = [row[0] for row in numbers.quotes]
     assert set(shown) == {row[0] for row in numbers.speakers}
     assert max(map(shown.count, shown)) <= QUOTES_PER_SPEAKER
+
+
+def test_attitudes_are_apart(tmp_path: Path) -> None:
+    store, page = FolderStore(str(tmp_path / "lake")), make_article(1)
+    speech = replace(said(page, 0, "Ada Moss", "The ferry will sail."), kind="indirect", cue_class="said")
+    plan = said(page, 1, "Bo Lind", "to leave the council")
+    plan = replace(plan, kind="indirect", cue_class="intention", cue="plans")
+    run_of(store, "a", [page], quotes=[speech, plan])
+    with open_lake(store, "a") as database:
+        numbers, html = numbers_of(database), render(database, "a").decode()
+    assert numbers.kinds == [("indirect", 1, 0, 0), ("attitude", 1, 0, 0)]
+    assert [row[0] for row in numbers.speakers] == ["Ada Moss"]
+    assert [row[:3] for row in numbers.quotes] == [("Ada Moss", "indirect", "The ferry will sail.")]
+    assert [row[:3] for row in numbers.attitudes] == [("Bo Lind", "plans", "to leave the council")]
+    assert (numbers.totals["quotes"], numbers.totals["attitudes"], numbers.totals["speakers"]) == (1, 1, 1)
+    assert '<blockquote class="attitude" dir="auto">to leave the council</blockquote>' in html
 
 
 def test_limits_in_a_large_run(tmp_path: Path) -> None:

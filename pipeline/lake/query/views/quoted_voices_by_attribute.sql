@@ -1,4 +1,4 @@
--- The share of quoted speakers by an attribute from the user's gazetteer: one row per attribute and value. A speaker is
+-- The share of speakers of reported speech by an attribute from the user's gazetteer: one row per attribute and value. A speaker is
 -- matched by the identifier of its entity, or else by its name. The value is null for named speakers that are not in the
 -- gazetteer, so that the shares of an attribute add up to 1.
 CREATE VIEW quoted_voices_by_attribute AS
@@ -6,7 +6,7 @@ WITH voices AS (
   SELECT lower(speaker_name) AS name, kb_id, count(*) AS quotes, count(DISTINCT utterance_id) AS utterances
   FROM quotes_latest
   LEFT JOIN (SELECT entity_id, kb_id FROM entities_latest) ON entity_id = speaker_entity_id
-  WHERE speaker_name IS NOT NULL GROUP BY ALL
+  WHERE is_speech AND speaker_name IS NOT NULL GROUP BY ALL
 ),
 by_id AS (SELECT kb_id, attribute, min(value) AS value FROM gazetteer WHERE kb_id IS NOT NULL GROUP BY ALL),
 by_name AS (SELECT lower(name) AS name, attribute, min(value) AS value FROM gazetteer WHERE name IS NOT NULL GROUP BY ALL),

@@ -1,9 +1,9 @@
--- Speakers and the entities that their quotes mention: one row per speaker and entity, without mentions of themselves.
+-- Speakers and the entities that their reported speech mentions: one row per speaker and entity, without mentions of themselves.
 CREATE VIEW who_is_quoted_on_whom AS
 WITH naming AS (
   SELECT quote_id, article_id, domain, utterance_id, speaker_name, speaker_entity_id,
     unnest(mentioned_entity_ids) AS entity_id
-  FROM quotes_latest WHERE speaker_name IS NOT NULL
+  FROM quotes_latest WHERE is_speech AND speaker_name IS NOT NULL
 )
 SELECT
   speaker_name, entities_latest.name AS named, entities_latest.type AS named_type,
