@@ -20,7 +20,7 @@ FINAL = {
     2: "the command or its configuration is refused",
     3: "the quality gate holds the run: look at it, then publish it with --accept or let it be",
 }
-"""Exit codes after which another try would end the same; the task's log says what to do."""
+"""Exit codes after which a retry would end the same (docs/running.md); the log of the task says what to do."""
 
 
 @dag(
@@ -35,7 +35,7 @@ FINAL = {
     doc_md=__doc__,
 )
 def onrecord_daily():
-    # A try after a crash goes on where the last one died; the URLs that failed retriably are the next run's.
+    # A retry continues a run that crashed, and requests the URLs again of a run in which every URL failed.
     @task(retries=3, retry_delay=timedelta(minutes=10), execution_timeout=timedelta(hours=12))
     def run() -> str:
         context = get_current_context()

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from transforms.schema.errors import OnrecordError
+from transforms.schema.errors import ExitCode, OnrecordError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from transforms.storage.base import Store
 
-EXIT_FAILED, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_REFUSED, EXIT_INTERRUPTED = ExitCode.FAILED, ExitCode.REFUSED, ExitCode.INTERRUPTED
+EXIT_LOCKED = ExitCode.LOCKED
 
 JSON_LOG = logging.getLogger("onrecord")
 """Logger of all messages, enabled by ``--json-logs``."""
@@ -64,7 +65,7 @@ def warn(message: str, event: str = "warned", **figures: object) -> None:
 
 def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
     """End the command with a sentence on standard error and an exit code."""
-    warn(message, "failed", exit_code=code)
+    warn(message, "failed", exit_code=int(code))
     raise typer.Exit(code)
 
 

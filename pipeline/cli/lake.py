@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli.console import (
     EXIT_FAILED,
+    EXIT_LOCKED,
     LakeOption,
     RowFormat,
     cell,
@@ -145,7 +146,8 @@ def forget(
     if removed.locked_runs:
         fail(
             f"{', '.join(removed.locked_runs)}: the rows remain because these runs are running now; "
-            "repeat this command when they have ended"
+            "repeat this command when they have ended",
+            EXIT_LOCKED,
         )
 
 

@@ -13,17 +13,16 @@ from datetime import datetime
 
 import apache_beam as beam
 
-from pipeline.cli.console import EXIT_FAILED, EXIT_REFUSED
 from pipeline.config.backfill import scheduled_runs
 from pipeline.config.errors import ConfigError
 from pipeline.config.models import RunConfig
 from pipeline.graph import build
 from pipeline.lake.commit import exclusive
-from pipeline.lake.manifest import read_manifest
+from pipeline.lake.previous_run import previous_run
 from pipeline.lake.recovery import start_attempt
 from pipeline.run.engines import check_job, remote_options
 from pipeline.run.runner import run_id_of
-from transforms.schema.errors import OnrecordError
+from transforms.schema.errors import ExitCode, OnrecordError
 from transforms.storage.open import open_store
 
 
@@ -34,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         arguments: ``--config`` and the other options below; all others are passed to Beam.
 
     Returns:
-        The exit code: 0; 1 if the run is already committed; 2 if the configuration or the command is not valid.
+        The exit code (`transforms.schema.errors.ExitCode`); 0 too if the run is already committed.
     """
     parser = argparse.ArgumentParser(prog="onrecord-launch", description=__doc__, allow_abbrev=False)
     parser.add_argument("--config", required=True, help="The configuration: a file or gs://bucket/name.")
@@ -51,10 +50,10 @@ def main(arguments: Sequence[str]) -> int:
         is_launched = launch(config, run_id, moment, beam_options)
     except OnrecordError as error:
         sys.stderr.write(f"onrecord: {error}\n")
-        return EXIT_REFUSED
+        return error.exit_code
     if not is_launched:
-        sys.stderr.write(f"onrecord: run {run_id} is already committed: nothing to launch\n")
-        return EXIT_FAILED
+        sys.stdout.write(f"Nothing to launch: run {run_id} is already committed\n")
+        return ExitCode.OK
     sys.stdout.write(f"Run {run_id} is launched; its rows will be in {config.lake} when the job has ended\n")
     return 0
 
@@ -69,7 +68,7 @@ def launch(config: RunConfig, run_id: str, logical_time: datetime, beam_options:
         beam_options: Beam's own options, with a runner.
 
     Returns:
-        False if the run is already committed.
+        False if the run is already committed, and is not retried (`pipeline.lake.previous_run`).
 
     Raises:
         ConfigError: Beam rejects its options, or the workers cannot reach the lake or have another version of the code.
@@ -82,9 +81,11 @@ def launch(config: RunConfig, run_id: str, logical_time: datetime, beam_options:
         raise ConfigError(str(error).splitlines()[-1]) from error
     store = open_store(config.lake)
     with exclusive(store, run_id):
-        if read_manifest(store, run_id) is not None:
+        previous = previous_run(store, config, run_id)
+        if previous is not None and not previous.is_repeated:
             return False
-        run = start_attempt(store, config, run_id, logical_time, lease_owner=None)
+        to_retry = previous.to_retry if previous is not None else []
+        run = start_attempt(store, config, run_id, logical_time, lease_owner=None, to_retry=to_retry)
         build(pipeline, config, run)
         pipeline.run()
     return True

@@ -58,6 +58,16 @@ class Display(ProgressListener):
         if self._json is not None:
             self._json.run_id = run_id
 
+    def retrying(self, retriable: int, urls: int) -> None:
+        """Say that a run in which every URL failed is run again."""
+        again = "all its URLs" if retriable == urls else f"{retriable:,} of its {urls:,} URLs"
+        self.say(
+            "retrying",
+            f"Every URL of this run failed before: requesting {again} again",
+            retriable=retriable,
+            urls=urls,
+        )
+
     def draining(self) -> None:
         """The run was asked to stop; `updated` prints it, because a signal handler must not."""
         self.is_stopped = True

@@ -57,13 +57,6 @@ def print_report(console: Console, root: str, manifest: Manifest, database: duck
     console.print(f"All {manifest.urls:,} URLs accounted for.")
 
 
-def all_failed(database: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the run has URLs and all of them failed."""
-    row = database.execute("SELECT count(*), count(*) FILTER (outcome = 'failed') FROM fetches").fetchone()
-    urls, failed = row or (0, 0)
-    return bool(urls) and urls == failed
-
-
 def count_cancelled(database: duckdb.DuckDBPyConnection) -> int:
     """Number of URLs that were not fetched because the run was stopped."""
     row = database.execute("SELECT count(*) FROM fetches WHERE reason = 'cancelled'").fetchone()

@@ -5,7 +5,7 @@ import os
 import re
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.cli.live_view import Display
     from pipeline.config.models import RunConfig
     from pipeline.lake.manifest import Manifest
+    from pipeline.run.runner import Executed
     from transforms.storage.base import Store
 
 
@@ -62,6 +63,9 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only err
 JsonLogsOption = Annotated[
     bool, typer.Option("--json-logs", help="Print only JSON objects, one per line, on standard error.")
 ]
+
+Schedule = Literal["now", "given", "days"]
+"""Origin of a run id: the current minute, ``--date`` or ``--run-id``, or each day of a backfill."""
 
 
 def run(
@@ -96,11 +100,12 @@ def run(
 ) -> None:
     """Run CONFIG: fetch, extract, annotate, write.
 
-    A run is identified by the name of its configuration and its logical time. A committed run is not run again. After a
-    crash, repeat the command: readers see a complete run or nothing. The first Ctrl-C or SIGTERM commits the fetched
-    pages and leaves the rest to the next run; the second aborts without a commit. Exit code: 0; 1 if every URL failed
-    or the run could not be committed; 2 if the configuration or the command is not valid; 3 if the quality gate holds
-    the run (docs/quality.md); 130 if it was aborted.
+    A run is identified by the name of its configuration and its logical time. A committed run is not run again, unless
+    every URL failed: then its temporary failures are requested again. After a crash, repeat the command: readers see a
+    complete run or nothing. The first Ctrl-C or SIGTERM commits the fetched pages and leaves the rest to the next run;
+    the second aborts without a commit. Exit code: 0; 1 if every URL failed or the run could not be committed; 2 if the
+    configuration or the command is not valid; 3 if the quality gate holds the run (docs/quality.md); 4 if another
+    process holds its lock; 130 if it was aborted (docs/running.md).
 
     With --date FIRST..LAST, committed days are skipped. The first day that fails ends the command; repeat the command
     to continue with that day.
@@ -126,12 +131,22 @@ def run(
             for loaded, moment, skipped in scheduled_runs(config, set_ or [], lake, date):
                 if skipped:
                     display.say("sources_left_out", f"Skipped sources without a date: {', '.join(skipped)}")
-                left = _run_once(loaded, run_id, moment, display, replace=replace, accept=accept, beam_options=options)
+                left = _run_once(
+                    loaded,
+                    run_id,
+                    moment,
+                    display,
+                    replace=replace,
+                    accept=accept,
+                    schedule="days" if is_backfill else "now" if run_id is None and date is None else "given",
+                    beam_options=options,
+                )
                 if is_backfill and left:
                     raise typer.Exit(EXIT_INTERRUPTED)
         except typer.Exit:
             if is_backfill:
-                warn(f"stopped at {moment:%Y-%m-%d}; repeat the command to continue with that day")
+                day = f"{moment:%Y-%m-%d}"
+                warn(f"stopped at {day}; repeat the command to continue with that day, or give a later first day")
             raise
 
 
@@ -143,6 +158,7 @@ def _run_once(
     *,
     replace: bool,
     accept: bool,
+    schedule: Schedule,
     beam_options: list[str],
 ) -> int:
     """Execute one run and print its report; return the number of URLs that were not fetched because it was stopped."""
@@ -160,7 +176,7 @@ def _run_once(
             config, identity, moment, replace=replace, accept=accept, beam_options=beam_options, listener=display
         )
     if done.was_committed:
-        display.say("already_committed", f"Run {identity} is already committed. Use --replace to run it again.")
+        _print_nothing_to_do(identity, done, display, schedule)
         return 0
     import duckdb
 
@@ -171,9 +187,40 @@ def _run_once(
         return 0
 
 
+def _print_nothing_to_do(run_id: str, done: "Executed", display: "Display", schedule: Schedule) -> None:
+    """Print why a committed run is not run again; end the command if the user has to know.
+
+    Args:
+        run_id: the run.
+        done: the result.
+        display: prints the sentence.
+        schedule: where the run id comes from. A failed day does not stop a backfill again.
+    """
+    if done.has_failed:
+        message = (
+            f"every URL of run {run_id} failed, and no failure is temporary, so nothing was requested again: correct "
+            "the URLs, and use --replace to run it again"
+        )
+        if schedule != "days":
+            fail(message)
+        warn(message)
+        return
+    if done.has_other_config:
+        message = (
+            f"run {run_id} is already committed with another configuration: use --replace to run it again with this one"
+        )
+        if schedule == "now":
+            refuse(f"{message}, or repeat the command in the next minute")
+        warn(message)
+    display.say(
+        "already_committed", f"Nothing to do: run {run_id} is already committed. Use --replace to run it again."
+    )
+
+
 def print_result(lake: str, manifest: "Manifest", display: "Display") -> int:
     """Print the result of a committed run; return the number of URLs that were not fetched because it was stopped."""
-    from pipeline.cli.report_table import all_failed, count_cancelled, nothing_new, print_report
+    from pipeline.cli.report_table import count_cancelled, nothing_new, print_report
+    from pipeline.lake.previous_run import has_failed
     from pipeline.lake.query.catalog import open_lake
     from transforms.storage.open import open_store
 
@@ -181,7 +228,7 @@ def print_result(lake: str, manifest: "Manifest", display: "Display") -> int:
     with open_lake(store, manifest.run_id) as database:
         if display.has_tables:
             print_report(terminal(), store.root, manifest, database)
-        cancelled, is_failed, no_news = count_cancelled(database), all_failed(database), nothing_new(database)
+        cancelled, is_failed, no_news = count_cancelled(database), has_failed(database), nothing_new(database)
         rows = {table: manifest.rows(table) for table in manifest.files}
         display.log("committed", f"Committed {manifest.urls:,} URLs", urls=manifest.urls, rows=rows)
         _write_report(store, database, manifest.run_id, display)
@@ -234,8 +281,8 @@ def reprocess(
     Runs of CONFIG with rows of older code or models are processed again. Archived pages (`archive: true`) are extracted
     and annotated again, otherwise the stored texts are annotated again. The new rows of a run replace the old ones
     atomically. The first Ctrl-C stops after the current run. Exit code: 0; 1 if a run could not be committed; 2 if the
-    configuration or the command is not valid; 3 if the quality gate holds a run (docs/quality.md); 130 if it was
-    stopped.
+    configuration or the command is not valid; 3 if the quality gate holds a run (docs/quality.md); 4 if another process
+    holds the lock of a run; 130 if it was stopped (docs/running.md).
     """
     from pipeline.config.backfill import parse_days
     from pipeline.config.load import load_config

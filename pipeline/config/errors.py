@@ -6,14 +6,14 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from pipeline.config.models import RunConfig
-from transforms.schema.errors import OnrecordError
+from transforms.schema.errors import ExitCode, OnrecordError
 from transforms.schema.urls import without_secrets
 
 
 class ConfigError(OnrecordError):
     """The configuration is not valid; the message is one sentence with the key, the value and the allowed values."""
 
-    exit_code = 2
+    exit_code = ExitCode.REFUSED
 
 
 def sentence_of(error: ErrorDetails) -> str:

@@ -1,14 +1,14 @@
 """Select the manifests to export, and check that they can be exported."""
 
 from pipeline.lake.manifest import Manifest, manifests
-from transforms.schema.errors import OnrecordError
+from transforms.schema.errors import ExitCode, OnrecordError
 from transforms.storage.base import Store
 
 
 class ExportError(OnrecordError):
     """The lake cannot be exported to the target; the message is one sentence with what to do."""
 
-    exit_code = 2
+    exit_code = ExitCode.REFUSED
 
 
 def select_manifests(store: Store, run_id: str | None) -> list[Manifest]:

@@ -140,6 +140,7 @@ def _manifest(
         replaces=current.paths if current else [],
         parent_version=current.version if current else None,
         checks=list(checks),
+        config_hash=run.config_hash or (current.config_hash if current else None),
     )
 
 

@@ -138,6 +138,8 @@ class Manifest(BaseModel):
     """How often rows were deleted from the files of the attempt (`pipeline.lake.forget`)."""
     parent_version: str | None = Field(default=None, validation_alias="follows", serialization_alias="follows")
     """The `version` of the manifest that this one replaces; the key in the file is ``follows``."""
+    config_hash: str | None = None
+    """Hash of the run's configuration (`pipeline.lake.previous_run.config_hash`); None in older manifests."""
     supersedes: dict[str, str] = {}
     """For a compaction: the runs that its files contain, each with its `version` at that time."""
     excluded_runs: frozenset[str] = Field(default=frozenset(), exclude=True)

@@ -1,4 +1,4 @@
-"""Start attempts at a run, and recover the rows that a crashed attempt staged, so that no page is fetched twice.
+"""Start attempts at a run, with the rows that need no new request: of a crashed attempt, or of a failed run.
 
     LAKE/_staging/<run_id>/<attempt>/attempt.json    what the attempt's rows depend on, and when it started
 
@@ -6,13 +6,16 @@ The rows of a URL are recovered if all of them are in complete files: its row of
 and its page if the run keeps an archive. They are copied to the staging folder of the new attempt before its graph is
 built, so after any number of crashes only the last attempt matters. Entities and quotes are not recovered: annotating
 the text again needs no request, and the files of a bundle can then be written in any order.
+
+Of a committed run in which every URL failed, all rows are copied in the same way, except temporary failures
+(`pipeline.lake.previous_run`).
 """
 
 import dataclasses
 import json
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
@@ -24,6 +27,9 @@ import pyarrow.parquet as pq
 
 from pipeline.config.models import RunConfig
 from pipeline.lake.attempts import AttemptMark, attempt_marks, new_attempt
+from pipeline.lake.manifest import Manifest
+from pipeline.lake.previous_run import config_hash
+from pipeline.lake.query.catalog import open_manifests, quoted
 from pipeline.lake.query.crawl_state import open_crawl_state
 from transforms.annotate import MODEL_VERSION
 from transforms.annotate.entities.clustering import RULES_VERSION
@@ -56,9 +62,15 @@ _NOT_COMMITTED = "FROM staged ANTI JOIN fetches USING (fetched_at, article_id)"
 
 
 def start_attempt(
-    store: Store, config: RunConfig, run_id: str, logical_time: datetime, *, lease_owner: str | None
+    store: Store,
+    config: RunConfig,
+    run_id: str,
+    logical_time: datetime,
+    *,
+    lease_owner: str | None,
+    to_retry: Sequence[Manifest] = (),
 ) -> Run:
-    """Start an attempt at a run or a stream, with the rows recovered from a crashed attempt.
+    """Start an attempt at a run or a stream, with the rows recovered from a crashed attempt or a failed run.
 
     Args:
         store: the lake. The caller holds the run's lock.
@@ -66,6 +78,7 @@ def start_attempt(
         run_id: id of the run or stream.
         logical_time: logical time in UTC.
         lease_owner: owner of the run's lock; None if the caller releases it before the commit (`Run.is_detached`).
+        to_retry: manifests with the rows of a committed run whose temporary failures are requested again.
 
     Returns:
         The attempt, with its `recovered` files.
@@ -78,10 +91,11 @@ def start_attempt(
         logical_time=logical_time,
         is_detached=lease_owner is None,
     )
-    return recover(store, run, config)
+    run = dataclasses.replace(run, is_retry=bool(to_retry), config_hash=config_hash(config))
+    return recover(store, run, config, to_retry)
 
 
-def recover(store: Store, run: Run, config: RunConfig) -> Run:
+def recover(store: Store, run: Run, config: RunConfig, to_retry: Sequence[Manifest] = ()) -> Run:
     """Recover the rows of the last crashed attempt at a run, and mark the new attempt for the next recovery.
 
     Args:
@@ -89,6 +103,7 @@ def recover(store: Store, run: Run, config: RunConfig) -> Run:
         run: the new attempt.
         config: its configuration. Rows are recovered only if they were made with the same settings (sources aside),
             code, models and date.
+        to_retry: as in `start_attempt`; without a crashed attempt, the rows come from them.
 
     Returns:
         The attempt with its `recovered` files. The staging folders of all other attempts are deleted, unless this one
@@ -107,6 +122,9 @@ def recover(store: Store, run: Run, config: RunConfig) -> Run:
             _LOG.warning(
                 "run %s fetches all URLs again: the staged files of its crash are damaged: %s", run.run_id, error
             )
+    elif to_retry:
+        files = _kept_files(store, run, to_retry, with_pages=config.archive)
+        run = dataclasses.replace(run, recovered=tuple(files))
     # From here on the next recovery reads this attempt, no longer the crashed one.
     mark = AttemptMark(fingerprint=fingerprint, started_at=datetime.now(timezone.utc), folder=run.staging)
     store.write(f"{run.staging}/attempt.json", mark.model_dump_json().encode())
@@ -143,13 +161,36 @@ def _recovered_files(
                 rows = _not_committed(store, rows)
             database.register(table, rows)
         has_page: dict[str, bool] = dict(database.execute(_RECOVERABLE, {"is_held": is_held}).fetchall())
+    archives = store.files(f"{crashed_folder}/publish/{ARCHIVES}") if with_pages else None
+    yield from _copies(store, run, files, archives, has_page)
+
+
+def _kept_files(store: Store, run: Run, to_retry: Sequence[Manifest], *, with_pages: bool) -> Iterator[StagedFile]:
+    """Copy rows and archived pages of a committed run, except temporary failures, into the staging folder."""
+    is_own = f"run_id = {quoted(run.run_id)}"
+    with open_manifests(store, to_retry, tables=tuple(_COLUMNS), where=f" WHERE {is_own}") as database:
+        has_page: dict[str, bool] = dict(database.execute(_RECOVERABLE, {"is_held": True}).fetchall())
+    files = {table: [f.path for m in to_retry for f in m.files.get(table, [])] for table in _COLUMNS}
+    archived = [f.path for m in to_retry for f in m.files.get(ARCHIVES, []) if f.path.split("/")[1] == run.run_id]
+    yield from _copies(store, run, files, archived if with_pages else None, has_page, f" AND {is_own}")
+
+
+def _copies(
+    store: Store,
+    run: Run,
+    files: Mapping[str, list[str]],
+    archives: list[str] | None,
+    has_page: Mapping[str, bool],
+    condition: str = "",
+) -> Iterator[StagedFile]:
+    """Copy the rows of some URLs, and their pages if there are archives; a URL without its page is left out."""
     article_ids = set(has_page)
-    if with_pages:
+    if archives is not None:
         missing = {article_id for article_id in article_ids if has_page[article_id]}
-        for path in store.files(f"{crashed_folder}/publish/{ARCHIVES}"):
+        for path in archives:
             yield from _recovered_pages(store, run, path, missing)
         article_ids -= missing
-    yield from copy_rows(store, run, files, "article_id IN (FROM ids)", article_ids)
+    yield from copy_rows(store, run, files, f"article_id IN (FROM ids){condition}", article_ids)
 
 
 def _not_committed(store: Store, rows: pa.Table) -> pa.Table:

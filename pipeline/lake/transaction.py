@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from pipeline.lake.manifest import COMPACTION, Manifest, manifest_path, to_json
-from transforms.schema.errors import OnrecordError
+from transforms.schema.errors import ExitCode, OnrecordError
 from transforms.storage.base import Changed, Locked, Store
 
 
@@ -15,19 +15,19 @@ class CommitError(OnrecordError):
 class HeldError(CommitError):
     """The quality gate holds the run. The message has a sentence for each breach, and one on what to do."""
 
-    exit_code = 3
+    exit_code = ExitCode.HELD
 
 
 class NothingHeldError(OnrecordError):
     """There is no held run to accept. The message is one sentence."""
 
-    exit_code = 2
+    exit_code = ExitCode.REFUSED
 
 
 class RunLockedError(OnrecordError):
     """Another process holds the lock of the run. The message is one sentence."""
 
-    exit_code = 2
+    exit_code = ExitCode.LOCKED
 
 
 @contextmanager

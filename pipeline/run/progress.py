@@ -118,6 +118,14 @@ class ProgressListener:
     def run_started(self, run_id: str) -> None:
         """A run or stream starts."""
 
+    def retrying(self, retriable: int, urls: int) -> None:
+        """A run in which every URL failed is run again.
+
+        Args:
+            retriable: number of its URLs that are requested again.
+            urls: number of all its URLs.
+        """
+
     def draining(self) -> None:
         """The run was asked to stop. Called in a signal handler."""
 

@@ -21,6 +21,7 @@ from pipeline.graph import annotate, extract_and_annotate, merge_and_commit
 from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import exclusive
 from pipeline.lake.manifest import Manifest, manifests, runs_of
+from pipeline.lake.previous_run import manifests_with
 from pipeline.lake.query.catalog import open_manifests, quoted
 from pipeline.lake.query.crawl_state import look_up, open_crawl_state
 from pipeline.lake.recovery import copy_rows, versions_of
@@ -95,11 +96,6 @@ def reprocess(
             run_attempt(run, partial(_build, config=config, run=run, archives=archives), beam_options, listener)
             texts = sum(f.rows for f in run.recovered if f.table == "articles")
             yield Reprocessed(run_id, is_made=True, pages=sum(f.rows for f in archives), texts=texts)
-
-
-def manifests_with(store: Store, run_id: str) -> list[Manifest]:
-    """The manifests with the files of a run's rows: its own, or its compaction's."""
-    return [m for m in manifests(store) if m.contains_run(run_id)]
 
 
 def _where(run_id: str) -> str:

@@ -11,6 +11,7 @@ from pipeline.graph import build
 from pipeline.lake.commit import accept as accept_held
 from pipeline.lake.commit import exclusive, held_error
 from pipeline.lake.manifest import Manifest, check_run_id, read_manifest
+from pipeline.lake.previous_run import previous_run
 from pipeline.lake.recovery import start_attempt
 from pipeline.lake.transaction import CommitError, NothingHeldError
 from pipeline.run.engines import check_job, engine_of
@@ -26,7 +27,11 @@ class Executed:
 
     manifest: Manifest
     was_committed: bool
-    """Whether the run had been committed before."""
+    """Whether the run had been committed before, and was not run again."""
+    has_failed: bool = False
+    """If it was committed before: whether every URL failed, none of them for a temporary reason."""
+    has_other_config: bool = False
+    """If it was committed before: whether its configuration was another one."""
 
 
 def run_id_of(name: str, logical_time: datetime) -> str:
@@ -51,7 +56,7 @@ def execute(
 
     Args:
         config: the checked configuration.
-        run_id: the run's id; a committed run is left as it is.
+        run_id: the run's id; a committed run is left as it is, unless every URL failed (`pipeline.lake.previous_run`).
         logical_time: its date is the partition of all rows.
         replace: run a committed run again and replace its rows.
         accept: commit the attempt that the quality gate holds, and run nothing.
@@ -73,16 +78,20 @@ def execute(
     with exclusive(store, run_id) as lease_owner:
         if accept and (accepted := accept_held(store, run_id)) is not None:
             return Executed(accepted, was_committed=False)
-        committed = read_manifest(store, run_id)
-        if committed is not None and not replace:
-            return Executed(committed, was_committed=True)
+        previous = None if replace else previous_run(store, config, run_id)
+        if previous is not None and (accept or not previous.is_repeated):
+            failed, other = previous.has_failed, previous.has_other_config
+            return Executed(previous.manifest, was_committed=True, has_failed=failed, has_other_config=other)
         if accept:
             raise NothingHeldError(
                 f"the quality gate holds no attempt at run {run_id} in {store.root}, so there is nothing to accept: "
                 "select another run with --date or --run-id, or run it without --accept"
             )
+        to_retry = previous.to_retry if previous is not None else []
+        if previous is not None and listener is not None:
+            listener.retrying(previous.retriable if to_retry else previous.urls, previous.urls)
         try:
-            run = start_attempt(store, config, run_id, logical_time, lease_owner=lease_owner)
+            run = start_attempt(store, config, run_id, logical_time, lease_owner=lease_owner, to_retry=to_retry)
         except OSError as error:
             raise CommitError(f"run {run_id} was not committed, the lake is unchanged: {error}") from error
         sharded = with_local_shards(config, beam_options)

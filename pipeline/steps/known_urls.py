@@ -24,6 +24,7 @@ from pipeline.lake.query.crawl_state import (
     look_up,
     open_crawl_state,
     recovered_ids,
+    temporary_failures,
     urls_to_retry,
 )
 from pipeline.lake.tombstones import read_tombstones
@@ -49,7 +50,7 @@ def _at_current_time(run: Run) -> Run:
 class RetryUrls(beam.PTransform):
     """Read the retry queue, the URLs that earlier runs failed on: PBegin -> PCollection[UrlRequest].
 
-    A run reads it once, a stream polls it.
+    A run reads it once, a stream polls it. A retry of a run (`Run.is_retry`) also reads the failures of this run.
 
     Args:
         config: the run's configuration.
@@ -68,7 +69,7 @@ class RetryUrls(beam.PTransform):
             return begin | Poll([run.run_id], _PollRetries(config, run), UrlRequest)
         return (
             begin
-            | beam.Create([run] if config.revisit.take_up_days else [])
+            | beam.Create([run] if config.revisit.take_up_days or run.is_retry else [])
             | "Read" >> beam.FlatMap(lambda run: _urls_to_retry(config, run)).with_output_types(UrlRequest)
             # Without it, a repeated read could give other URLs, because the crawl state grows meanwhile.
             | beam.Reshuffle()
@@ -100,7 +101,11 @@ def _urls_to_retry(config: RunConfig, run: Run, per_domain: int | None = None) -
     store = open_store(run.lake)
     is_rerun = read_manifest(store, run.run_id) is not None
     with open_crawl_state(store, since) as database:
-        return urls_to_retry(database, config.name, config.revisit, run, is_rerun=is_rerun, per_domain=per_domain)
+        own = temporary_failures(database, run) if run.is_retry else []
+        if not config.revisit.take_up_days:
+            return own
+        earlier = urls_to_retry(database, config.name, config.revisit, run, is_rerun=is_rerun, per_domain=per_domain)
+        return own + earlier
 
 
 class FilteredUrls(NamedTuple):

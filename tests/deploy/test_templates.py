@@ -16,8 +16,8 @@ from google.cloud.dataflow_v1beta3.types import ContainerSpec, ParameterType, Te
 from google.protobuf import json_format
 
 from onrecord import __version__
-from pipeline.cli.console import EXIT_REFUSED
 from tests.support.command_line import check_call
+from transforms.schema.errors import ExitCode
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BIN = Path(sys.executable).parent
@@ -111,6 +111,19 @@ def test_cron_line(tmp_path: Path) -> None:
     assert said.stdout == log.read_text()
 
 
+def test_dag_retries_what_may_end_otherwise() -> None:
+    text = DEPLOY.joinpath("airflow", "onrecord_daily.py").read_text()
+    (final,) = re.findall(r"^FINAL = {(.*?)^}", text, re.MULTILINE | re.DOTALL)
+    codes = {int(code) for code in re.findall(r"^ +(\d+):", final, re.MULTILINE)}
+    assert codes == {ExitCode.REFUSED, ExitCode.HELD}
+
+
+def test_exit_codes_are_documented() -> None:
+    page = DEPLOY.parent.joinpath("docs", "running.md").read_text()
+    table = re.findall(r"^\| (\d+) \| ([^|]+) \|", page, re.MULTILINE)
+    assert table == [(str(int(code)), code.meaning) for code in ExitCode]
+
+
 def test_systemd_unit(tmp_path: Path) -> None:
     text = DEPLOY.joinpath("systemd", "onrecord-stream.service").read_text()
     unit = configparser.ConfigParser(interpolation=None)
@@ -123,7 +136,7 @@ def test_systemd_unit(tmp_path: Path) -> None:
     assert DEPLOY.parent.joinpath(arguments[1]).exists()
     # If the signal reached Prism too, the stream could not drain.
     assert service["KillMode"] == "mixed"
-    assert service["RestartPreventExitStatus"] == str(EXIT_REFUSED)
+    assert service["RestartPreventExitStatus"] == str(int(ExitCode.REFUSED))
     if not (analyze := shutil.which("systemd-analyze")):
         pytest.skip("there is no systemd-analyze")
     file = tmp_path / "onrecord-stream.service"

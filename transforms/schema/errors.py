@@ -19,11 +19,32 @@ Exceptions that the caller always handles are outside this tree: `Rejected` (an 
 `Changed` (results of a store operation), `PrivateAddress` (an OSError for aiohttp).
 """
 
+from enum import IntEnum
 from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of all commands. `docs/running.md` shows them as a table, with `meaning`."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> "ExitCode":
+        """A code with its meaning."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    OK = 0, "the command is complete, or there was nothing to do"
+    FAILED = 1, "every URL of the run failed; or the command failed, and the lake is unchanged"
+    REFUSED = 2, "the command, the configuration or a file is not valid"
+    HELD = 3, "the quality gate holds the run, and nothing of it is visible"
+    LOCKED = 4, "another process holds the lock"
+    INTERRUPTED = 130, "the command was aborted before its end"
 
 
 class OnrecordError(Exception):
     """An error that a user can act on; the message says what failed, where, and what to do."""
 
-    exit_code: ClassVar[int] = 1
-    """Exit code of a command that ends with this error: 1 failed, 2 refused, 3 held by the quality gate."""
+    exit_code: ClassVar[int] = ExitCode.FAILED
+    """Exit code of a command that ends with this error."""

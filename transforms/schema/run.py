@@ -35,7 +35,11 @@ class Run:
     logical_time: datetime | None = None
     """Logical time in UTC; None: midnight of `run_date`."""
     recovered: "tuple[StagedFile, ...]" = ()
-    """Staged files with rows that need no new request, of a crashed attempt or of a run that `reprocess` replaces."""
+    """Staged files with rows that need no new request: of a crashed attempt, or of the run that this one replaces."""
+    is_retry: bool = False
+    """Whether the temporary failures of the committed run of the same id are requested again."""
+    config_hash: str | None = None
+    """Hash of the configuration, for the manifest."""
 
     @property
     def time(self) -> datetime:

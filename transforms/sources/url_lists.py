@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.schema.errors import OnrecordError
+from transforms.schema.errors import ExitCode, OnrecordError
 from transforms.sources.config import Format
 from transforms.storage.open import open_input
 
@@ -22,7 +22,7 @@ _BATCH = 8192
 class ListError(OnrecordError):
     """A list cannot be read. The message names the list, the position and the cause."""
 
-    exit_code = 2
+    exit_code = ExitCode.REFUSED
 
 
 def urls_of(file: str, form: Format | None = None, column: str = "url") -> Iterator[str]:

@@ -73,6 +73,9 @@ _RETRY = f"""
     QUALIFY row_number() OVER (PARTITION BY any_value(domain) ORDER BY first_at, 1) <= $per_domain
     ORDER BY first_at, 1 LIMIT $limit
 """  # noqa: S608 - own names
+_FAILURES_OF_RUN = """
+    SELECT url, source FROM fetches WHERE run_id = $run_id AND retriable AND source NOT IN ('listing', 'warc')
+"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -184,6 +187,17 @@ def _skipped(request: UrlRequest, reason: Reason) -> Fetch:
         fetched_at=datetime.now(timezone.utc),
         ack_handle=request.ack_handle,
     )
+
+
+def temporary_failures(database: duckdb.DuckDBPyConnection, run: Run) -> list[UrlRequest]:
+    """Requests for the URLs that failed for a temporary reason in the committed run of the same id.
+
+    Args:
+        database: from `open_crawl_state`.
+        run: the attempt that retries the run.
+    """
+    rows = database.execute(_FAILURES_OF_RUN, {"run_id": run.run_id}).fetchall()
+    return [request_of(url, source) for url, source in rows]
 
 
 def _parameters(run: Run, is_rerun: bool) -> dict[str, Any]:

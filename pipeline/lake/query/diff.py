@@ -14,7 +14,7 @@ import duckdb
 
 from pipeline.lake.manifest import manifests, read_manifest, run_ids
 from pipeline.lake.query.catalog import quoted, table_views
-from transforms.schema.errors import OnrecordError
+from transforms.schema.errors import ExitCode, OnrecordError
 from transforms.storage.base import Store
 from transforms.storage.database import open_database
 
@@ -47,7 +47,7 @@ _VERSIONS = """
 class NoSuchRunError(OnrecordError):
     """The run is not committed in its lake. The message is one sentence."""
 
-    exit_code = 2
+    exit_code = ExitCode.REFUSED
 
 
 @dataclass(frozen=True, slots=True)

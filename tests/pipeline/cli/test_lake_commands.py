@@ -103,7 +103,7 @@ def test_forget_prints_deleted_rows_by_table(v1: FolderStore) -> None:
 def test_forget_names_running_runs(v1: FolderStore) -> None:
     with locked(v1, RUN):
         done = onrecord(v1, "forget", "brindle-post.example")
-    assert done.exit_code == 1
+    assert done.exit_code == 4
     assert f"{RUN}: the rows remain because these runs are running now; repeat this command" in done.stderr
 
 
@@ -134,7 +134,7 @@ def test_locked_lake_is_refused(v1: FolderStore) -> None:
     with locked(v1, "_compact"):
         for command in (["compact"], ["forget", STORM]):
             done = onrecord(v1, *command)
-            assert (done.exit_code, "another process compacts the lake" in done.stderr) == (2, True)
+            assert (done.exit_code, "another process compacts the lake" in done.stderr) == (4, True)
 
 
 @pytest.mark.parametrize("command", [["files"], ["forget", STORM], ["compact"]])

@@ -150,8 +150,8 @@ def test_launched_job(site: Site, gcs: Gcs, capsys: pytest.CaptureFixture[str]) 
     assert len(outcomes) == manifest.urls == 7
     assert quotes[0] > 20
 
-    assert main(arguments(site.address)) == 1
-    assert f"run {RUN} is already committed: nothing to launch" in capsys.readouterr().err
+    assert main(arguments(site.address)) == 0
+    assert f"Nothing to launch: run {RUN} is already committed" in capsys.readouterr().out
 
 
 def test_run_launched_twice(tmp_path: Path) -> None:

@@ -189,5 +189,5 @@ def test_same_run_twice_at_once_is_refused(config: str, tmp_path: Path, undistur
             time.sleep(0.005)
         with started(config, lake) as second:
             pass
-    assert (first.exitcode, second.exitcode) == (0, 2)
+    assert (first.exitcode, second.exitcode) == (0, 4)
     assert rows(lake) == expected

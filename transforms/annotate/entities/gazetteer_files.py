@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from transforms.schema.errors import OnrecordError
+from transforms.schema.errors import ExitCode, OnrecordError
 from transforms.schema.records import EntityType
 from transforms.storage.base import StoreError
 from transforms.storage.open import open_input
@@ -38,7 +38,7 @@ _EQUAL_MARKS |= dict.fromkeys(map(ord, "‐‑"), "-")
 class GazetteerError(OnrecordError, ValueError):
     """A gazetteer is not valid; the message is one sentence with the file, the row and the rule."""
 
-    exit_code = 2
+    exit_code = ExitCode.REFUSED
 
 
 class GazetteerEntry(NamedTuple):

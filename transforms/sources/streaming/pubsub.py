@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from transforms.schema.errors import OnrecordError
+from transforms.schema.errors import ExitCode, OnrecordError
 from transforms.schema.failures import Rejected
 from transforms.schema.records import UrlRequest
 from transforms.schema.urls import canonical_url, request_of, without_secrets
@@ -39,7 +39,7 @@ _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 class SubscriptionError(OnrecordError):
     """A subscription cannot be read. The message names it and the cause."""
 
-    exit_code = 2
+    exit_code = ExitCode.REFUSED
 
 
 def request_of_message(
