@@ -14,7 +14,6 @@ from transforms.extract.config import DEFAULTS, ExtractConfig
 from transforms.extract.html.decoding import clean_characters, decode_html
 from transforms.extract.html.limits import check_page
 from transforms.extract.html.normalize import parse_html, prepare
-from transforms.extract.metadata.html_metadata import headline_of
 from transforms.extract.metadata.reader import Metadata, read_metadata
 from transforms.extract.non_articles import count_teasers, kind_of, wall_of
 from transforms.extract.sandbox import in_sandbox
@@ -131,8 +130,9 @@ def article_of(
     scripts, teasers = script_texts(tree), count_teasers(tree)
     prepare(tree)
     main = main_text(tree, metadata.article_body, scripts)
-    lead = lead_blocks(tree, main.blocks, headline_of(tree) or metadata.title or "", metadata.description or "")
-    blocks = clean_blocks([*lead, *main.blocks], (metadata.title or "", headline_of(tree)), metadata.authors)
+    title = metadata.title or ""
+    lead = lead_blocks(tree, main.blocks, metadata.headline or title, metadata.description or "")
+    blocks = clean_blocks([*lead, *main.blocks], (title, metadata.headline), metadata.authors)
     text = clean_characters(join_blocks(blocks))
     words = count_words(text)
     if kind := kind_of(metadata, url, teasers, words):

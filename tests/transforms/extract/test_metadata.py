@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from transforms.extract.html.normalize import parse_html
-from transforms.extract.metadata.reader import Metadata, read_metadata, strip_site
+from transforms.extract.metadata.reader import Metadata, read_metadata
+from transforms.extract.metadata.titles import strip_site
 
 URL = "https://www.selwick-echo.example/news/weld"
 Page = Callable[..., str]
@@ -26,7 +27,8 @@ def test_json_ld_wins_over_opengraph_and_that_over_what_the_page_shows(page: Pag
         '<meta property="article:published_time" content="2031-01-01T00:00:00Z">'
     )
     assert _read(page()).title == "Bridge closed to lorries"
-    assert _read(page(head=og)).title == "From the graph"
+    graph = _read(page(head=og))
+    assert graph.published is not None and graph.published.at == datetime(2031, 1, 1, tzinfo=timezone.utc)
     both = _read(page(head=og + _ld(headline="From the data", datePublished="2031-02-02T10:00:00+02:00")))
     assert (both.title, both.description) == ("From the data", "Graph words")
     assert both.published is not None and both.published.at == datetime(2031, 2, 2, 8, tzinfo=timezone.utc)

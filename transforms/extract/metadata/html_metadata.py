@@ -56,19 +56,6 @@ def text_of(element: HtmlElement) -> str:
     return plain(" ".join(part for part in element.itertext() if isinstance(part, str)))
 
 
-def headline_of(tree: HtmlElement) -> str:
-    """The page's visible headline: the h1 of the article, else the only or first h1 with words in it."""
-    best = ""
-    for element in tree.iter("h1"):
-        text = text_of(element)
-        if not text:
-            continue
-        if element.get("itemprop") == "headline" or any(up.tag == "article" for up in element.iterancestors()):
-            return text
-        best = best or text
-    return best
-
-
 def bylines(tree: HtmlElement) -> list[str]:
     """The visible bylines of the article, by the surest mark-up that the page uses; those of teasers are left out.
 

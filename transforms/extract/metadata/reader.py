@@ -12,14 +12,13 @@ from lxml.html import HtmlElement
 from transforms.extract.metadata.authors import is_agency, person_names
 from transforms.extract.metadata.html_metadata import (
     bylines,
-    headline_of,
     marked_dates,
     meta_tags,
-    text_of,
     url_date,
     visible_date,
 )
 from transforms.extract.metadata.jsonld import JsonLd, Node, plain, read_jsonld, types_of
+from transforms.extract.metadata.titles import headline_of, shown_titles, site_headings, title_of
 from transforms.schema.failures import Rejected
 from transforms.schema.urls import domain_of, resolve
 from transforms.text.dates import Moment, best_moment, parse_moment
@@ -27,7 +26,6 @@ from transforms.text.dates import Moment, best_moment, parse_moment
 # It logs each date that it fails to find; the missing value says that already.
 logging.getLogger("htmldate").setLevel(logging.CRITICAL)
 
-_TITLE = ("og:title", "parsely-title", "dc.title", "dcterms.title", "citation_title", "sailthru.title", "twitter:title")
 _DESCRIPTION = ("og:description", "description", "dc.description", "dcterms.description", "twitter:description")
 _AUTHOR = (
     "parsely-author", "citation_author", "article:author", "og:article:author", "author", "authors", "byl",
@@ -57,11 +55,6 @@ _TAGS = (
 )
 _IMAGE = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src", "parsely-image-url")
 _SITE = ("og:site_name", "application-name", "dc.publisher", "dcterms.publisher", "al:android:app_name")
-_SEPARATOR = r"\s*(?:\s[-–—:·•/»«]\s|\s*[|‖]\s*)\s*"
-_MARKUP = re.compile(r"</?(?:b|i|em|strong|span|br|sup|sub|q|a)\b[^<>]*>", re.IGNORECASE)
-_FIRST_PART = re.compile(rf"^([^|]{{2,60}}?){_SEPARATOR}(.{{8,}})$")
-_LAST_PART = re.compile(rf"^(.{{8,}}){_SEPARATOR}([^|]{{2,60}})$")
-_SUFFIX = re.compile(rf"{_SEPARATOR}.*")
 # The label that WordPress plug-ins put before an author's name for link previews, in the page's language.
 _WRITTEN_BY = re.compile(
     r"(?:written by|verfasst von|geschrieben von|écrit par|rédigé par|escrito por|scritto da|geschreven door"
@@ -78,6 +71,8 @@ class Metadata:
     """What a page says of its article, or None."""
 
     title: str | None = None
+    headline: str = ""
+    """The headline that the page shows, empty if it shows none."""
     description: str | None = None
     authors: tuple[str, ...] = ()
     published: Moment | None = None
@@ -109,7 +104,7 @@ def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None 
         fetched_at: when the page was fetched, in UTC: guesses later than that are none.
     """
     meta = meta_tags(tree)
-    headline = headline_of(tree)
+    headline = headline_of(tree, shown_titles(tree, meta))
     canonical = _canonical(tree, meta, url)
     data = read_jsonld(tree, headline, frozenset(link.rstrip("/") for link in (url, canonical) if link))
     article = data.article
@@ -117,7 +112,8 @@ def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None 
     sites = _site_names(data, meta, site, url)
     published = _published(data, meta, tree, url, fetched_at)
     return Metadata(
-        title=_title(data, meta, tree, headline, sites) or None,
+        title=title_of(data, meta, tree, headline, [*sites, *site_headings(tree)]) or None,
+        headline=headline,
         description=data.text(article.get("description")) or _first(meta, _DESCRIPTION) or None,
         authors=_authors(data, meta, tree, sites),
         published=published,
@@ -135,29 +131,6 @@ def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None 
         is_index=data.is_index,
         is_video=not article and (data.is_video or _first(meta, ("og:type",)).lower().startswith("video")),
     )
-
-
-def strip_site(title: str, sites: list[str], headline: str = "") -> str:
-    """A title without the name of the site at its end or start.
-
-    Args:
-        title: such as ``Old mill turns again | Brindle News``.
-        sites: the names that the site goes by.
-        headline: the page's visible headline; where the title is that and a suffix, the suffix goes.
-    """
-    is_headline = headline and title != headline and title[: len(headline)].casefold() == headline.casefold()
-    if is_headline and _SUFFIX.fullmatch(title, len(headline)):
-        return headline
-    keys = {key for site in sites if len(key := _key(site)) > 1}
-    while (match := _LAST_PART.match(title)) and _key(match[2]) in keys:
-        title = match[1].rstrip()
-    first = _FIRST_PART.match(title)
-    return first[2] if first and _key(first[1]) in keys else title
-
-
-def _key(name: str) -> str:
-    folded = "".join(letter for letter in name.casefold() if letter.isalnum())
-    return folded.removeprefix("www").removeprefix("the")
 
 
 def _first(meta: dict[str, list[str]], names: tuple[str, ...]) -> str:
@@ -207,21 +180,6 @@ def _site_names(data: JsonLd, meta: dict[str, list[str]], site: str, url: str) -
         domain.partition(".")[0],
     ]
     return [form for name in names if name for form in {name.lstrip("@"), _IN_BRACKETS.sub("", name)} if form]
-
-
-def _title(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, headline: str, sites: list[str]) -> str:
-    declared = data.text(data.article.get("headline")) or data.text(data.article.get("name"))
-    candidates = [declared, _first(meta, _TITLE)]
-    if headline and _key(headline) not in {_key(site) for site in sites}:
-        candidates.append(headline)
-    candidates.extend(text_of(element) for element in tree.iterfind(".//head/title"))
-    shown = (plain(_MARKUP.sub("", candidate)) for candidate in candidates)
-    cut = [strip_site(candidate, sites, headline) for candidate in shown if candidate]
-    best = next((title for title in cut if _key(title) not in {_key(site) for site in sites}), "")
-    if best.endswith(("...", "…")):
-        start = best.rstrip(".… ")
-        best = next((title for title in cut if title.startswith(start) and len(title) > len(best)), best)
-    return best
 
 
 def _authors(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, sites: list[str]) -> tuple[str, ...]:
