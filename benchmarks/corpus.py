@@ -1,7 +1,7 @@
-"""An invented news corpus of any size, served or written by `benchmarks.corpus_site`.
+"""Generate an invented news corpus of any size, for `benchmarks.corpus_site`.
 
-The n-th page is the same each time; nothing is kept, so a corpus of a million pages costs no memory. Only Python's own
-library is needed, so that other tools' environments can make the pages too.
+The n-th page is always the same and nothing is stored, so a corpus of a million pages needs no memory. Only the
+standard library is used, so the environments of other tools can generate the pages too.
 """
 
 import functools
@@ -79,32 +79,32 @@ _SECTIONS = "Politics Business Region Culture Sport Science Opinion Travel".spli
 
 @dataclass(frozen=True)
 class NewsPage:
-    """One page: its address, its HTML, and what a reader would find in it."""
+    """One page: URL, HTML and expected extraction."""
 
     url: str
     html: str
     text: str
-    """Paragraphs, one a line."""
+    """Paragraphs, one per line."""
 
 
 def host_name(host: int) -> str:
-    """The name of a host."""
+    """Return the name of a host."""
     return f"www.paper{host}.example"
 
 
 def url_of(number: int, hosts: int) -> str:
-    """The address of the n-th page. Hosts are uneven: the square root of their number has a share of its own."""
+    """Return the URL of the n-th page. Hosts have unequal numbers of pages, with more on those of low numbers."""
     share = random.Random(number * 2_654_435_761).random()  # noqa: S311 - an invented corpus
     return f"http://{host_name(int(hosts * share * share))}/{_SECTIONS[number % 8].lower()}/2026/story-{number}.html"
 
 
 def number_of(path: str) -> int:
-    """The number of the page at a path, that `url_of` gave."""
+    """Return the number of the page at a path of `url_of`."""
     return int(path.rpartition("-")[2].removesuffix(".html"))
 
 
 def make_page(number: int, hosts: int, seed: int = 1) -> NewsPage:
-    """Makes the n-th page of a corpus.
+    """Generate the n-th page of a corpus.
 
     Args:
         number: which page.
@@ -130,7 +130,7 @@ def _title(chance: random.Random) -> str:
 
 
 def _story(chance: random.Random) -> tuple[list[str], str]:
-    """The paragraphs of an article of 400 to 1,200 words with a small cast, and its author's name."""
+    """Generate the paragraphs of an article of 400 to 1,200 words with a few persons, and the name of its author."""
     cast = [_name(chance) for _ in range(chance.randint(3, 7))]
     paragraphs: list[str] = []
     left = chance.randint(400, 1_150)
@@ -149,7 +149,7 @@ def _name(chance: random.Random) -> str:
 
 
 def _words(chance: random.Random, cast: list[str]) -> dict[str, str]:
-    """What may stand in a sentence's gaps."""
+    """Words for the placeholders of sentences."""
     name = chance.choice(cast)
     words = {
         "name": name,
@@ -267,7 +267,7 @@ def _card(chance: random.Random) -> str:
 
 
 def _state(chance: random.Random) -> str:
-    """What a page's scripts start from: ids, addresses and sizes, 30 to 120 KB of it."""
+    """Generate the initial state of a page's scripts: 30 to 120 KB of ids, URLs and sizes."""
     items = [
         {
             "id": f"{chance.getrandbits(64):016x}",
@@ -282,7 +282,7 @@ def _state(chance: random.Random) -> str:
 
 @dataclass(frozen=True)
 class _Site:
-    """What all pages of a host have in common."""
+    """Parts in common to all pages of a host."""
 
     name: str
     style: str

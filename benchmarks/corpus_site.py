@@ -1,6 +1,6 @@
-"""The invented corpus as a site or as archives: python -m benchmarks.corpus_site PAGES [--hosts M] [--warc FOLDER]
+"""Serve the invented corpus or write it as archives: python -m benchmarks.corpus_site PAGES [--hosts M] [--warc FOLDER]
 
-Without a folder it is served from loopback until standard input ends: every host name on one port, which is printed.
+Without a folder, all host names are served on one loopback port, which is printed, until standard input ends.
 """
 
 import argparse
@@ -18,18 +18,18 @@ from pathlib import Path
 
 from benchmarks.corpus import FIRST_DAY, make_page, number_of
 
-A_FILE = 1_000
-"""Pages in one WARC file."""
+PAGES_PER_FILE = 1_000
+"""Number of pages per WARC file."""
 
 
 def write_warc(folder: Path, pages: int, hosts: int, seed: int = 1) -> int:
-    """Writes a corpus as WARC files of `A_FILE` pages each, and gives their bytes."""
+    """Write a corpus as WARC files of `PAGES_PER_FILE` pages each, and return their total size."""
     from warcio.statusandheaders import StatusAndHeaders
     from warcio.warcwriter import WARCWriter
 
     numbers = iter(range(pages))
     for file in itertools.count():
-        if not (batch := list(itertools.islice(numbers, A_FILE))):
+        if not (batch := list(itertools.islice(numbers, PAGES_PER_FILE))):
             break
         with (folder / f"corpus-{file:05}.warc.gz").open("wb") as out:
             writer = WARCWriter(out, gzip=True)
@@ -53,7 +53,7 @@ def write_warc(folder: Path, pages: int, hosts: int, seed: int = 1) -> int:
 
 
 async def serve(hosts: int, seed: int) -> None:
-    """Serves the corpus until standard input ends; ``/_seen`` tells when the first request came, and how many."""
+    """Serve the corpus until standard input ends; ``/_seen`` returns the time of the first request, and a count."""
     seen = {"first": 0.0, "requests": 0}
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,7 +64,7 @@ async def serve(hosts: int, seed: int) -> None:
             else:
                 seen["first"] = seen["first"] or time.time()
                 seen["requests"] += 1
-                body = _answer(path, hosts, seed)
+                body = _response(path, hosts, seed)
             is_page = path.endswith(".html")
             kind = "text/html; charset=utf-8\r\nContent-Encoding: gzip" if is_page else "text/plain"
             sent = gzip.compress(body, 1) if is_page else body
@@ -83,7 +83,7 @@ async def serve(hosts: int, seed: int) -> None:
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-def _answer(path: str, hosts: int, seed: int) -> bytes:
+def _response(path: str, hosts: int, seed: int) -> bytes:
     if path == "/robots.txt":
         return b"User-agent: *\nDisallow: /account/\n"
     return make_page(number_of(path), hosts, seed).html.encode() if path.endswith(".html") else b"nothing\n"
@@ -91,7 +91,7 @@ def _answer(path: str, hosts: int, seed: int) -> bytes:
 
 @contextmanager
 def served(hosts: int, seed: int = 1) -> Iterator[int]:
-    """A corpus on loopback, in a process of its own: gives the port."""
+    """Serve a corpus on loopback in a separate process; yield the port."""
     command = [sys.executable, "-m", "benchmarks.corpus_site", "0", "--hosts", str(hosts), "--seed", str(seed)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         if process.stdin is None or process.stdout is None:

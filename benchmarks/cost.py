@@ -1,12 +1,12 @@
-"""What an article costs, by what a worker does: processor time, memory, and bytes in and out.
+"""Measure the cost of an article by kind of worker: processor time, memory, and bytes in and out.
 
 usage: python -m benchmarks.cost [FOLDER]
 
-Serves pages on loopback and runs `onrecord run` over few and over many of them, then over the archive that this kept;
-what the many cost more, shared among them, is an article's cost, and the start of a run does not count. FOLDER (default
-``../shared`` beside the repository) holds real pages (``data/extract``), of which articles in English are taken; where
-they are absent, the demo's articles are, each with a paragraph of its own. These are far shorter than real pages. Needs
-Linux.
+Serves pages on loopback, executes `onrecord run` with few and with many of them, and then with the archives of these
+runs. The cost of an article is the difference divided by the number of additional articles, so the start of a run does
+not count. FOLDER (default ``../shared`` beside the repository) has real pages (``data/extract``), of which the English
+articles are used. Without them, the articles of the demo are used, each with an additional paragraph; they are far
+shorter than real pages. Needs Linux.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from transforms.storage.folder import FolderStore
 
 FEW, MANY = 20, 170
 DELAY = 1.0
-"""Seconds between two requests to a host, as ``fetch.delay_seconds`` is where nobody changes it."""
+"""Seconds between two requests to a host: the default of ``fetch.delay_seconds``."""
 SETS = ("fundus", "scrapinghub")
 ONRECORD = Path(sys.executable).with_name("onrecord")
 HEAD = f"{'a million articles':42} {'CPU s':>9} {'GB in':>7} {'GB out':>7} {'GB-seconds':>11}  bound by"
@@ -36,7 +36,7 @@ HEAD = f"{'a million articles':42} {'CPU s':>9} {'GB in':>7} {'GB out':>7} {'GB-
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the command."""
+    """One execution of `onrecord run`."""
 
     cost: Cost
     articles: int
@@ -46,7 +46,7 @@ class Run:
 
 
 def real_pages(folder: Path) -> list[str]:
-    """English articles of the development sets; none where these are absent."""
+    """Return the English articles of the development sets; empty if they are missing."""
     if not (folder / "data" / "extract").is_dir():
         return []
     pages = [document["html"] for name in SETS for document in documents(folder, name)]
@@ -54,13 +54,13 @@ def real_pages(folder: Path) -> list[str]:
 
 
 def demo_pages() -> list[str]:
-    """The demo's English articles, over and over, each with a paragraph of its own."""
+    """Return the English articles of the demo, repeated, each with an additional paragraph."""
     found = [d.body.decode() for url, d in load_documents({}).items() if "/2025/" in url or "/articles/" in url]
     return [found[n % len(found)].replace("</p>", f"</p><p>Edition {n} of this.</p>", 1) for n in range(MANY)]
 
 
 def run(lake: Path, source: dict[str, Any], address: str, **options: object) -> Run:
-    """Runs the command over a source into a new lake; `options` are further ones of the configuration."""
+    """Execute `onrecord run` with a source and a new lake; `options` are further options of the configuration."""
     fetch = {"resolve": {"*.example": address}, "allow_private_hosts": ["*.example"], "delay_seconds": 0}
     config = lake.with_suffix(".yaml")
     config.write_text(json.dumps({"name": "cost", "lake": str(lake), "sources": [source], "fetch": fetch, **options}))
@@ -71,22 +71,22 @@ def run(lake: Path, source: dict[str, Any], address: str, **options: object) -> 
     return Run(cost, manifest.rows("articles"), sizes, archives)
 
 
-def tell(name: str, runs: tuple[Run, Run], packed: float, *, is_asked: bool) -> None:
-    """Prints what a million articles take of a worker.
+def print_cost(name: str, runs: tuple[Run, Run], packed: float, *, is_fetched: bool) -> None:
+    """Print the resources of a worker for a million articles.
 
     Args:
         name: what it does.
         runs: over few pages and over many.
         packed: bytes of a page as it comes.
-        is_asked: whether sites are asked for the pages.
+        is_fetched: whether sites are asked for the pages.
     """
     few, many = runs
     cpu = (many.cost.cpu - few.cost.cpu) / (many.articles - few.articles)
-    # A worker that waits for nothing holds its memory as long as it computes.
+    # A worker without waits holds its memory as long as it computes.
     held = 1e6 * cpu * many.cost.peak * 2**20 / 1e9
     bound = (
-        f"the sites' delays, with fewer than {DELAY / cpu:.0f} sites at once; else processor"
-        if is_asked
+        f"the sites' delays with fewer than {DELAY / cpu:.0f} parallel sites; else processor"
+        if is_fetched
         else "processor"
     )
     out = sum(many.sizes.values()) / many.articles
@@ -94,7 +94,7 @@ def tell(name: str, runs: tuple[Run, Run], packed: float, *, is_asked: bool) -> 
 
 
 def main() -> None:
-    """Serve, run each kind twice, print the differences."""
+    """Serve pages, run each kind twice, and print the differences."""
     parser = argparse.ArgumentParser(description="What an article costs.")
     parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT)
     real = real_pages(parser.parse_args().folder)
@@ -120,14 +120,14 @@ def main() -> None:
     articles, packed = many.articles, many.sizes[ARCHIVES] / many.articles
     words = sum(len(extract_line({"html": page})["text"].split()) for page in pages) / len(pages)
     print(f"{articles} articles of {len(pages)} {'real' if real else 'demo'} pages")
-    print(f"{words:.0f} words and {sum(map(len, pages)) / len(pages) / 1000:.0f} kB of HTML an article")
+    print(f"{words:.0f} words and {sum(map(len, pages)) / len(pages) / 1000:.0f} kB of HTML per article")
     each = (many.cost.cpu - few.cost.cpu) / (articles - few.articles)
-    print(f"CPU seconds an article: {each:.2f}; hours of one core a million articles: {each * 1e6 / 3600:.0f}")
+    print(f"CPU seconds per article: {each:.2f}; core hours per million articles: {each * 1e6 / 3600:.0f}")
     print(f"\n{HEAD}")
-    tell("fetch, extract, annotate, keep the page", kept, packed, is_asked=True)
-    tell("fetch, extract", bare, packed, is_asked=True)
-    tell("read web archives, extract, annotate", read, packed, is_asked=False)
-    print("\nbytes an article in the lake, by table, and of its archived page")
+    print_cost("fetch, extract, annotate, keep the page", kept, packed, is_fetched=True)
+    print_cost("fetch, extract", bare, packed, is_fetched=True)
+    print_cost("read web archives, extract, annotate", read, packed, is_fetched=False)
+    print("\nbytes per article in the lake, by table, and of the archived page")
     for table, size in many.sizes.items():
         print(f"  {table}: {size / articles:,.0f}")
 

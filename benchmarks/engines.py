@@ -1,7 +1,7 @@
-"""Articles a second on other engines of one machine: python -m benchmarks.engines [--pages N] [--only ENGINE ...]
+"""Measure articles per second on other engines: python -m benchmarks.engines [--pages N] [--only ENGINE ...]
 
-The invented pages of benchmarks/corpus.py come from loopback, with names and quotes read. Each run goes from the start
-of the command to its end; the engine itself runs already, as a cluster does. Needs what `make test-engines` sets up.
+The invented pages of benchmarks/corpus.py come from loopback and are annotated. Each run is measured from start to end
+of the command; the engine runs before, like a cluster. Needs the engines that `make test-engines` installs.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from tests.support.flink_cluster import cluster
 
 WORKERS = {"fnapi": (1, 2), "prism": (1,), "flink": (1, 2)}
 Measured = tuple[Line, float]
-"""What the command took, and the CPU seconds of what ran beside it."""
+"""Cost of the command, and CPU seconds of the engine's other processes."""
 
 
 def fnapi(bench: Bench, pages: int, workers: int, _folder: Path) -> Measured:
@@ -26,12 +26,12 @@ def fnapi(bench: Bench, pages: int, workers: int, _folder: Path) -> Measured:
 
 
 def prism(bench: Bench, pages: int, _workers: int, _folder: Path) -> Measured:
-    """Prism, whose workers are threads of the command."""
+    """Prism, with workers as threads of the command."""
     return bench.fetched("prism", pages, onrecord("--runner", "prism")), 0.0
 
 
 def flink(bench: Bench, pages: int, workers: int, folder: Path) -> Measured:
-    """A cluster with so many task managers of one slot."""
+    """A cluster with `workers` task managers of one slot."""
     set_up()
     with cluster(folder, workers) as running:
         options = ["--runner", "flink", "--set", "mounted=true", "--", *running.options(workers)]
@@ -44,7 +44,7 @@ ENGINES: dict[str, Callable[[Bench, int, int, Path], Measured]] = {"fnapi": fnap
 
 
 def main() -> None:
-    """Measure, and print a line for each engine."""
+    """Measure and print a line per engine."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=1_000)
     parser.add_argument("--hosts", type=int, default=100)

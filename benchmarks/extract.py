@@ -1,10 +1,10 @@
-"""Score text and metadata on public news pages, beside trafilatura's own.
+"""Score text and metadata on public news pages, compared with trafilatura.
 
 usage: python -m benchmarks.extract [FOLDER]
 
-FOLDER (default ``../shared`` beside the repository) holds the pages (``data/extract/*.jsonl.gz``) and the scorer
-(``eval/score_extraction.py``). Where they are absent the script says so and ends with exit code 0: the pages are their
-publishers' and are not part of this repository. Speed is the CPU time of one process, metadata included.
+FOLDER (default ``../shared`` beside the repository) has the pages (``data/extract/*.jsonl.gz``) and the scorer
+(``eval/score_extraction.py``). The pages belong to their publishers and are not part of this repository; without them
+the script prints a message and ends with exit code 0. Speed is the CPU time of one process, including metadata.
 """
 
 import argparse
@@ -28,7 +28,7 @@ Answer = dict[str, Any]
 
 
 def load_scorer(folder: Path) -> Callable[[list[Document], dict[str, Answer]], tuple[dict[str, Any], list[Any]]] | None:
-    """The scorer's ``score``, or None where it or a set of pages is absent."""
+    """Return the scorer's ``score``, or None if it or a set of pages is missing."""
     file = folder / "eval" / "score_extraction.py"
     if not file.is_file() or not all(_set(folder, name).is_file() for name in SETS):
         return None
@@ -42,18 +42,18 @@ def load_scorer(folder: Path) -> Callable[[list[Document], dict[str, Answer]], t
 
 
 def documents(folder: Path, name: str) -> list[Document]:
-    """The pages of one set with their gold."""
+    """Return the pages of one set with their gold standard."""
     with gzip.open(_set(folder, name), "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
 def ours(document: Document) -> Answer:
-    """This project's answer."""
+    """Extract a page with this project."""
     return extract_line({"html": document["html"], "url": document.get("url")})
 
 
 def figures(result: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """The figures of a set, each once: text or snippets F1, then metadata where the set has it."""
+    """Yield the figures of a set: F1 of text or snippets, then metadata if the set has it."""
     text = result["text"] or result["segments"]
     yield "text F1" if result["text"] else "snippets F1", text["f1"]
     for key, shown in (
@@ -88,19 +88,19 @@ WAYS: dict[str, Callable[[Document], Answer]] = {
 
 
 def main() -> None:
-    """Read the pages, extract them in each way, print the table."""
+    """Extract the pages with each method and print the table."""
     parser = argparse.ArgumentParser(description="Score text and metadata on public news pages.")
     parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT)
     folder: Path = parser.parse_args().folder
     score = load_scorer(folder)
     if score is None:
-        print(f"No pages and scorer in {folder}: nothing to score.")
+        print(f"No pages or scorer in {folder}: nothing to score.")
         return
     for name in SETS:
         pages = documents(folder, name)
         print(f"{name}, {len(pages)} pages")
         for way, extract in WAYS.items():
-            extract(pages[0])  # imports and tables that are built at the first page
+            extract(pages[0])  # load imports and tables first
             start = time.process_time()
             answers = {page["id"]: extract(page) for page in pages}
             speed = len(pages) / (time.process_time() - start)

@@ -1,7 +1,7 @@
-"""The fetch stage against a misbehaving server on loopback: python -m benchmarks.fetch
+"""Measure the fetch stage against a misbehaving server on loopback: python -m benchmarks.fetch
 
-Prints throughput over many hosts, the books, pace and memory of a run of 2,000 URLs of which 20 % are bad, and how many
-spellings of a private address get through the guard. Takes about a minute.
+Prints the throughput over many hosts; outcomes, request intervals and memory of a run of 2,000 URLs, 20 % of them bad;
+and the number of private addresses that pass the address guard. Takes about a minute.
 """
 
 import gzip
@@ -51,18 +51,18 @@ BAD: dict[str, Behaviour] = {
 
 
 def settings(port: int, **fields: object) -> FetchConfig:
-    """A configuration that finds the server under every name that ends in ``.example``."""
+    """Create a configuration in which all ``.example`` names resolve to the server."""
     known = {"resolve": {"*.example": f"127.0.0.1:{port}"}, "allow_private_hosts": ("*.example",), "delay_seconds": 0}
     return FetchConfig.model_validate({**known, **fields})
 
 
 def hosts(count: int) -> list[UrlRequest]:
-    """A URL of each of so many hosts."""
+    """One URL for each of `count` hosts."""
     return [request_of(f"http://h{n}.example/page", "urls") for n in range(count)]
 
 
 def throughput() -> None:
-    """Prints pages a second from many slow hosts, against one request after another."""
+    """Print the pages per second from many slow hosts, compared with sequential requests."""
     with Server() as server:
         server.on("/page", slow(LATENCY))
         rates = []
@@ -76,14 +76,12 @@ def throughput() -> None:
             )
             rates.append(fetched / (time.monotonic() - began))
     alone, together = rates
-    print(
-        f"{HOSTS} hosts that response in {LATENCY * 1000:.0f} ms: {together:.0f} pages/s, one after another {alone:.1f}"
-    )
+    print(f"{HOSTS} hosts that respond in {LATENCY * 1000:.0f} ms: {together:.0f} pages/s, sequentially {alone:.1f}")
     print(f"  ratio {together / alone:.0f} (at least 50)")
 
 
 def many(count: int) -> list[UrlRequest]:
-    """So many URLs over the hosts, every fifth of them bad in one of the ways."""
+    """Distribute `count` URLs over the hosts; every fifth fails in one of the ways."""
     kinds = list(BAD)
     return [
         request_of(
@@ -96,7 +94,7 @@ def many(count: int) -> list[UrlRequest]:
 
 
 def child(port: int, count: int, path: str) -> None:
-    """One run of `many` through the transform, in a process of its own, which writes what became of each URL."""
+    """Fetch `many` URLs with the transform in a separate process, and write their outcomes."""
     config = settings(
         port, delay_seconds=DELAY, backoff_seconds=0.2, max_attempts=2, first_byte_timeout=1, max_body_bytes=2**21
     )
@@ -113,7 +111,7 @@ def child(port: int, count: int, path: str) -> None:
 
 
 def whole(count: int) -> float:
-    """Runs `child`, prints books and pace, and returns its peak memory in MiB."""
+    """Run `child`, print outcomes and intervals, and return its peak memory in MiB."""
     body = b"<html><body>" + random.Random(0).randbytes(50_000).hex().encode() + b"</body></html>"  # noqa: S311
     with Server() as server, tempfile.NamedTemporaryFile() as file:
         server.on("/page", respond(body=body))
@@ -130,14 +128,14 @@ def whole(count: int) -> float:
     bad = sum(request.url.startswith("http") and "/bad/" in request.url for request in many(count))
     memory = float(done.stdout.split()[-1])
     print(f"{count:,} URLs, {bad} of them bad, {HOSTS} hosts, FnApiRunner: {took:.1f} s, peak {memory:.0f} MiB")
-    print(f"  books {'balance' if balanced else 'DO NOT balance'}: {len(rows):,} rows for {len(wanted):,} URLs")
+    print(f"  {'all URLs' if balanced else 'NOT all URLs'} accounted for: {len(rows):,} rows for {len(wanted):,} URLs")
     print(f"  shortest time between two requests to a host {fastest:.3f} s (at least {DELAY})")
     print("  " + ", ".join(f"{n} {name}" for name, n in Counter(row[2] or row[1] for row in rows).most_common()))
     return memory
 
 
 def min_gap(log: list[Request]) -> float:
-    """The shortest time between two requests to one host, by the server's log."""
+    """Return the shortest time between two requests to one host in the server's log."""
     times: dict[str, list[float]] = {}
     for request in log:
         times.setdefault(request.host, []).append(request.at)
@@ -145,7 +143,7 @@ def min_gap(log: list[Request]) -> float:
 
 
 def guard() -> None:
-    """Prints how many spellings of closed addresses get through."""
+    """Print the number of private addresses that pass the guard."""
     through = []
     for host in CLOSED:
         try:
@@ -153,17 +151,17 @@ def guard() -> None:
         except Rejected:
             continue
         through.append(host)
-    print(f"Address guard: {len(CLOSED)} closed addresses and spellings, {len(through)} got through {through or ''}")
+    print(f"Address guard: {len(CLOSED)} private addresses and spellings, {len(through)} passed {through or ''}")
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Print all figures."""
     if len(sys.argv) == 4:
         child(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
         return
     throughput()
     few, lots = whole(HOSTS), whole(2_000)
-    print(f"Peak memory of 2,000 URLs against {HOSTS}: ratio {lots / few:.2f} (at most 1.3)")
+    print(f"Peak memory of 2,000 URLs compared with {HOSTS}: ratio {lots / few:.2f} (at most 1.3)")
     guard()
 
 

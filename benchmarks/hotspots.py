@@ -1,8 +1,8 @@
-"""Where a run's CPU goes: python -m benchmarks.hotspots [--pages N] [--top N] [--warc]
+"""Profile the CPU time of a run by part: python -m benchmarks.hotspots [--pages N] [--top N] [--warc]
 
-Runs ``onrecord run`` in one process over invented pages under py-spy (`make peers`), a hundred samples a second of all
-threads that compute, and prints each part's share with the functions that it is spent in. Compiled code counts for the
-Python function that called it.
+Executes ``onrecord run`` in one process with invented pages under py-spy (`make peers`), with a hundred samples per
+second of all active threads, and prints the share of each part and its functions. Compiled code counts for the Python
+function that called it.
 """
 
 import argparse
@@ -27,17 +27,17 @@ PARTS = (
     ("Beam: the rest", r"/apache_beam/|/grpc/"),
     ("other", r""),
 )
-"""A sample's part is the first frame's that one of these matches, from the innermost outwards; imports come first."""
+"""The part of a sample is that of the innermost frame with a match; imports have priority."""
 _WAITS = re.compile(
     r"(\S*\.)?(wait|select|poll|_worker|run|get|_run_once|_recv) \(\S*/(threading|selectors|queue|thread"
     r"|data_plane|base_events|connection|subprocess)\.py"
 )
-"""Innermost frames of threads that wait, though a busy machine makes them look as if they worked."""
+"""Innermost frames of waiting threads, which may look active on a busy machine."""
 _FRAME = re.compile(r"(?P<name>.+) \((?P<file>[^()]+?)(?::\d+)?\)$")
 
 
 def part_of(frames: list[str]) -> tuple[str, str]:
-    """The part that a stack belongs to, and the function there. Frames come outermost first."""
+    """Return the part of a stack, and its function. The outermost frame comes first."""
     if any(re.search(PARTS[0][1], frame) for frame in frames):
         return PARTS[0][0], next((f for f in frames if not f.startswith(("thread", "process"))), "")
     for frame in reversed(frames):
@@ -48,7 +48,7 @@ def part_of(frames: list[str]) -> tuple[str, str]:
 
 
 def shares(samples: Iterable[str]) -> dict[str, Counter[str]]:
-    """The samples of each part, by function; a sample is ``frame;frame;... count``."""
+    """Count the samples of each part by function; a sample is ``frame;frame;... count``."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for sample in samples:
         stack, _, count = sample.rpartition(" ")
@@ -63,16 +63,16 @@ def shares(samples: Iterable[str]) -> dict[str, Counter[str]]:
 
 
 def main() -> None:
-    """Profile one run, print the table."""
+    """Profile one run and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=400)
     parser.add_argument("--hosts", type=int, default=100)
-    parser.add_argument("--top", type=int, default=6, help="functions shown of each part")
-    parser.add_argument("--warc", action="store_true", help="read WARC files in place of the network")
+    parser.add_argument("--top", type=int, default=6, help="number of functions per part")
+    parser.add_argument("--warc", action="store_true", help="read WARC files instead of the network")
     options = parser.parse_args()
     spy = PEERS.with_name("py-spy")
     if not spy.exists():
-        raise SystemExit("py-spy is not set up: make peers")
+        raise SystemExit("py-spy is not installed: run make peers")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "samples")
         record = [

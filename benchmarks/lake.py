@@ -1,10 +1,9 @@
-"""Measures a lake of a million articles: the ledger's look-up of 10,000 URLs, and questions about one speaker.
+"""Measure a lake of a million articles: lookup of 10,000 URLs in the crawl state, and queries about one speaker.
 
     python -m benchmarks.lake [--articles N] [--lake FOLDER]
 
-The rows are a generator's, of invented words; a run a day writes and commits them as any run does. Each figure is that
-of a process of its own, from its start to its end: seconds, and the most memory that it held. The exit code is 1 when
-one is over its limit.
+The rows have invented words; daily runs write and commit them as usual. Each figure is that of a separate process, from
+start to end: seconds and peak memory. The exit code is 1 if a figure is over its limit.
 """
 
 import argparse
@@ -33,59 +32,59 @@ from transforms.write.parquet import merge_staged_files
 
 DAYS, SITES, SPEAKERS = 50, 400, 20_000
 QUOTES = ENTITIES = 3
-"""Of one article."""
+"""Number of rows per article."""
 ASKED = 10_000
 MOST_MEMORY = 1_024
-"""Of each measured process, in MB."""
+"""Memory limit of each measured process, in MB."""
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 LOOK_UP = """
 import sys, time
 from datetime import date
-from benchmarks.lake import asked
+from benchmarks.lake import requests
 from pipeline.lake.query.crawl_state import look_up, open_crawl_state
 from transforms.schema.run import Run
 from transforms.storage.open import open_store
 lake, articles = sys.argv[1], int(sys.argv[2])
 run = Run(run_id="now", run_date=date(2027, 1, 1), attempt="a", lake=lake)
-with open_crawl_state(open_store(lake)) as ledger:
-    begun = time.monotonic()
-    known = look_up(ledger, list(asked(articles)), run)
-    print(f"{len(known):,} known; {time.monotonic() - begun:.2f} s without the start")
+with open_crawl_state(open_store(lake)) as state:
+    start = time.monotonic()
+    known = look_up(state, list(requests(articles)), run)
+    print(f"{len(known):,} known; {time.monotonic() - start:.2f} s without the start")
 """
 QUERY = "from pipeline.cli.app import main; main()"
 SPEAKER = "SELECT count(*) AS quotes, count(DISTINCT domain) AS sites FROM {} WHERE speaker_name = 'Speaker 7'"
 MEMORY = """
 import atexit, sys
 from pathlib import Path
-def say():
+def report():
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     print(status["VmHWM"].split()[0], file=sys.stderr)
-atexit.register(say)
+atexit.register(report)
 """
-"""Says, when a process ends, the most memory that it held, in KB (Linux; what wait4 says holds the parent's too)."""
+"""Prints the peak memory of a process at its end, in KB (Linux; the figure of wait4 includes the parent's)."""
 
 
 def url_of(number: int) -> str:
-    """The address of the n-th article."""
+    """Return the URL of the n-th article."""
     return f"http://site{number % SITES}.example/2026/story-{number}"
 
 
-def asked(articles: int) -> Iterator[Any]:
-    """What the ledger is asked for: as many known addresses as unknown ones, from the whole lake."""
+def requests(articles: int) -> Iterator[Any]:
+    """Yield the requests to look up: as many known URLs as unknown ones, from the whole lake."""
     for number in range(ASKED):
         yield request_of(url_of(number * (2 * articles // ASKED) + number % 2), "feed")
 
 
 def sentences(chance: random.Random) -> list[str]:
-    """Some thousands of sentences of invented words."""
+    """Generate some thousand sentences of invented words."""
     letters = ["".join(pair) for pair in zip("bdfgklmnprst" * 5, "aeiou" * 12, strict=True)]
     words = ["".join(chance.choices(letters, k=chance.randint(1, 4))) for _ in range(6_000)]
     return [" ".join(chance.choices(words, k=chance.randint(8, 24))).capitalize() + "." for _ in range(8_000)]
 
 
 def rows(numbers: range, day: date, run_id: str, pool: list[str], chance: random.Random) -> dict[str, pa.Table]:
-    """Every table's rows for a day's articles."""
+    """Generate the rows of all tables for the articles of a day."""
     ids = [request_of(url_of(n), "feed").article_id for n in numbers]
     versions = [content_hash(f"v{n}") for n in numbers]
     domains = [f"site{n % SITES}.example" for n in numbers]
@@ -130,7 +129,7 @@ def rows(numbers: range, day: date, run_id: str, pool: list[str], chance: random
 
 
 def _filled(table: str, values: dict[str, Any], run_id: str, day: date) -> pa.Table:
-    """A table with its exact schema: what the values leave out is null, empty, 0 or one word."""
+    """Create a table with its exact schema; missing values are null, empty, 0 or one word."""
     schema = TABLES[table].schema
     known = {name: list(found) for name, found in values.items() if name in schema.names}
     size = len(known["article_id"])
@@ -145,7 +144,7 @@ def _filled(table: str, values: dict[str, Any], run_id: str, day: date) -> pa.Ta
 
 
 def make_lake(store: Store, articles: int) -> None:
-    """Commits the lake's runs, one a day."""
+    """Commit the runs of the lake, one per day."""
     chance = random.Random(1)  # noqa: S311 - the same lake each time, no secret
     pool = sentences(chance)
     for number in range(DAYS):
@@ -165,32 +164,32 @@ def make_lake(store: Store, articles: int) -> None:
 
 
 def measure(program: str, arguments: list[str]) -> tuple[float, float, str]:
-    """Runs a Python program to its end.
+    """Run a Python program to its end.
 
     Returns:
         Its seconds, the most memory that it held in MB, and the last line that it printed.
     """
-    begun = time.monotonic()
+    start = time.monotonic()
     command = [sys.executable, "-W", "ignore", "-c", MEMORY + program, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - start
     if done.returncode:
         raise SystemExit(f"a measurement ended with {done.returncode}: {done.stderr}")
     return seconds, int(done.stderr.split()[-1]) / 1024, done.stdout.splitlines()[-1]
 
 
 def main() -> None:
-    """Make the lake, unless it is there, and print the table."""
+    """Create the lake if it does not exist, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--articles", type=int, default=1_000_000)
-    parser.add_argument("--lake", help="where the lake is kept, and taken from if it is there")
+    parser.add_argument("--lake", help="folder of the lake; reused if it exists")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(options.lake or folder)
         if not manifests(store):
-            begun = time.monotonic()
+            start = time.monotonic()
             make_lake(store, options.articles)
-            print(f"made in {time.monotonic() - begun:,.0f} s")
+            print(f"created in {time.monotonic() - start:,.0f} s")
         standing = manifests(store)
         for table in TABLES:
             files = [f for m in standing for f in m.files.get(table, [])]
@@ -200,15 +199,15 @@ def main() -> None:
         query = ["query", "--lake", store.root, "--format", "jsonl"]
         over = False
         for name, most_seconds, program, arguments in (
-            (f"ledger: look-up of {ASKED:,} URLs", 10, LOOK_UP, [store.root, size]),
+            (f"crawl state: lookup of {ASKED:,} URLs", 10, LOOK_UP, [store.root, size]),
             ("query: one speaker", 2, QUERY, [*query, SPEAKER.format("quotes")]),
             ("query: one speaker, newest versions", 4, QUERY, [*query, SPEAKER.format("quotes_latest")]),
         ):
-            seconds, memory, said = measure(program, arguments)
+            seconds, memory, output = measure(program, arguments)
             is_over = seconds > most_seconds or memory > MOST_MEMORY
             over = over or is_over
             limit = f"{'OVER' if is_over else 'within'} {most_seconds} s and {MOST_MEMORY:,} MB"
-            print(f"{name:36} {seconds:6.2f} s {memory:6,.0f} MB   {limit}   {said}")
+            print(f"{name:36} {seconds:6.2f} s {memory:6,.0f} MB   {limit}   {output}")
         if over:
             raise SystemExit("a figure is over its limit")
 

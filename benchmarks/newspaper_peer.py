@@ -1,9 +1,8 @@
-"""newspaper4k and spaCy's small model over the corpus, as a peer: PYTHON -m benchmarks.newspaper_peer PAGES HOSTS
+"""Measure newspaper4k and spaCy's small model on the corpus: PYTHON -m benchmarks.newspaper_peer PAGES HOSTS
 
-Runs in an environment of its own (`make peers`), which has these two and nothing of ours. It does less than the
-pipeline: no fetch, no quotes, no file is written. Prints ``{"articles", "words", "names", "extract", "annotate"}``, the
-last two in CPU seconds with the model loaded and the corpus's own making left out. Of spaCy's parts only those run that
-names need.
+Runs in a separate environment (`make peers`) with only these two. It does less than the pipeline: no fetch, no quotes,
+no output files. Prints ``{"articles", "words", "names", "extract", "annotate"}``, the last two in CPU seconds without
+loading the model and generating the corpus. Only the spaCy components for names are active.
 """
 
 import itertools
@@ -18,7 +17,7 @@ BATCH = 64
 
 
 def main() -> None:
-    """Reads every page, and tags its text."""
+    """Extract and tag all pages."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import newspaper  # type: ignore[import-not-found, unused-ignore]

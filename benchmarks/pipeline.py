@@ -1,11 +1,11 @@
-"""What a run costs, beside the sum of its parts and beside other tools: python -m benchmarks.pipeline [--quick]
+"""Measure a run, compared with its functions in a loop and with other tools: python -m benchmarks.pipeline [--quick]
 
     python -m benchmarks.pipeline --pages 1000 10000 --hosts 500
     python -m benchmarks.pipeline --pages 10000 100000 --no-annotate --only run plain
 
-The pages are invented (benchmarks/corpus.py) and come from loopback or from WARC files. Each line of the table is a
-process of its own, from its start to its end, with all that it starts; CPU is of all of them, the server's left out.
-Needs Linux. The exit code is 1 when a run lost pages; a figure over its limit is only said to be.
+The pages are invented (benchmarks/corpus.py) and come from loopback or from WARC files. Each line of the table is one
+command with all its child processes, from start to end, without the server. Needs Linux. The exit code is 1 if a run
+lost pages; a figure beyond its limit is only reported.
 """
 
 import argparse
@@ -44,13 +44,13 @@ class Line:
     articles: int
     bytes_out: int = 0
     start: float | None = None
-    """Seconds from its start to its first request."""
+    """Seconds from its start to the first request."""
     stages: dict[str, float] = field(default_factory=dict)
     """CPU seconds."""
 
     @property
     def cpu(self) -> float:
-        """CPU milliseconds an article."""
+        """CPU milliseconds per article."""
         return 1_000 * self.cost.cpu / max(1, self.articles)
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ HEAD = f"{'':30} {'pages':>7} {'seconds':>8} {'pages/s':>8} {'CPU ms/p':>8} {'pe
 
 
 class Bench:
-    """The corpus's settings, and the ways to read it.
+    """Settings of the corpus, and the ways to read it.
 
     Args:
         folder: where lakes and archives go; each lake is removed when it is measured.
@@ -79,7 +79,7 @@ class Bench:
         self._folder, self._hosts, self._annotated = folder, hosts, annotated
 
     def fetched(self, name: str, pages: int, command: Callable[[Path], list[str]]) -> Line:
-        """Measures a command that asks for the pages on loopback."""
+        """Measure a command that fetches the pages on loopback."""
         urls = self._folder / "urls.txt"
         urls.write_text("\n".join(url_of(number, self._hosts) for number in range(pages)), encoding="utf-8")
         with served(self._hosts) as port:
@@ -91,12 +91,12 @@ class Bench:
             }
             with self._config({"type": "urls", "path": str(urls)}, fetch) as config:
                 cost = cost_of(command(config))
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_seen") as answer:
-                    first = json.load(answer)["first"]
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_seen") as response:
+                    first = json.load(response)["first"]
                 return self._line(name, pages, cost, first - cost.began)
 
     def archived(self, name: str, pages: int, command: Callable[[Path], list[str]]) -> Line:
-        """Measures a command that reads the pages from WARC files, with no network."""
+        """Measure a command that reads the pages from WARC files, without network."""
         archives = self._folder / f"warc-{pages}"
         if not archives.exists():
             archives.mkdir()
@@ -105,13 +105,13 @@ class Bench:
             return self._line(name, pages, cost_of(command(config)), None)
 
     def peer(self, pages: int) -> Line | None:
-        """Measures newspaper4k and spaCy on the same pages; None where they are not set up."""
+        """Measure newspaper4k and spaCy on the same pages; None if they are not installed."""
         if not PEERS.exists():
             return None
         cost = cost_of([str(PEERS), "-W", "ignore", "-m", "benchmarks.newspaper_peer", str(pages), str(self._hosts)])
         found = json.loads(cost.output.splitlines()[-1])
         stages = {name: found[name] for name in ("extract", "annotate")}
-        # Its start, and the making of the pages in it, are left out.
+        # Without its start and the generation of the pages.
         own = Cost(cost.began, cost.seconds, sum(stages.values()), cost.peak, cost.output)
         return Line("newspaper4k + spaCy, no quotes", pages, own, found["articles"], stages=stages)
 
@@ -141,19 +141,19 @@ class Bench:
 
 
 def onrecord(*options: str) -> Callable[[Path], list[str]]:
-    """The product's command."""
+    """Return the command `onrecord run`."""
     return lambda config: [*ONRECORD, str(config), "--quiet", *options]
 
 
 def plain(processes: int = 1) -> Callable[[Path], list[str]]:
-    """The same functions with no Beam."""
+    """Return the command of the loop without Beam."""
     return lambda config: [
         *(sys.executable, "-W", "ignore", "-m", "benchmarks.plain", str(config), "--processes", str(processes))
     ]
 
 
 def measure(bench: Bench, sizes: Sequence[int], parts: Sequence[str]) -> dict[str, list[Line]]:
-    """Measures and prints each line; gives them by part."""
+    """Measure and print each line; return them by part."""
     most = sizes[-1]
     todo: list[tuple[str, Callable[[], Line | None]]] = [
         *(("run", lambda n=n: bench.fetched("onrecord run", n, onrecord())) for n in sizes if "run" in parts),
@@ -175,7 +175,7 @@ def measure(bench: Bench, sizes: Sequence[int], parts: Sequence[str]) -> dict[st
     print(HEAD)
     for part, measured in todo:
         if (line := measured()) is None:
-            print(f"{part:30} not set up: make peers")
+            print(f"{part:30} not installed: run make peers")
             continue
         print(line, flush=True)
         lines.setdefault(part, []).append(line)
@@ -183,7 +183,7 @@ def measure(bench: Bench, sizes: Sequence[int], parts: Sequence[str]) -> dict[st
 
 
 def print_stages(lines: dict[str, list[Line]], words: float) -> None:
-    """Each stage alone, as the loop and the peer have them."""
+    """Print the cost of each stage in the loop and in the peer."""
     shown = [line for part in ("plain", "warc_plain", "peer") for line in lines.get(part, [])[-1:]]
     print("\nCPU ms a page".ljust(31) + "".join(f"{stage:>9}" for stage in STAGES) + "  words/s, annotate")
     for line in shown:
@@ -196,7 +196,7 @@ def print_stages(lines: dict[str, list[Line]], words: float) -> None:
 
 
 def print_targets(lines: dict[str, list[Line]], words: float) -> None:
-    """The figures that have a limit."""
+    """Print the figures with limits."""
     run, loop = lines.get("run", []), lines.get("plain", [])
     print()
     if run and loop:
@@ -208,7 +208,7 @@ def print_targets(lines: dict[str, list[Line]], words: float) -> None:
     if run and "run2" in lines:
         two = lines["run2"][0].cost
         say("two workers against one, pages a second", run[-1].cost.seconds / two.seconds, least=1.8)
-        # What other processes on this machine take away changes this less.
+        # Other processes on this machine affect this figure less.
         say("  the same by CPU seconds one after another", run[-1].cost.cpu / two.path, least=1.8)
     if loop and "plain2" in lines:
         say(
@@ -224,7 +224,7 @@ def print_targets(lines: dict[str, list[Line]], words: float) -> None:
         say("words a second a core, annotation", words * loop[-1].articles / loop[-1].stages["annotate"], least=8_000)
     if len(run) > 1:
         say(
-            f"peak memory, {run[-1].pages:,} pages against {run[0].pages:,}",
+            f"peak memory, {run[-1].pages:,} pages compared with {run[0].pages:,}",
             run[-1].cost.peak / run[0].cost.peak,
             most=1.3,
         )
@@ -234,24 +234,26 @@ def print_targets(lines: dict[str, list[Line]], words: float) -> None:
 
 
 def slope(lines: Sequence[Line]) -> float:
-    """CPU seconds that each further page takes, from the smallest size to the largest."""
+    """Return the CPU seconds per additional page, from the smallest size to the largest."""
     return (lines[-1].cost.cpu - lines[0].cost.cpu) / max(1, lines[-1].articles - lines[0].articles)
 
 
 def say(name: str, value: float, *, most: float = float("inf"), least: float = float("-inf")) -> None:
-    """Prints one figure with its limit."""
+    """Print one figure with its limit."""
     limit = f"at most {most:g}" if most < float("inf") else f"at least {least:g}"
     print(f"{name:50} {value:10,.2f}   {'within' if least <= value <= most else 'MISSED'} ({limit})")
 
 
 def main() -> None:
-    """Measure, print the tables."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pages", type=int, nargs="+", default=[250, 1_000, 4_000], help="sizes, smallest first")
+    parser.add_argument(
+        "--pages", type=int, nargs="+", default=[250, 1_000, 4_000], help="numbers of pages, smallest first"
+    )
     parser.add_argument("--hosts", type=int, default=100)
-    parser.add_argument("--no-annotate", action="store_true", help="leave names and quotes out")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
-    parser.add_argument("--quick", action="store_true", help="10 and 40 pages: a rough picture in a minute")
+    parser.add_argument("--no-annotate", action="store_true", help="without names and quotes")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure")
+    parser.add_argument("--quick", action="store_true", help="10 and 40 pages: rough figures in a minute")
     options = parser.parse_args()
     sizes = [10, 40] if options.quick else sorted(options.pages)
     sample = [len(make_page(number, options.hosts).text.split()) for number in range(min(200, sizes[-1]))]

@@ -1,8 +1,7 @@
-"""The pipeline's own functions in a loop, with no Beam: python -m benchmarks.plain CONFIG [--processes N]
+"""Run the pipeline's functions in a loop without Beam: python -m benchmarks.plain CONFIG [--processes N]
 
-Makes the lake that ``onrecord run CONFIG`` makes, of lists of URLs and web archives, into an empty lake. Prints, as
-JSON, the CPU seconds of each stage; where pages are fetched, a thread beside does that, and ``read`` is what is left of
-the processes' time.
+Writes the same lake as ``onrecord run CONFIG``, from URL lists and web archives, into an empty lake. Prints the CPU
+seconds of each stage as JSON. A separate thread fetches pages; ``read`` is the remaining time of the processes.
 """
 
 import argparse
@@ -41,7 +40,7 @@ Seconds = defaultdict[str, float]
 
 
 def results_of(config: RunConfig, share: int, shares: int) -> Iterator[Page | NoPage | UnreadableRecord]:
-    """What one process reads: its share of the hosts, or of the archives."""
+    """Yield the results of one process: its share of the hosts or archives."""
     requests = []
     for source in config.urls:
         for name in (name for pattern in source.patterns for name in list_files(pattern)):
@@ -55,7 +54,7 @@ def results_of(config: RunConfig, share: int, shares: int) -> Iterator[Page | No
 
 
 def stage(run: Run, config: RunConfig, share: int, shares: int) -> tuple[list[StagedFile], int, Seconds]:
-    """Reads, extracts, annotates and stages one share of a run; gives its files, its URLs and its CPU seconds."""
+    """Read, extract, annotate and stage one share of a run; return its files, number of URLs and CPU seconds."""
     store, spent, urls = open_store(run.lake), Seconds(float), 0
     began = time.process_time()
     writers = {
@@ -90,7 +89,7 @@ def stage(run: Run, config: RunConfig, share: int, shares: int) -> tuple[list[St
 def rows_of(
     result: Page | NoPage | UnreadableRecord, config: RunConfig, spent: Seconds
 ) -> Iterator[tuple[str, list[Any]]]:
-    """One page's rows, each list with its table."""
+    """Yield the rows of one page by table."""
     if isinstance(result, NoPage):
         yield "fetches", [result.fetch]
         return
@@ -109,7 +108,7 @@ def rows_of(
 
 
 def annotated(articles: Sequence[Article], config: RunConfig, spent: Seconds) -> Iterator[tuple[str, list[Any]]]:
-    """The rows of what articles say, read together, each list with its table."""
+    """Annotate articles in a batch and yield the rows by table."""
     with spends(spent, "annotate"):
         found = annotate_articles(articles, config.annotate)
     for annotation in found:
@@ -119,7 +118,7 @@ def annotated(articles: Sequence[Article], config: RunConfig, spent: Seconds) ->
 
 @contextmanager
 def spends(spent: Seconds, name: str) -> Iterator[None]:
-    """Books this thread's CPU seconds under a name."""
+    """Add the CPU seconds of this thread under a name."""
     start = time.thread_time()
     try:
         yield
@@ -128,7 +127,7 @@ def spends(spent: Seconds, name: str) -> Iterator[None]:
 
 
 def run_plainly(config: RunConfig, processes: int) -> Mapping[str, float]:
-    """Makes a run without Beam, and gives the CPU seconds of each stage."""
+    """Execute a run without Beam and return the CPU seconds of each stage."""
     run_id, now = "plain", datetime.now(timezone.utc)
     store = open_store(config.lake)
     with exclusive(store, run_id) as lease_owner:
@@ -156,7 +155,7 @@ def run_plainly(config: RunConfig, processes: int) -> Mapping[str, float]:
 
 
 def main() -> None:
-    """Make the run, print what it took."""
+    """Execute the run and print its CPU seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config")
     parser.add_argument("--processes", type=int, default=1)

@@ -1,4 +1,4 @@
-"""What a command costs, with all the processes that it starts (Linux)."""
+"""Measure time, CPU and memory of a command with all its child processes (Linux)."""
 
 import os
 import subprocess
@@ -8,30 +8,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_LOOKS, _WAITS = 0.5, 0.02
-"""Seconds between two looks at the memory, which cost a hundredth of one, and at whether the command has ended."""
+_SAMPLE_SECONDS, _POLL_SECONDS = 0.5, 0.02
+"""Seconds between two samples of the memory, which take a hundredth of a second, and between two checks for the end."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one command took."""
+    """Cost of one command."""
 
     began: float
     """Seconds since the epoch."""
     seconds: float
     cpu: float
-    """CPU seconds of the process and of all that it started and waited for."""
+    """CPU seconds of the process and of all its finished children."""
     peak: float
-    """Most memory of all these processes at one time, in MiB; what several share counts once. Looked at twice a
-    second."""
+    """Peak memory of all these processes in MiB, sampled twice a second; shared memory counts once."""
     output: str
     path: float = 0.0
-    """CPU seconds of the first process and of the busiest of those below it: how long the command takes at least, with
-    processors of its own for all."""
+    """CPU seconds of the main process and of its busiest child: the minimum duration with one processor per process."""
 
 
 def cost_of(command: Sequence[str]) -> Cost:
-    """Runs a command to its end.
+    """Run a command to its end.
 
     Raises:
         SystemExit: it failed; the message holds what it printed.
@@ -42,12 +40,12 @@ def cost_of(command: Sequence[str]) -> Cost:
         peak = looked = 0.0
         busy: dict[int, float] = {}
         while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-            if time.monotonic() - looked >= _LOOKS:
+            if time.monotonic() - looked >= _SAMPLE_SECONDS:
                 tree = list(_tree(process.pid))
                 peak = max(peak, sum(map(_memory, tree)))
                 busy.update((pid, _cpu(pid) or busy.get(pid, 0.0)) for pid in tree)
                 looked = time.monotonic()
-            time.sleep(_WAITS)
+            time.sleep(_POLL_SECONDS)
         seconds = time.monotonic() - start
         _, status, usage = ended
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -56,17 +54,17 @@ def cost_of(command: Sequence[str]) -> Cost:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {output[-4_000:]}")
     cpu, below = usage.ru_utime + usage.ru_stime, [busy[pid] for pid in busy if pid != process.pid]
-    # Of what ran between two looks nobody knows whose it was; it counts for the first process.
+    # The time of children that ran between two samples is unknown; it counts for the main process.
     return Cost(began, seconds, cpu, peak, output, cpu - sum(below) + max(below, default=0.0))
 
 
 def spent(pids: Iterable[int]) -> float:
-    """The CPU seconds that running processes have used, with all below them that run or that were waited for."""
+    """Return the CPU seconds of running processes and their children, running or finished."""
     return sum(_cpu(pid, waited_for=True) for top in pids for pid in _tree(top))
 
 
 def _tree(pid: int) -> Iterator[int]:
-    """A process and all below it."""
+    """Yield a process and its descendants."""
     yield pid
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in _read(task).split():
@@ -74,7 +72,7 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def _memory(pid: int) -> float:
-    """A process's proportional share of the memory that it has, in MiB."""
+    """Return the proportional set size of a process in MiB."""
     for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
@@ -82,7 +80,7 @@ def _memory(pid: int) -> float:
 
 
 def _cpu(pid: int, *, waited_for: bool = False) -> float:
-    """The CPU seconds that a process has used, and those that it has waited for; 0 where it has ended."""
+    """Return the CPU seconds of a process, optionally with its finished children; 0 if it has ended."""
     fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     return sum(map(int, fields[11 : 15 if waited_for else 13])) / os.sysconf("SC_CLK_TCK")
 
@@ -91,4 +89,4 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return ""  # it has just ended
+        return ""  # the process has just ended

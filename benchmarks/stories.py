@@ -1,11 +1,11 @@
-"""Score how near-duplicates are told from other articles, on edited copies of the demo site's own articles.
+"""Score the detection of near-duplicates on edited copies of the demo site's articles.
 
 usage: python -m benchmarks.stories
 
-Each article of ``tests/site/pages``, and a brief of its first two paragraphs, is edited as sites edit agency texts:
-cut, paragraphs in another order, a headline or an agency's line in front, a site's standing lines behind, words
-replaced or left out, and several of these at once. A pair is two texts; it is a duplicate when both come from one
-article. It prints precision and recall of the pairs that `pipeline.stories.assign` puts into one story.
+Each article of ``tests/site/pages``, and a brief of its first two paragraphs, is edited like agency texts: shortened,
+reordered, with an added headline, agency line or footer, with replaced or removed words, and with several of these
+edits. Two texts are a duplicate pair if both come from one article. It prints precision and recall of the pairs that
+`pipeline.stories.assign` puts into one story.
 """
 
 import random
@@ -32,7 +32,7 @@ _OTHER_WORDS = {
 
 
 def articles() -> Iterator[tuple[str, list[str]]]:
-    """The headline and the paragraphs of each article; the same text on two sites comes once."""
+    """Yield headline and paragraphs of each distinct article."""
     seen: set[str] = set()
     for file in sorted(PAGES.rglob("*.md")):
         _, front, text = file.read_text(encoding="utf-8").split("---\n", 2)
@@ -43,7 +43,7 @@ def articles() -> Iterator[tuple[str, list[str]]]:
 
 
 def edits(title: str, paragraphs: list[str], chance: random.Random) -> list[str]:
-    """What sites make of one article, the article itself first."""
+    """Return edited versions of one article, after the article itself."""
     half = max(1, len(paragraphs) // 2)
     shuffled = chance.sample(paragraphs, len(paragraphs))
     reworded = [_reworded(paragraph, chance) for paragraph in paragraphs]
@@ -64,7 +64,7 @@ def edits(title: str, paragraphs: list[str], chance: random.Random) -> list[str]
 
 
 def _reworded(paragraph: str, chance: random.Random) -> str:
-    """Some phrases replaced, and one word in twenty left out."""
+    """Replace some phrases and remove one word in twenty."""
     for phrase, other in _OTHER_WORDS.items():
         if chance.random() < 0.5:
             paragraph = paragraph.replace(f" {phrase} ", f" {other} ")
@@ -73,7 +73,7 @@ def _reworded(paragraph: str, chance: random.Random) -> str:
 
 
 def documents(*, brief: bool = False, seed: int = 1) -> list[tuple[str, str]]:
-    """The set: (headline of the article, text), the articles themselves first, then their copies in random order.
+    """Return the set as (headline of the article, text): the articles first, then their copies in random order.
 
     Args:
         brief: of each article only the first two paragraphs, some sixty words.
@@ -88,7 +88,7 @@ def documents(*, brief: bool = False, seed: int = 1) -> list[tuple[str, str]]:
 
 
 def clusters(texts: list[str]) -> list[str]:
-    """The story that each text gets, as pages of as many sites, in this order of publication."""
+    """Return the story of each text, published on different sites in this order."""
     stories = Stories()
     return [
         stories.assign(f"v{n}", f"a{n}", "", None, content_hash(text), sketch(text)).story_id
@@ -97,7 +97,7 @@ def clusters(texts: list[str]) -> list[str]:
 
 
 def precision_and_recall(titles: list[str], is_pair: Callable[[int, int], bool]) -> tuple[float, float]:
-    """Precision and recall of the pairs that are taken for duplicates, against those of one article."""
+    """Return precision and recall of the detected pairs."""
     counts: Counter[tuple[bool, bool]] = Counter()
     for one, other in combinations(range(len(titles)), 2):
         counts[titles[one] == titles[other], is_pair(one, other)] += 1

@@ -1,7 +1,7 @@
-"""How soon a stream on Prism has what feeds name: python -m benchmarks.stream [--quick]
+"""Measure the lag of a stream on Prism, from feed to commit: python -m benchmarks.stream [--quick]
 
-Twenty feeds on loopback change for two minutes, two items a second; an item's lag is the time from its appearance in a
-feed to the commit of its article. The exit code is 1 when an item was lost or committed twice.
+Twenty feeds on loopback publish two items per second for two minutes. The lag of an item is the time from its
+appearance in a feed to the commit of its article. The exit code is 1 if an item was lost or committed twice.
 """
 
 import argparse
@@ -20,7 +20,7 @@ DELAY = 0.2
 
 
 def lags(window: int, seconds: float, folder: Path) -> list[float]:
-    """Follows feeds for so long, and gives each item's lag, in order, in seconds.
+    """Run a stream and return the sorted lags of all items in seconds.
 
     Raises:
         SystemExit: an item was lost or stands twice.
@@ -49,11 +49,11 @@ def lags(window: int, seconds: float, folder: Path) -> list[float]:
 
 
 def main() -> None:
-    """Measure, print the tables."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=120, help="how long feeds change")
+    parser.add_argument("--seconds", type=float, default=120, help="duration in seconds")
     parser.add_argument("--windows", type=int, nargs="*", default=[10, 60], help="lengths of windows, in seconds")
-    parser.add_argument("--quick", action="store_true", help="20 s and windows of 5 s: a rough picture")
+    parser.add_argument("--quick", action="store_true", help="20 s with windows of 5 s: rough figures")
     options = parser.parse_args()
     seconds, windows = (20, [5]) if options.quick else (options.seconds, options.windows)
     print(f"{os.cpu_count()} cores, load {', '.join(f'{part:.1f}' for part in os.getloadavg())}")

@@ -1,11 +1,11 @@
-"""The daily run as an Airflow DAG (Airflow 3): put this file into the folder of your DAGs.
+"""Run Onrecord daily as an Airflow DAG (Airflow 3): copy this file into your DAG folder.
 
-Onrecord lives in an environment of its own, whose libraries need not agree with Airflow's. Three variables of the
-worker's environment say where:
+Onrecord is installed in a separate environment, so its libraries cannot conflict with Airflow's. Three environment
+variables of the worker locate it:
 
-    ONRECORD         its command; else `onrecord`
-    ONRECORD_HOME    the folder to run in, by which relative paths in the configuration go; else the worker's own
-    ONRECORD_CONFIG  the configuration; else configs/scheduled.yaml
+    ONRECORD         the command (default: `onrecord`)
+    ONRECORD_HOME    the working folder, base of relative paths in the configuration (default: that of the worker)
+    ONRECORD_CONFIG  the configuration (default: configs/scheduled.yaml)
 """
 
 import os
@@ -17,19 +17,21 @@ from airflow.sdk import CronDataIntervalTimetable, Param, dag, get_current_conte
 from airflow.sdk.exceptions import AirflowFailException
 
 FINAL = {
-    2: "the command or its configuration is refused",
-    3: "the quality gate holds the run: look at it, then publish it with --accept or let it be",
+    2: "the command or its configuration is invalid",
+    3: "the quality gate holds the run: check it, and commit it with --accept if it is right",
 }
 """Exit codes after which a retry would end the same (docs/running.md); the log of the task says what to do."""
 
 
 @dag(
-    schedule=CronDataIntervalTimetable("15 5 * * *", timezone="UTC"),  # each morning, the run of the day before
+    schedule=CronDataIntervalTimetable("15 5 * * *", timezone="UTC"),  # each morning, the run of the previous day
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     max_active_runs=1,
     params={
-        "date": Param(None, type=["null", "string"], format="date", description="The run's day, else the day before.")
+        "date": Param(
+            None, type=["null", "string"], format="date", description="Day of the run; default: the previous day."
+        )
     },
     tags=["onrecord"],
     doc_md=__doc__,
@@ -48,14 +50,14 @@ def onrecord_daily():
 
 
 def onrecord(*arguments: str) -> None:
-    """Runs the command; its output goes to the task's log, and a stop of the task lets it commit what it has.
+    """Run the command with its output in the task's log. If the task is stopped, the command commits fetched pages.
 
     Raises:
-        AirflowFailException: it failed in a way that another try would not mend.
-        CalledProcessError: it failed otherwise.
+        AirflowFailException: the command failed, and a retry would fail too.
+        CalledProcessError: the command failed in another way.
     """
     command = [os.environ.get("ONRECORD", "onrecord"), *arguments]
-    process = subprocess.Popen(  # noqa: S603 - the command of whoever runs the worker
+    process = subprocess.Popen(  # noqa: S603 - the command is set by the operator of the worker
         command, cwd=os.environ.get("ONRECORD_HOME"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:

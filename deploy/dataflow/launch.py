@@ -1,4 +1,4 @@
-"""What Dataflow's launcher of flex templates runs, with the template's parameters and Beam's options."""
+"""Entry point of the Dataflow flex template: launch a run with the template's parameters and Beam's options."""
 
 import sys
 

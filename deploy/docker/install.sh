@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs Onrecord from this folder into a new virtual environment, exactly as locked: install.sh TARGET
+# Install Onrecord from this folder into a new virtual environment with the locked versions: install.sh TARGET
 set -eu
 target=$1
 python3 -m venv "$target"

@@ -18,7 +18,7 @@ def test_benchmark_prints_all_figures() -> None:
         r"^(.+?)  +[0-9.]+ s +([0-9,]+) MB   (?:within|OVER) \d+ s and 1,024 MB   (.*)$", done.stdout, re.M
     )
     assert [(name, int(memory) < 1_024) for name, memory, _ in figures] == [
-        ("ledger: look-up of 10,000 URLs", True),
+        ("crawl state: lookup of 10,000 URLs", True),
         ("query: one speaker", True),
         ("query: one speaker, newest versions", True),
     ]

@@ -28,8 +28,8 @@ def pins(name: str) -> dict[str, str]:
 
 
 def test_linter_reports_nothing() -> None:
-    said = subprocess.run([BIN / "hadolint", "--no-color", DOCKER / "Dockerfile"], capture_output=True, text=True)
-    assert (said.returncode, said.stdout) == (0, "")
+    result = subprocess.run([BIN / "hadolint", "--no-color", DOCKER / "Dockerfile"], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, "")
 
 
 def test_two_stages_and_user() -> None:
@@ -84,10 +84,10 @@ def test_entry_point_selects_the_program(arguments: list[str], program: str, tmp
         fake.write_text(f'#!/bin/sh\nprintf "{name}|"; printf "%s|" "$@"\n')
         fake.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "BEAM_BOOT": str(tmp_path / "boot")}
-    said = subprocess.run(
+    result = subprocess.run(
         [DOCKER / "entrypoint.sh", *arguments], env=environment, capture_output=True, text=True, check=True
     )
-    assert said.stdout == "|".join([program, *arguments, ""])
+    assert result.stdout == "|".join([program, *arguments, ""])
 
 
 @pytest.mark.parametrize(("argument", "threads"), [("--worker_pool", "1"), ("--help", None)])

@@ -78,8 +78,8 @@ def test_container_spec_matches_the_api() -> None:
 def test_github_workflow() -> None:
     workflow = DEPLOY / "github-actions" / "onrecord-daily.yml"
     command: list[str | Path] = [BIN / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow]
-    said = subprocess.run(command, capture_output=True, text=True)
-    assert said.returncode == 0, said.stdout
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
     (job,) = yaml.safe_load(workflow.read_text())["jobs"].values()
     (run,) = (step["run"] for step in job["steps"] if "onrecord run configs/scheduled.yaml" in step.get("run", ""))
     # GitHub kills a job at its time limit. The command interrupts the run before, so that it commits and succeeds.
@@ -99,16 +99,16 @@ def test_cron_line(tmp_path: Path) -> None:
     fake = tmp_path / "onrecord"
     fake.write_text('#!/bin/sh\necho "asked: $*"\nexit 3\n')
     fake.chmod(0o755)
-    said = subprocess.run(
+    result = subprocess.run(
         ["/bin/sh", "-c", f"cd {shell}"],
         env={"ONRECORD": str(fake), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
     )
-    assert said.returncode == 3
+    assert result.returncode == 3
     (log,) = tmp_path.joinpath("logs").iterdir()
     assert re.fullmatch(r"asked: run configs/scheduled.yaml --date \d{4}-\d\d-\d\d\n", log.read_text())
-    assert said.stdout == log.read_text()
+    assert result.stdout == log.read_text()
 
 
 def test_dag_retries_what_may_end_otherwise() -> None:

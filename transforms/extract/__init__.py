@@ -1,4 +1,4 @@
-"""The extract stage: a page's bytes to an article."""
+"""Extract the article of a page: text and metadata."""
 
 from transforms.extract.article import EXTRACTOR_VERSION, extract_article, extract_page
 from transforms.extract.config import ExtractConfig

@@ -1,4 +1,4 @@
-"""A page to an article: the stage's plain function."""
+"""Extract the article of one page: the plain functions of the stage."""
 
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -25,7 +25,7 @@ from transforms.text.language import detect_language
 from transforms.text.near_duplicates import sketch, to_column
 
 RULES_VERSION = "3"
-"""Goes up with each change that gives another text for the same page."""
+"""Incremented by each change that yields a different text for the same page."""
 EXTRACTOR_VERSION = f"onrecord-{RULES_VERSION}+trafilatura-{version('trafilatura')}"
 
 
@@ -41,11 +41,10 @@ def extract_article(
 
     Args:
         html: the page, as bytes (decoded here) or as text.
-        url: its address; empty or invalid for a page that has none: then the domain is empty, and the article's id is
-            that of the string.
+        url: its URL; may be empty or invalid. Then the domain is empty, and the article id is derived from the string.
         content_type: the Content-Type header, for its charset.
         config: the limits.
-        fetched_at: when the page was fetched, in UTC; becomes ``Article.fetched_at`` and bounds guessed dates.
+        fetched_at: time of the fetch, in UTC; becomes ``Article.fetched_at`` and limits guessed dates.
 
     Returns:
         The article; ``text`` is paragraphs joined by a blank line, list items by a line break, without mark-up.
@@ -61,10 +60,10 @@ def extract_article(
 def extract_page(page: Page, config: ExtractConfig = DEFAULTS) -> Article:
     """Extract the article of a fetched page.
 
-    Where the page names no title or no date, the feed's word on it stands (``page.request``).
+    A missing title or date is taken from the feed (``page.request``).
 
     Args:
-        page: a response body with its ledger row.
+        page: a response body with its fetch row.
         config: the limits.
 
     Raises:
@@ -79,7 +78,7 @@ def read_html(html: bytes | str, content_type: str = "", config: ExtractConfig =
     """Decode a page and check its size and shape.
 
     Returns:
-        The text, and whether it is so large or deep that the helper process should parse it.
+        The text, and whether it is so large or deep that the sandbox process should parse it.
 
     Raises:
         Rejected: unparsable or too_large.
@@ -120,7 +119,7 @@ def article_of(
     config: ExtractConfig = DEFAULTS,
     fetched_at: datetime | None = None,
 ) -> Article:
-    """The article of a parsed page whose metadata is known. The tree is used up.
+    """Extract the article of a parsed page with known metadata. Modifies the tree.
 
     Raises:
         Rejected: not_article or too_short.
@@ -139,7 +138,7 @@ def article_of(
         raise Rejected(Reason.NOT_ARTICLE, kind)
     if words < max(1, config.min_words):
         raise Rejected(
-            Reason.TOO_SHORT, f"the page's text has {words} words; the least is {config.min_words} (min_words)"
+            Reason.TOO_SHORT, f"the text has {words} words, but the minimum is {config.min_words} (min_words)"
         )
     address = _canonical_or_raw(url)
     article_id, text_hash = url_id(address), content_hash(text)

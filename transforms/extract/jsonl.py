@@ -1,4 +1,4 @@
-"""JSON records in and out: what ``onrecord extract`` does with each line."""
+"""Extract articles from JSON records, for ``onrecord extract``."""
 
 import base64
 import binascii
@@ -18,27 +18,26 @@ from transforms.text.dates import parse_moment
 
 
 def extract_line(record: Mapping[str, Any], config: ExtractConfig = DEFAULTS) -> dict[str, Any]:
-    """Extract one page that comes as a JSON object.
+    """Extract the article of one page in a JSON object.
 
     Args:
         record: ``id``, ``url``, and ``html`` (text) or ``body_base64`` (bytes) with ``content_type``; ``fetched_at``
-            (ISO 8601) where known. Only the page is needed.
+            (ISO 8601). Only the page is required.
         config: the limits.
 
     Returns:
-        ``id``, ``text`` and the fields of an article, moments as ISO 8601 in UTC (``published`` a bare day where the
-        page names no time). A refused page has an empty text, ``reason`` and ``message``, and the metadata that was
-        found.
+        ``id``, ``text`` and the fields of an article, with times as ISO 8601 in UTC (``published`` is a date if the
+        page gives no time). A rejected page has an empty text, ``reason``, ``message`` and the metadata that was found.
     """
     fetched = parse_moment(str(record.get("fetched_at") or ""))
     fetched_at = fetched.at if fetched else None
-    answer: dict[str, Any] = {"id": record.get("id"), "text": ""}
+    result: dict[str, Any] = {"id": record.get("id"), "text": ""}
     try:
         html, is_heavy = read_html(_page(record), str(record.get("content_type") or ""), config)
         work = partial(_fields, html, str(record.get("url") or ""), config, fetched_at)
-        return answer | (in_sandbox(work, config) if is_heavy else work())
-    except Rejected as refusal:
-        return answer | _refusal_fields(refusal)
+        return result | (in_sandbox(work, config) if is_heavy else work())
+    except Rejected as rejection:
+        return result | _rejection_fields(rejection)
 
 
 def _fields(html: str, url: str, config: ExtractConfig, fetched_at: datetime | None) -> dict[str, Any]:
@@ -47,12 +46,12 @@ def _fields(html: str, url: str, config: ExtractConfig, fetched_at: datetime | N
     found = _metadata_fields(metadata)
     try:
         return found | _article_fields(article_of(tree, metadata, url, config=config, fetched_at=fetched_at))
-    except Rejected as refusal:
-        return found | _refusal_fields(refusal)
+    except Rejected as rejection:
+        return found | _rejection_fields(rejection)
 
 
-def _refusal_fields(refusal: Rejected) -> dict[str, Any]:
-    return {"reason": refusal.reason.value, "message": refusal.message}
+def _rejection_fields(rejection: Rejected) -> dict[str, Any]:
+    return {"reason": rejection.reason.value, "message": rejection.message}
 
 
 def _page(record: Mapping[str, Any]) -> bytes | str:
@@ -60,11 +59,11 @@ def _page(record: Mapping[str, Any]) -> bytes | str:
         return str(record["html"])
     encoded = record.get("body_base64")
     if not isinstance(encoded, str):
-        raise Rejected(Reason.UNPARSABLE, "the record has no page: give its text as html or its bytes as body_base64")
+        raise Rejected(Reason.UNPARSABLE, "the record has no page: add its text as html or its bytes as body_base64")
     try:
         return base64.b64decode(encoded, validate=True)
     except binascii.Error as error:
-        raise Rejected(Reason.UNPARSABLE, f"body_base64 is no base64: {error}") from error
+        raise Rejected(Reason.UNPARSABLE, f"body_base64 is not valid base64: {error}") from error
 
 
 def _metadata_fields(metadata: Metadata) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pages that are no article: section fronts, consent walls, bot walls, error pages served as 200."""
+"""Detect pages that are not articles: section fronts, consent walls, bot checks, error pages with status 200."""
 
 import re
 
@@ -30,61 +30,61 @@ _ERROR_TITLE = re.compile(
     re.IGNORECASE,
 )
 _MAX_WALL_CHARS = 2_500
-_LEAST_TEASERS = 5
-_WORDS_A_TEASER = 15
-_WORDS_OF_A_VIDEO = 120
+_MIN_TEASERS = 5
+_WORDS_PER_TEASER = 15
+_MAX_VIDEO_WORDS = 120
 _ROOT = re.compile(r"https?://[^/?#]+/?", re.IGNORECASE)
 
 
 def wall_of(tree: HtmlElement, metadata: Metadata) -> str:
-    """Why a page is no article, in one sentence; empty when it may be one.
+    """Return why a page is not an article, as one sentence; empty if it may be one.
 
-    Pages that call themselves an article or name a date are not judged, nor as walls those that are long, so an
-    article about cookies stays one.
+    Pages that declare an article or a date always pass, and long pages are not taken for walls, so an article about
+    cookies is kept.
     """
     if metadata.is_article or metadata.published is not None:
         return ""
     if metadata.is_index:
-        return "the page says that it is a list of pages"
+        return "the page declares a list of pages"
     titles = " | ".join([metadata.title or "", *(text_of(title) for title in tree.iterfind(".//head/title"))])
-    text = _shown(tree)
+    text = _visible_text(tree)
     if len(text) > _MAX_WALL_CHARS:
         return ""
     if _ERROR_TITLE.search(metadata.title or ""):
-        return "the page is an error page sent as a page"
+        return "the page is an error page with status 200"
     if _BOT_WALL.search(titles) or (len(text) < _MAX_WALL_CHARS // 5 and _BOT_WALL.search(text)):
-        return "the page is a check for robots"
+        return "the page is a bot check"
     if _CONSENT_TITLE.search(titles) and any(
         _CONSENT_BUTTON.search(text_of(b)) for b in tree.iter("button", "a", "input")
     ):
-        return "the page asks for consent and holds no article"
+        return "the page is a consent wall"
     return ""
 
 
 def kind_of(metadata: Metadata, url: str, teasers: int, words: int) -> str:
-    """What a page is whose text is short for an article, in one sentence; empty when it may be an article.
+    """Return why a page with a short text is not an article, as one sentence; empty if it may be one.
 
-    A section front has many teasers, little text, and no word of its own that it is an article; a date is such a word,
-    save on a site's front page, where it is a teaser's. A video page has a few lines below its video.
+    A section front has many teasers, little text, and declares neither an article nor a date; on a site's front page a
+    date is ignored, because it belongs to a teaser. A video page has a few lines below its video.
 
     Args:
-        metadata: the page's.
-        url: its address.
-        teasers: its `count_teasers`.
-        words: words of the text that was found.
+        metadata: metadata of the page.
+        url: its URL.
+        teasers: result of `count_teasers`.
+        words: number of words of the extracted text.
     """
     if metadata.is_article:
         return ""
-    if metadata.is_video and words < _WORDS_OF_A_VIDEO:
+    if metadata.is_video and words < _MAX_VIDEO_WORDS:
         return "the page is a video with a few lines of text"
     is_dated = metadata.published is not None and not _ROOT.fullmatch(url)
-    if not is_dated and teasers >= _LEAST_TEASERS and words < _WORDS_A_TEASER * teasers:
+    if not is_dated and teasers >= _MIN_TEASERS and words < _WORDS_PER_TEASER * teasers:
         return "the page is mostly headlines that link to other pages"
     return ""
 
 
 def count_teasers(tree: HtmlElement) -> int:
-    """How many headings of a page are links, or stand in one; each address counts once."""
+    """Count the headings of a page that contain a link or are inside one; each URL counts once."""
     links = {
         link.get("href")
         for heading in tree.iter("h2", "h3", "h4")
@@ -93,7 +93,7 @@ def count_teasers(tree: HtmlElement) -> int:
     return len(links - {None})
 
 
-def _shown(tree: HtmlElement) -> str:
+def _visible_text(tree: HtmlElement) -> str:
     body = tree.find("body")
     parts = (
         (element.text or "") + (element.tail or "")

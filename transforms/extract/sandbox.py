@@ -1,7 +1,7 @@
-"""A helper process for pages that may cost too much: it can be killed, and the worker lives on.
+"""Parse expensive pages in a sandbox process with limits of time and memory.
 
-One helper serves a worker process, from the first page that needs it until the worker ends. It is a fresh interpreter,
-never a fork, so that it is safe beside threads and imports nothing of the caller's main module.
+Each worker process has at most one sandbox, from the first page that needs it until the worker ends. It is a new
+interpreter, never a fork, so it is safe with threads and does not import the caller's main module.
 """
 
 import atexit
@@ -22,30 +22,30 @@ from transforms.schema.failures import Reason, Rejected
 _T = TypeVar("_T")
 
 _START_SECONDS = 120.0
-"""How long a helper may take to import what it needs, on a machine that is busy."""
+"""Time limit of its start and imports, on a busy machine."""
 _ARGUMENTS = "from transforms.extract.sandbox import serve; serve({fd}, {memory})"
 
 
 class _Sandbox:
-    """A running helper process."""
+    """A running sandbox process."""
 
     def __init__(self, memory: int) -> None:
         self.memory = memory
-        self.connection, theirs = Pipe()
+        self.connection, other_end = Pipe()
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         try:
-            self.process = subprocess.Popen(  # noqa: S603 - this interpreter and code of ours
-                [sys.executable, "-c", _ARGUMENTS.format(fd=theirs.fileno(), memory=memory)],
-                pass_fds=[theirs.fileno()],
+            self.process = subprocess.Popen(  # noqa: S603 - this interpreter with our code
+                [sys.executable, "-c", _ARGUMENTS.format(fd=other_end.fileno(), memory=memory)],
+                pass_fds=[other_end.fileno()],
                 stdin=subprocess.DEVNULL,
                 env=environment,
-                start_new_session=True,  # a terminal's interrupt is the worker's to handle
+                start_new_session=True,  # the worker handles an interrupt from the terminal
             )
         finally:
-            theirs.close()
+            other_end.close()
         if not self.connection.poll(_START_SECONDS) or not self._is_ready():
             self.stop()
-            raise RuntimeError(f"the helper process did not start (exit code {self.process.returncode})")
+            raise RuntimeError(f"the sandbox process did not start (exit code {self.process.returncode})")
 
     def _is_ready(self) -> bool:
         try:
@@ -54,7 +54,7 @@ class _Sandbox:
             return False
 
     def stop(self) -> None:
-        """Kills the process and waits until it is gone."""
+        """Kill the process and wait for its end."""
         self.process.kill()
         self.process.wait()
         self.connection.close()
@@ -65,16 +65,15 @@ _sandbox: _Sandbox | None = None
 
 
 def in_sandbox(work: Callable[[], _T], config: ExtractConfig) -> _T:
-    """Do a piece of work in the helper process, within the configuration's limits of time and memory.
+    """Call a function in the sandbox process, within the configured limits of time and memory.
 
     Args:
-        work: a `functools.partial` of a function of some module, with arguments that can be pickled; so must its
-            result be.
+        work: a `functools.partial` of a module-level function; its arguments and result can be pickled.
         config: the limits ``page_seconds`` and ``page_memory``.
 
     Raises:
-        Rejected: unparsable, when a limit was reached or the process died of the page; or what the work refused.
-        RuntimeError: no helper process can be started here.
+        Rejected: unparsable, if a limit was reached or the process crashed; or raised by `work`.
+        RuntimeError: the sandbox process cannot be started.
     """
     global _sandbox
     with _lock:
@@ -89,25 +88,25 @@ def in_sandbox(work: Callable[[], _T], config: ExtractConfig) -> _T:
                 raise Rejected(
                     Reason.UNPARSABLE, f"the page took longer than {config.page_seconds:g} seconds (page_seconds)"
                 )
-            answer = _sandbox.connection.recv()
+            result = _sandbox.connection.recv()
         except (EOFError, OSError):
             stop_sandbox()
-            raise Rejected(Reason.UNPARSABLE, "the page made the process end that read it") from None
+            raise Rejected(Reason.UNPARSABLE, "the parser process crashed on this page") from None
         except BaseException:
-            stop_sandbox()  # its answer, still to come, would be taken for the next page's
+            stop_sandbox()  # its pending result would be taken for that of the next page
             raise
-    if isinstance(answer, MemoryError):
+    if isinstance(result, MemoryError):
         raise Rejected(
             Reason.UNPARSABLE, f"the page needs more than {config.page_memory:,} bytes of memory (page_memory)"
         )
-    if isinstance(answer, Exception):
-        raise answer
-    result: _T = answer
-    return result
+    if isinstance(result, Exception):
+        raise result
+    value: _T = result
+    return value
 
 
 def stop_sandbox() -> None:
-    """End the helper process, if one runs; the next page that needs one starts another."""
+    """Stop the sandbox process, if it runs; the next page that needs one starts a new process."""
     global _sandbox
     if _sandbox is not None:
         _sandbox.stop()
@@ -118,11 +117,11 @@ atexit.register(stop_sandbox)
 
 
 def serve(fd: int, memory: int) -> None:
-    """The helper's side: answers pieces of work, one after the other, until the other end is closed.
+    """Run in the sandbox process: execute calls one by one until the connection is closed.
 
     Args:
-        fd: the connection's file descriptor.
-        memory: the most bytes of address space, on top of what the imports take.
+        fd: file descriptor of the connection.
+        memory: limit of the address space in bytes, in addition to that of the imports.
     """
     _limit_memory(memory)
     connection: Connection = Connection(fd)
@@ -133,18 +132,18 @@ def serve(fd: int, memory: int) -> None:
         except EOFError:
             return
         try:
-            answer = work()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller's side raises it again
-            answer = error
+            result = work()
+        except Exception as error:  # noqa: BLE001 - the caller raises it again
+            result = error
         try:
-            connection.send(answer)
+            connection.send(result)
         except (TypeError, AttributeError, ValueError):
-            connection.send(RuntimeError(f"{type(answer).__name__}: {answer}"[:2_000]))
+            connection.send(RuntimeError(f"{type(result).__name__}: {result}"[:2_000]))
 
 
 def _limit_memory(memory: int) -> None:
     statm = Path("/proc/self/statm")
-    if not statm.exists():  # elsewhere than on Linux the limit of the address space is not kept
+    if not statm.exists():  # only Linux enforces the limit of the address space
         return
     used = int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)

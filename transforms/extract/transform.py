@@ -1,8 +1,8 @@
-"""The `ExtractArticles` transform."""
+"""Extract articles from fetched pages: the `ExtractArticles` transform."""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -15,32 +15,34 @@ from transforms.runtime.type_hints import multiple_outputs
 from transforms.schema.failures import Rejected, failed
 from transforms.schema.records import Article, Failure, Fetch, Outcome, Page
 
+TaggedFetch: TypeAlias = TaggedOutput[Literal["fetches"], Fetch]
+TaggedFailure: TypeAlias = TaggedOutput[Literal["failures"], Failure]
+
 
 class Extracted(NamedTuple):
-    """Every page that came in has one row in ``fetches``, and an article or a failure."""
+    """Each page has one row in ``fetches``, and an article or a failure unless its text is unchanged."""
 
     articles: "beam.PCollection[Article]"
     fetches: "beam.PCollection[Fetch]"
     failures: "beam.PCollection[Failure]"
 
 
+@dataclass
 class ExtractArticles(beam.PTransform):
-    """Makes articles of pages: PCollection[Page] -> `Extracted`.
+    """Extract articles: PCollection[Page] -> `Extracted`.
 
     Args:
         config: the stage's settings.
     """
 
-    def __init__(self, config: ExtractConfig) -> None:
+    config: ExtractConfig
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._config = config
 
     @multiple_outputs
     def expand(self, pages: "beam.PCollection[Page]") -> Extracted:
-        extracted = pages | beam.ParDo(_Extract(self._config)).with_outputs("fetches", "failures", main="articles")
-        extracted.articles.element_type = Article
-        extracted.fetches.element_type = Fetch
-        extracted.failures.element_type = Failure
+        extracted = pages | beam.ParDo(_Extract(self.config)).with_outputs("fetches", "failures", main="articles")
         return Extracted(extracted.articles, extracted.fetches, extracted.failures)
 
 
@@ -49,13 +51,13 @@ class _Extract(beam.DoFn):
         self._config = config
         self._words = Metrics.distribution("extract", "words")
 
-    def process(self, page: Page) -> Iterator[Article | TaggedOutput]:
+    def process(self, page: Page) -> Iterator[Article | TaggedFetch | TaggedFailure]:
         try:
             article = extract_page(page, self._config)
-        except Rejected as refusal:
-            yield from self._failed(page, refusal)
+        except Rejected as rejection:
+            yield from self._failed(page, rejection)
             return
-        except Exception as error:  # noqa: BLE001 - one page with a fault never ends the run; it becomes a failure row
+        except Exception as error:  # noqa: BLE001 - an error in one page must not fail the run
             yield from self._failed(page, Rejected.of_error(error))
             return
         outcome: Outcome = "unchanged" if article.text_hash == page.request.text_hash else "ok"
@@ -65,8 +67,8 @@ class _Extract(beam.DoFn):
             yield article
         yield TaggedOutput("fetches", replace(page.fetch, outcome=outcome, text_hash=article.text_hash))
 
-    def _failed(self, page: Page, refused: Rejected) -> Iterator[TaggedOutput]:
-        count("extract", refused.reason.value)
-        fetch, failure = failed(page.fetch, "extract", refused)
+    def _failed(self, page: Page, rejection: Rejected) -> Iterator[TaggedFetch | TaggedFailure]:
+        count("extract", rejection.reason.value)
+        fetch, failure = failed(page.fetch, "extract", rejection)
         yield TaggedOutput("fetches", fetch)
         yield TaggedOutput("failures", failure)

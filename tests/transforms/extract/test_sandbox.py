@@ -1,4 +1,4 @@
-"""The helper process: pages near the limits are read there, and nothing that they do harms the worker."""
+"""Tests of the sandbox process: limits of time and memory, crashes and errors."""
 
 import os
 import signal
@@ -49,17 +49,17 @@ def test_what_takes_too_long_is_killed_and_the_next_page_is_read() -> None:
         os.kill(before, 0)
 
 
-def test_what_takes_too_much_memory_is_refused() -> None:
+def test_memory_limit() -> None:
     refusal = refusal_of(partial(bytearray, 2_000_000_000))
     assert refusal.reason is Reason.UNPARSABLE and "page_memory" in refusal.message
 
 
-def test_a_page_that_crashes_the_process_is_refused() -> None:
+def test_crash_of_the_process() -> None:
     assert refusal_of(partial(os.abort)).reason is Reason.UNPARSABLE
     assert process_id() != os.getpid()
 
 
-def test_refusals_and_faults_come_through_as_they_are() -> None:
+def test_exceptions_are_raised_in_the_caller() -> None:
     refusal = refusal_of(partial(extract_article, "", ""))
     assert (refusal.reason, refusal.message) == (Reason.UNPARSABLE, "the page is empty")
     with pytest.raises(ZeroDivisionError):

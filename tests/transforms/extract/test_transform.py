@@ -1,4 +1,4 @@
-"""The transform: its three outputs balance, and a page with a fault never ends the run."""
+"""Tests of `ExtractArticles`: outputs, their types, and errors of single pages."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +27,7 @@ def _page(n: int, html: str) -> Page:
     return Page(request=request, fetch=fetch, body=html.encode(), content_type="text/html; charset=utf-8")
 
 
-def test_feed_fills_what_the_page_leaves_out(page: Callable[..., str]) -> None:
+def test_missing_metadata_is_taken_from_the_feed(page: Callable[..., str]) -> None:
     bare = (
         page().replace("<h1>Bridge closed to lorries</h1>", "").replace("<title>Bridge closed to lorries</title>", "")
     )
@@ -38,13 +38,13 @@ def test_feed_fills_what_the_page_leaves_out(page: Callable[..., str]) -> None:
     assert extract_page(_page(1, page())).title == "Bridge closed to lorries"
 
 
-@pytest.mark.parametrize("said", [True, False, None])
-def test_what_the_answers_headers_reserve_reaches_the_article(page: Callable[..., str], said: bool | None) -> None:
-    fetched = replace(_page(1, page(head='<meta name="tdm-reservation" content="1">')), tdm_reserved=said)
-    assert extract_page(fetched).tdm_reserved is (True if said is None else said)
+@pytest.mark.parametrize("reserved", [True, False, None])
+def test_reservation_in_headers(page: Callable[..., str], reserved: bool | None) -> None:
+    fetched = replace(_page(1, page(head='<meta name="tdm-reservation" content="1">')), tdm_reserved=reserved)
+    assert extract_page(fetched).tdm_reserved is (True if reserved is None else reserved)
 
 
-def test_outputs_balance(page: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outputs(page: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
 
     def faulty(each: Page, config: ExtractConfig) -> Article:
         if b"fault" in each.body:
@@ -77,3 +77,10 @@ def test_outputs_balance(page: Callable[..., str], monkeypatch: pytest.MonkeyPat
         assert_that(out.articles, articles_are, label="articles")
         assert_that(out.fetches, fetches_are, label="fetches")
         assert_that(out.failures, failures_are, label="failures")
+
+
+def test_output_types() -> None:
+    pages = beam.Pipeline() | beam.Create([], reshuffle=False).with_output_types(Page)
+    extracted = pages | ExtractArticles(ExtractConfig())
+    types = {name: getattr(extracted, name).element_type for name in extracted._fields}
+    assert types == {"articles": Article, "fetches": Fetch, "failures": Failure}

@@ -1,4 +1,4 @@
-"""Lines that are no part of an article: what pages set between and around their paragraphs."""
+"""Remove boilerplate lines between and around the paragraphs of an article."""
 
 import json
 import re
@@ -19,22 +19,22 @@ _NO_WORD = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class LineRule:
-    """A kind of line that is dropped; ``data/line_rules.json`` holds them all, each with its example."""
+    """A rule for boilerplate lines, from ``data/line_rules.json``, with an example."""
 
     name: str
     pattern: re.Pattern[str]
     max_words: int
-    """A longer line is running text and stays."""
+    """A longer line is running text and is kept."""
     example: str
 
     def drops(self, line: str, words: int) -> bool:
-        """Whether the rule takes a line of so many words for none of the article's."""
+        """Whether the rule matches a line with this number of words."""
         return words <= self.max_words and self.pattern.search(line) is not None
 
 
 @cache
 def line_rules() -> tuple[LineRule, ...]:
-    """The rules, in the file's order."""
+    """Return the rules, in the order of the file."""
     entries = json.loads((files("transforms.extract") / "data" / "line_rules.json").read_text("utf-8"))
     return tuple(
         LineRule(
@@ -48,21 +48,21 @@ def line_rules() -> tuple[LineRule, ...]:
 
 
 def rule_for(line: str) -> str | None:
-    """The name of the first rule that drops a line, or None."""
+    """Return the name of the first rule that matches a line, or None."""
     words = len(line.split())
     return next((rule.name for rule in line_rules() if rule.drops(line, words)), None)
 
 
 def clean_blocks(blocks: Sequence[Block], titles: Sequence[str] = (), authors: Sequence[str] = ()) -> list[Block]:
-    """Drop the lines that are not the article's.
+    """Remove lines that do not belong to the article.
 
-    Those are: what a rule names, the repeated headline, bylines, paragraphs that came before word for word, and
-    headings with nothing below them.
+    These are lines matched by a rule, the repeated headline, bylines, repeated paragraphs, and headings without text
+    below.
 
     Args:
-        blocks: the lines as extracted.
-        titles: the article's title and the headline that the page shows, which may differ.
-        authors: the article's authors, to know their byline.
+        blocks: the extracted lines.
+        titles: title of the article, and visible headline, which may differ.
+        authors: authors of the article, to find their byline.
     """
     headlines = {_key(title) for title in titles}
     seen: set[str] = set()
@@ -83,7 +83,7 @@ def clean_blocks(blocks: Sequence[Block], titles: Sequence[str] = (), authors: S
 
 
 def _is_byline(line: str, authors: Sequence[str]) -> bool:
-    """Whether a line names an author and says hardly anything else."""
+    """Whether a line has the name of an author and hardly anything else."""
     if len(line.split()) > _MAX_BYLINE_WORDS:
         return False
     rest = line.casefold()

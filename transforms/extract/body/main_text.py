@@ -1,4 +1,4 @@
-"""The main text of a prepared page."""
+"""Find the main text of a normalised page."""
 
 import html
 import json
@@ -17,7 +17,7 @@ from transforms.extract.html.normalize import parse_html, prepare
 from transforms.schema.failures import Rejected
 from transforms.text.near_duplicates import UNSPACED
 
-# It logs each page that it finds nothing on; the caller's refusal says that already.
+# It logs each page without text, which the caller already reports.
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
 
 Kind = Literal["paragraph", "heading", "item", "line"]
@@ -43,28 +43,28 @@ class Block(NamedTuple):
 
     text: str
     kind: Kind
-    """``line``: a further line of the same paragraph, behind a line break."""
+    """``line``: another line of the same paragraph, after a line break."""
 
 
 @dataclass(frozen=True, slots=True)
 class MainText:
-    """The lines of an article and the way in which they were found."""
+    """Lines of an article, and the method that found them."""
 
     blocks: tuple[Block, ...]
     path: Path
 
 
 def main_text(tree: HtmlElement, article_body: str = "", scripts: tuple[str, ...] = ()) -> MainText:
-    """Find the article's text.
+    """Find the text of the article.
 
-    Trafilatura in precision mode; in default mode when that leaves much of the page's paragraphs or of the JSON-LD
-    body behind; the JSON-LD body when the page shows a part of it only; the data in the page's scripts when there is
-    no other text, and mark-up in them when there is little.
+    It uses trafilatura in precision mode; default mode, if precision mode misses much of the paragraphs or of the
+    JSON-LD body; the JSON-LD body, if the page shows only a part of it; data in scripts, if there is no other text; and
+    mark-up in scripts, if there is little text.
 
     Args:
-        tree: a page that `prepare` has gone over; it is not changed.
-        article_body: the ``articleBody`` of the page's JSON-LD, empty when there is none.
-        scripts: the page's scripts (`script_texts`, called before `prepare`).
+        tree: a page after `prepare`; not modified.
+        article_body: ``articleBody`` of the JSON-LD; empty if missing.
+        scripts: scripts of the page (`script_texts`, called before `prepare`).
     """
     path: Path = "precision"
     blocks = _trafilatura(tree, precision=True)
@@ -84,7 +84,7 @@ def main_text(tree: HtmlElement, article_body: str = "", scripts: tuple[str, ...
 
 
 def join_blocks(blocks: tuple[Block, ...] | list[Block]) -> str:
-    """The article as text: paragraphs and headings joined by a blank line, list items and broken lines by one break."""
+    """Join paragraphs and headings by a blank line, list items and lines of a paragraph by a line break."""
     parts: list[str] = []
     before: Kind | None = None
     for text, kind in blocks:
@@ -96,19 +96,19 @@ def join_blocks(blocks: tuple[Block, ...] | list[Block]) -> str:
 
 
 def count_words(text: str) -> int:
-    """Words of a text; in scripts without spaces each character counts as one."""
+    """Count words; in scripts without spaces each character is a word."""
     unspaced = len(_UNSPACED.findall(text))
     return unspaced + len(_WORD.findall(_UNSPACED.sub(" ", text) if unspaced else text))
 
 
 def script_texts(tree: HtmlElement) -> tuple[str, ...]:
-    """The page's scripts that could hold its text as data."""
+    """Return the scripts of a page that may contain its text as data."""
     texts = ((script.text or "") for script in tree.iter("script") if "ld+json" not in (script.get("type") or ""))
     return tuple(text for text in texts if _MIN_SCRIPT <= len(text) <= _MAX_SCRIPT)
 
 
 def body_blocks(body: str) -> list[Block]:
-    """The paragraphs of a JSON-LD body, its mark-up taken off."""
+    """Return the paragraphs of a JSON-LD body without mark-up."""
     text = html.unescape(body) if "&" in body else body
     if not text.strip():
         return []
@@ -125,8 +125,8 @@ def body_blocks(body: str) -> list[Block]:
 
 
 def _script_data(scripts: tuple[str, ...]) -> Iterator[object]:
-    """The JSON values in scripts: whole ones, and those that are assigned or pushed (``__NEXT_DATA__``,
-    ``window.STATE = {...}``, ``self.__next_f.push([...])``). A script of mark-up (``text/template``) is its own value.
+    """Parse the JSON values in scripts: complete, assigned or pushed (``__NEXT_DATA__``, ``window.STATE = {...}``,
+    ``self.__next_f.push([...])``). A script of mark-up (``text/template``) is returned unchanged.
     """
     decoder = json.JSONDecoder(strict=False)
     for text in scripts:
@@ -143,7 +143,7 @@ def _script_data(scripts: tuple[str, ...]) -> Iterator[object]:
 
 
 def script_blocks(data: object) -> list[Block]:
-    """The longest run of sentences in a JSON value: texts that stand in one list or object, in its order."""
+    """Return the longest sequence of sentences in one list or object of a JSON value, in order."""
     best: list[Block] = []
     queue: list[object] = [data]
     for value in queue:
@@ -161,7 +161,7 @@ def script_blocks(data: object) -> list[Block]:
 
 
 def _sentences(value: object) -> Iterator[Block]:
-    """The text of one entry of a list: itself, or the values of an object that hold running text."""
+    """Return the text of a list entry: a string, or the values of an object with running text."""
     texts = [value] if isinstance(value, str) else list(value.values()) if isinstance(value, dict) else []
     for text in texts:
         if isinstance(text, str) and len(text) >= _MIN_SCRIPT_TEXT and " " in text.strip():
@@ -177,7 +177,7 @@ def _is_prose(blocks: list[Block]) -> bool:
 
 
 def _trafilatura(tree: HtmlElement, *, precision: bool) -> list[Block]:
-    # "txt", as the default format makes a text of the body that nobody reads here.
+    # "txt", because the default format also renders the body, which is not used here.
     with cached_expressions():
         document = trafilatura.bare_extraction(
             tree, favor_precision=precision, include_comments=False, output_format="txt"
@@ -188,7 +188,7 @@ def _trafilatura(tree: HtmlElement, *, precision: bool) -> list[Block]:
 
 
 def _walk(element: _Element, kind: Kind) -> Iterator[tuple[str, Kind]]:
-    """Pieces of text; an empty piece ends a block, and one of kind ``line`` breaks the line."""
+    """Yield pieces of text; an empty piece ends a block, or a line if its kind is ``line``."""
     tag = str(element.tag)
     inner: Kind = {"head": "heading", "item": "item"}.get(tag, kind)  # type: ignore[assignment]
     is_block = tag in _BLOCKS
@@ -229,7 +229,7 @@ def _size(blocks: list[Block]) -> int:
 
 
 def _paragraph_size(tree: HtmlElement) -> int:
-    """The length of the page's running text: long paragraphs, each once, outside of what stands beside an article."""
+    """Length of the running text: distinct long paragraphs outside navigation, asides and similar elements."""
     seen: set[str] = set()
     for paragraph in tree.iter("p"):
         text = " ".join("".join(paragraph.itertext()).split())

@@ -1,1 +1,1 @@
-"""From bytes to a bounded, normalised tree."""
+"""Decode, check and normalise pages."""

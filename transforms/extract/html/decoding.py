@@ -1,4 +1,4 @@
-"""Bytes of a page to text."""
+"""Decode the bytes of a page."""
 
 import codecs
 import re
@@ -16,16 +16,16 @@ _MIXED_SHARE = 0.1
 
 
 def decode_html(body: bytes, content_type: str = "") -> str:
-    """The text of a response body.
+    """Decode a response body.
 
-    A byte order mark decides. Bytes that are valid UTF-8 are UTF-8 whatever a label says, since text in another
-    encoding is hardly ever valid by chance. Then come the HTTP header and the page's own label, by the first that
-    decodes without an error (labels read as the WHATWG Encoding Standard says: latin-1 means windows-1252); a header
-    that says latin-1, which servers add unasked, gives way to another label in the page. Then detection.
+    In this order: a byte order mark; UTF-8, if the bytes are valid, because text in another encoding is hardly ever
+    valid UTF-8; the first declared encoding, of HTTP header and page, that decodes without an error (read by the WHATWG
+    Encoding Standard: latin-1 means windows-1252); detection. Servers often add latin-1 by default, so another
+    encoding declared in the page precedes such a header.
 
     Args:
-        body: the bytes as they came, unpacked.
-        content_type: the Content-Type header, empty when there was none.
+        body: the decompressed bytes.
+        content_type: the Content-Type header; empty if missing.
 
     Returns:
         The text without NUL, other control characters and lone surrogates. Never raises.
@@ -34,12 +34,12 @@ def decode_html(body: bytes, content_type: str = "") -> str:
 
 
 def clean_characters(text: str) -> str:
-    """The text without the characters that no page shows and no table takes: controls, surrogates, byte order marks."""
+    """Remove control characters, surrogates and byte order marks."""
     return text if _is_clean(text) else _UNWANTED.sub("", text)
 
 
 def _is_clean(text: str) -> bool:
-    """Whether there is none of them: a twentieth of the time that the expression takes to find none."""
+    """Whether the text has no such characters; twenty times as fast as the regular expression."""
     try:
         raw = text.encode()
     except UnicodeEncodeError:
@@ -85,7 +85,7 @@ def _strictly(body: bytes, label: str) -> str | None:
 
 
 def _is_nearly_utf8(body: bytes) -> bool:
-    """Whether few of the bytes outside ASCII break UTF-8: one field from another source in a page of UTF-8."""
+    """Whether few non-ASCII bytes are invalid UTF-8, as in a UTF-8 page with one field in another encoding."""
     broken = body.decode("utf-8", "replace").count("\ufffd")
     characters = sum(1 for _ in re.finditer(rb"[\xc2-\xf4][\x80-\xbf]{1,3}", body))
     return characters > 0 and broken <= characters * _MIXED_SHARE

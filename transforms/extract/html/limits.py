@@ -1,4 +1,4 @@
-"""A cheap look at a page before it is parsed: its size, its tags, its depth."""
+"""Check size, number of tags and depth of a page before it is parsed."""
 
 import re
 
@@ -13,7 +13,7 @@ _RAW = {
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _BETWEEN = re.compile(r"[\s/\"]+")
 _LONG_TAG, _MAX_ATTRIBUTES = 20_000, 2_000
-# Elements without an end tag, or whose end tag may be left out: an open one says nothing about depth.
+# Elements without an end tag, or with an optional one: an open one does not add depth.
 _FLAT = frozenset(
     "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th thead tbody tfoot"
     " colgroup caption option optgroup rp rt html head body path circle ellipse line polygon polyline rect stop"
@@ -23,13 +23,13 @@ _OF_NO_DEPTH = _FLAT | {f"/{name}" for name in (*_FLAT, *_RAW)}
 
 
 def check_page(html: str, config: ExtractConfig) -> bool:
-    """Refuse a page that could cost more time or memory than an article is worth.
+    """Reject a page that would take too much time or memory.
 
-    One pass over the tags; the contents of scripts, styles and comments are skipped, as a browser does.
+    It makes one pass over the tags and skips the contents of scripts, styles and comments, like a browser.
 
     Returns:
-        Whether the page is near one of the limits, as hardly any article is: more than a quarter of the bytes or
-        tags, or half of the depth.
+        Whether the page is near one of the limits, which articles rarely are: more than a quarter of the bytes or tags,
+        or half of the depth.
 
     Raises:
         Rejected: too_large (bytes) or unparsable (tags, depth).
@@ -69,7 +69,7 @@ def check_page(html: str, config: ExtractConfig) -> bool:
 
 
 def _after_long_tag(html: str, at: int) -> int:
-    """The end of a long tag; one with very many attributes is refused, as a parser compares each with all others."""
+    """Find the end of a long tag, and reject very many attributes, because parsers compare each with all others."""
     end = html.find(">", at)
     end = len(html) if end < 0 else end
     if len(_BETWEEN.findall(_QUOTED.sub('"', html[at:end]))) > _MAX_ATTRIBUTES:
@@ -78,7 +78,7 @@ def _after_long_tag(html: str, at: int) -> int:
 
 
 def _after(html: str, at: int, end: str, endless: set[str]) -> int:
-    """Where the search goes on after ``end``. An end that is missing once is never looked for again: linear time."""
+    """Return the position after ``end``. A missing end is not searched again, so that time stays linear."""
     if end in endless:
         return at
     found = html.find(end, at)

@@ -1,4 +1,4 @@
-"""A parsed page made ready for extraction: what a browser would show, in mark-up that extractors understand."""
+"""Parse a page and normalise its tree for extraction: visible content in mark-up that extractors understand."""
 
 import re
 
@@ -16,7 +16,7 @@ _HIDDEN_STYLE = re.compile(
     r"|clip-path\s*:\s*inset\(\s*(?:50|100)%",
     re.IGNORECASE,
 )
-# The boxes of consent tools, by the names that these and their many copies give them.
+# Names of consent boxes in common tools and their copies.
 _CONSENT_BOX = re.compile(
     r"\b(?:onetrust|didomi|usercentrics|cybotcookiebot\w*|truste|qc-cmp2?|cmpbox|sp_message|klaro|iubenda-cs)\b"
     r"|(?:cookies?|consent|gdpr|privacy)[_-]?(?:banner|bar|box|consent|dialog|layer|law|message|modal|notice|notification"
@@ -25,7 +25,7 @@ _CONSENT_BOX = re.compile(
 )
 _HIDING = frozenset({"hidden", "style", "aria-hidden"})
 _BOXES = frozenset({"div", "section", "aside", "form", "dialog"})
-# All elements alike: lxml.html's own look-up asks a Python function for each element's class.
+# One class for all elements: the default of lxml.html calls a Python function for each element.
 _CLASSES = ElementDefaultClassLookup(element=HtmlElement)
 _QUOTE_MARKS = {
     "de": "„“‚‘", "cs": "„“‚‘", "sk": "„“‚‘", "da": "„“‚‘", "bg": "„“‚‘", "pl": "„”‚’", "ro": "„”‚’", "hu": "„”‚’",
@@ -41,26 +41,26 @@ _MAX_LINK_CELL, _MIN_TEXT_CELL = 400, 401
 
 
 def parse_html(text: str) -> HtmlElement:
-    """The tree of a page (lxml's HTML parser, which repairs as browsers roughly do).
+    """Parse a page with lxml's HTML parser, which repairs mark-up roughly like browsers.
 
     Raises:
-        Rejected: unparsable, when there is no element in it.
+        Rejected: unparsable, if it has no element.
     """
     parser = lxml.html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
     parser.set_element_class_lookup(_CLASSES)
     try:
         tree = lxml.html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
     except (lxml.etree.LxmlError, ValueError, AssertionError) as error:
-        raise Rejected(Reason.UNPARSABLE, f"the page is no HTML: {error}") from error
+        raise Rejected(Reason.UNPARSABLE, f"the page is not valid HTML: {error}") from error
     return tree
 
 
 def prepare(tree: HtmlElement) -> None:
-    """Change the tree in place so that its text is what a reader sees.
+    """Modify the tree so that its text is what a reader sees.
 
-    Scripts and hidden nodes go, ``<q>`` becomes the quote marks of the page's language, soft hyphens go, words of
-    neighbouring blocks are kept apart, and text that stands bare between blocks gets a paragraph of its own (the
-    anonymous boxes of CSS 2.2, section 9.2.1.1).
+    Scripts, hidden nodes and soft hyphens are removed, ``<q>`` becomes quotation marks of the page's language, words
+    of adjacent blocks are separated, and text between blocks becomes a paragraph (the anonymous boxes of CSS 2.2,
+    section 9.2.1.1).
     """
     for element in list(tree.iter("script", "style", "svg")):
         if element.getparent() is not None:
@@ -84,9 +84,7 @@ def _length(element: HtmlElement) -> int:
 
 
 def _drop_hidden(tree: HtmlElement) -> None:
-    """Drop what a style or attribute hides, and boxes that ask for consent, unless one holds most of the page: a text
-    that a script would uncover.
-    """
+    """Remove hidden elements and consent boxes, except one with most of the page, which a script would show."""
     hidden = [element for element in tree.iter("*") if _is_consent_box(element) or _is_hidden(element)]
     if not hidden:
         return
@@ -117,7 +115,7 @@ def _is_consent_box(element: HtmlElement) -> bool:
 
 
 def _drop_link_cells(tree: HtmlElement) -> None:
-    """Drop the column of links beside the column of text in a table that is there for the layout."""
+    """Remove the column of links beside the column of text in a layout table."""
     for row in list(tree.iter("tr")):
         cells = row.findall("td")
         lengths = [len(cell.text_content()) for cell in cells]
@@ -146,7 +144,7 @@ def _mark_quotes(tree: HtmlElement) -> None:
 
 
 def _space_around(element: HtmlElement) -> None:
-    """White space where a browser breaks the line."""
+    """Add white space where a browser breaks the line."""
     parent = element.getparent()
     if parent is None:
         return
@@ -163,9 +161,7 @@ def _space_around(element: HtmlElement) -> None:
 
 
 def _mend_seams(tree: HtmlElement) -> None:
-    """Go over all text in order: soft hyphens go, a drop cap joins its word, and a sentence that begins right behind
-    another one's end, in an element of its own, is set apart from it.
-    """
+    """Remove soft hyphens, join drop caps with their words, and separate adjacent sentences of different elements."""
     before, is_drop_cap = " ", False
     capped: dict[str, bool] = {}
     for event, element in iterwalk(tree, events=("start", "end")):
@@ -195,7 +191,7 @@ def _mend_seams(tree: HtmlElement) -> None:
 
 
 def _wrap_runs(box: HtmlElement) -> None:
-    """Give each run of bare text between a box's blocks, or between two line breaks, a ``<p>`` of its own."""
+    """Wrap each run of bare text between the blocks of a box, or between double line breaks, in a ``<p>``."""
     if not any((child.tail or "").strip() for child in box) and not (box.text or "").strip():
         return
     children = list(box)
@@ -220,7 +216,7 @@ def _wrap_runs(box: HtmlElement) -> None:
 
 
 class _Run:
-    """Text and inline elements that follow each other in a box."""
+    """Adjacent text and inline elements in a box."""
 
     def __init__(self, box: HtmlElement) -> None:
         self.box = box
@@ -228,7 +224,7 @@ class _Run:
         self.nodes: list[HtmlElement] = []
 
     def close(self, before: HtmlElement | None) -> None:
-        """Put the run back into its box: as a paragraph when bare text of some length is in it, else as it was."""
+        """Put the run back into its box: as a paragraph if its bare text is long enough, else unchanged."""
         bare = len(self.text.strip()) + sum(len((node.tail or "").strip()) for node in self.nodes)
         if bare >= _MIN_RUN:
             paragraph = self.box.makeelement("p")

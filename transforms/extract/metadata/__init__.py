@@ -1,1 +1,1 @@
-"""Title, authors, dates and the other metadata of a page."""
+"""Read title, authors, dates and other metadata of a page."""

@@ -1,4 +1,4 @@
-"""Bylines to names of persons."""
+"""Extract names of persons from bylines."""
 
 import re
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ _JOB = re.compile(
     r"|\.(?:com|org|net|co|de|fr)\b",
     re.IGNORECASE,
 )
-# Credited like a person and no site's own desk; they fail the tests for persons.
+# Agencies are credited like persons, but fail the tests for persons.
 _AGENCIES = frozenset(
     "dpa ap afp apa sda ats keystonesda ansa efe epd kna sid tass upi ntb tt pap čtk ctk belga anp lusa"
     " mti stt reuters bloomberg kyodo xinhua yonhap associatedpress theassociatedpress pamedia"
@@ -41,14 +41,14 @@ _MAX_CHARS = 60
 
 
 def person_names(raw: Iterable[str], not_persons: Iterable[str] = ()) -> tuple[str, ...]:
-    """The persons that bylines name, in order, each once.
+    """Return the persons in bylines, in order, each once.
 
-    Splits lists, drops "By", jobs, e-mail addresses, handles, links and the names of sites and desks. News agencies
-    that a byline credits stay.
+    Splits lists and removes "By", jobs, e-mail addresses, handles, links and names of sites and desks. News agencies
+    are kept.
 
     Args:
-        raw: bylines or names as the page writes them.
-        not_persons: the site's and the publisher's names.
+        raw: bylines or names, as in the page.
+        not_persons: names of site and publisher.
     """
     banned = {_key(name) for name in not_persons}
     names: dict[str, str] = {}
@@ -64,7 +64,7 @@ def person_names(raw: Iterable[str], not_persons: Iterable[str] = ()) -> tuple[s
 
 
 def is_agency(name: str) -> bool:
-    """Whether this is the name of a news agency, which a byline may credit beside persons."""
+    """Whether this is the name of a news agency."""
     return _key(name) in _AGENCIES
 
 

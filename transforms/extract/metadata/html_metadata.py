@@ -1,4 +1,4 @@
-"""What a page's meta tags and visible elements say of it: the sources below JSON-LD."""
+"""Read metadata from meta tags and visible elements, with lower priority than JSON-LD."""
 
 import re
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ _AUTHOR_LINK = re.compile(r"/(?:authors?|autor(?:in|en|es|i)?|auteurs?|journalis
 
 
 def meta_tags(tree: HtmlElement) -> dict[str, list[str]]:
-    """The contents of all meta tags by lower-case name, property or itemprop, in the page's order."""
+    """Return the contents of all meta tags by lower-case name, property or itemprop, in document order."""
     found: dict[str, list[str]] = {}
     for element in tree.iter("meta"):
         content = plain(element.get("content") or "")
@@ -52,15 +52,15 @@ def meta_tags(tree: HtmlElement) -> dict[str, list[str]]:
 
 
 def text_of(element: HtmlElement) -> str:
-    """An element's text on one line, a space between its parts."""
+    """Return the text of an element on one line, with spaces between its parts."""
     return plain(" ".join(part for part in element.itertext() if isinstance(part, str)))
 
 
 def bylines(tree: HtmlElement) -> list[str]:
-    """The visible bylines of the article, by the surest mark-up that the page uses; those of teasers are left out.
+    """Return the visible bylines of the article, from the most reliable mark-up of the page, without those of teasers.
 
-    Where no mark-up tells: the first short line that begins with "By", "Autor:" or the like and goes on with names, or
-    that is set right, as a signature, and is a name alone.
+    Without mark-up, it is the first short line that begins with "By", "Autor:" or similar and continues with names, or
+    a right-aligned line with only a name, like a signature.
     """
     marked: list[list[HtmlElement]] = [[], [], [], [], [], []]
     for element in tree.iter(
@@ -101,7 +101,7 @@ def _labelled_byline(tree: HtmlElement) -> list[str]:
 
 
 def _first_group(elements: list[HtmlElement]) -> list[str]:
-    """The texts of the first byline and of those that stand in the same block."""
+    """Return the text of the first byline and of others in the same block."""
     lines: list[str] = []
     block: HtmlElement | None = None
     for element in elements:
@@ -121,7 +121,7 @@ def _first_group(elements: list[HtmlElement]) -> list[str]:
 
 
 def is_beside_article(element: HtmlElement) -> bool:
-    """Whether an element stands in a part of the page that is about other pages; the headline stands in none."""
+    """Whether an element is in a part of the page about other pages; such a part has no headline."""
     for up in (element, *element.iterancestors()):
         if up.tag in _ASIDE_TAGS:
             return True
@@ -131,7 +131,7 @@ def is_beside_article(element: HtmlElement) -> bool:
 
 
 def marked_dates(tree: HtmlElement, *, modified: bool = False) -> Iterator[Moment]:
-    """The dates of elements that are marked for machines (microdata, hAtom, ``<time>``), surest first."""
+    """Yield dates in machine-readable elements (microdata, hAtom, ``<time>``), most reliable first."""
     wanted = {"datemodified", "updated"} if modified else {"datepublished", "published"}
     rest: list[Moment] = []
     for element in tree.iter("time", "span", "div", "p", "abbr", "meta"):
@@ -151,7 +151,7 @@ def marked_dates(tree: HtmlElement, *, modified: bool = False) -> Iterator[Momen
 
 
 def visible_date(tree: HtmlElement, language: str) -> Moment | None:
-    """The date in a line for readers whose class or id speaks of a date."""
+    """Return the date in a visible line with a class or id for dates."""
     month_first = language.lower() in ("en-us", "en_us", "en-ph")
     for element in tree.iter(*_DATE_TAGS):
         marks = f"{element.get('class') or ''} {element.get('id') or ''} {element.get('itemprop') or ''}".lower()
@@ -167,6 +167,6 @@ def visible_date(tree: HtmlElement, language: str) -> Moment | None:
 
 
 def url_date(url: str) -> Moment | None:
-    """The day in an address such as ``/2014/04/22/``."""
+    """Return the day in a URL path such as ``/2014/04/22/``."""
     match = _URL_DATE.search(url)
     return parse_moment("-".join(match.groups())) if match else None

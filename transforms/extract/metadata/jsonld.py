@@ -1,4 +1,4 @@
-"""JSON-LD: what a page says of itself to machines."""
+"""Read the JSON-LD of a page."""
 
 import html
 import json
@@ -36,23 +36,23 @@ class JsonLd:
     """The nodes of a page's JSON-LD."""
 
     article: Node = field(default_factory=dict)
-    """The node of the page's own article; empty when there is none."""
+    """Node of the page's own article; empty if missing."""
     page: Node = field(default_factory=dict)
     site: Node = field(default_factory=dict)
     by_id: dict[str, Node] = field(default_factory=dict)
     is_index: bool = False
-    """Whether the page calls itself a list of pages, a profile or the like, and no article stands in its data."""
+    """Whether the data declares a list of pages, a profile or similar, and no article."""
     is_video: bool = False
-    """Whether a video stands in the page's data."""
+    """Whether the data has a video."""
 
     def resolve(self, value: object) -> object:
-        """The node that ``{"@id": ...}`` stands for, or the value itself."""
+        """Return the node that ``{"@id": ...}`` refers to, or the value itself."""
         if isinstance(value, dict) and set(value) <= {"@id", "@type", "name"} and "name" not in value:
             return self.by_id.get(str(value.get("@id")), value)
         return value
 
     def items(self, value: object) -> Iterator[object]:
-        """The single values of a field that may be one value or lists in lists, references followed."""
+        """Yield the values of a field, which may be one value or nested lists, with resolved references."""
         if isinstance(value, list):
             for each in value:
                 yield from self.items(each)
@@ -60,7 +60,7 @@ class JsonLd:
             yield self.resolve(value)
 
     def text(self, value: object, *keys: str) -> str:
-        """The first text in a field: a string, or a node's first of ``keys``. Empty when there is none."""
+        """Return the first text in a field: a string, or a node's first of ``keys``; empty if missing."""
         for each in self.items(value):
             if isinstance(each, str) and each.strip():
                 return plain(each)
@@ -72,12 +72,12 @@ class JsonLd:
 
 
 def read_jsonld(tree: HtmlElement, title: str = "", urls: frozenset[str] = frozenset()) -> JsonLd:
-    """Read all JSON-LD of a page and pick the node of its own article.
+    """Read all JSON-LD of a page and select the node of its own article.
 
     Args:
         tree: the page.
-        title: the page's headline as it shows it, to tell its own article from teasers.
-        urls: the addresses that the page goes by.
+        title: visible headline of the page, to distinguish its own article from teasers.
+        urls: URLs of the page.
     """
     nodes: list[Node] = []
     for script in tree.iter("script"):
@@ -101,14 +101,14 @@ def read_jsonld(tree: HtmlElement, title: str = "", urls: frozenset[str] = froze
 
 
 def types_of(node: Node) -> set[str]:
-    """The node's types without the vocabulary's address."""
+    """Return the types of a node without the URL of the vocabulary."""
     value = node.get("@type")
     names = value if isinstance(value, list) else [value]
     return {name.rstrip("/").rpartition("/")[2].rpartition(":")[2] for name in names if isinstance(name, str)}
 
 
 def plain(value: str) -> str:
-    """A field's text on one line: entities read (also those written twice), white space folded."""
+    """Normalise a text to one line: decode entities (also double-encoded ones) and collapse white space."""
     text = html.unescape(html.unescape(value)) if "&" in value else value
     return " ".join(text.split())
 
@@ -127,7 +127,7 @@ def _is_node(value: object) -> TypeGuard[Node]:
 
 
 def _walk(value: object) -> Iterator[Node]:
-    """All nodes below a value, nearest first; lists of other pages are left alone."""
+    """Yield all nodes of a value, breadth first, without lists of other pages."""
     queue = [value]
     for count, each in enumerate(queue):
         if count > _MAX_NODES:
@@ -142,7 +142,7 @@ def _walk(value: object) -> Iterator[Node]:
 
 
 def _parse(text: str) -> Iterator[object]:
-    """The JSON values of one script: more than one may follow each other. What cannot be read safely is left out."""
+    """Yield the JSON values of one script, possibly several. Unreadable values are left out."""
     stripped = _COMMENTS.sub("", _COMMENTS.sub("", text)).strip().rstrip(";")
     for candidate in (stripped, _TRAILING_COMMA.sub(lambda m: m[1] or "", stripped), html.unescape(stripped)):
         try:

@@ -1,4 +1,4 @@
-"""A page's metadata: JSON-LD, then meta tags, then what the page shows. Null rather than invented."""
+"""Read the metadata of a page from JSON-LD, meta tags and visible elements, in this order."""
 
 import logging
 import re
@@ -23,7 +23,7 @@ from transforms.schema.failures import Rejected
 from transforms.schema.urls import domain_of, resolve
 from transforms.text.dates import Moment, best_moment, parse_moment
 
-# It logs each date that it fails to find; the missing value says that already.
+# It logs each missing date, which the missing value already shows.
 logging.getLogger("htmldate").setLevel(logging.CRITICAL)
 
 _DESCRIPTION = ("og:description", "description", "dc.description", "dcterms.description", "twitter:description")
@@ -55,7 +55,7 @@ _TAGS = (
 )
 _IMAGE = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src", "parsely-image-url")
 _SITE = ("og:site_name", "application-name", "dc.publisher", "dcterms.publisher", "al:android:app_name")
-# The label that WordPress plug-ins put before an author's name for link previews, in the page's language.
+# Label of the author in link previews of WordPress plug-ins, in the page's language.
 _WRITTEN_BY = re.compile(
     r"(?:written by|verfasst von|geschrieben von|écrit par|rédigé par|escrito por|scritto da|geschreven door"
     r"|skrevet av|skrevet af|skriven av|napisane przez|author|autor)\b",
@@ -68,11 +68,11 @@ _CLOCK_SKEW = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What a page says of its article, or None."""
+    """Metadata of a page; missing values are None."""
 
     title: str | None = None
     headline: str = ""
-    """The headline that the page shows, empty if it shows none."""
+    """Visible headline; empty if missing."""
     description: str | None = None
     authors: tuple[str, ...] = ()
     published: Moment | None = None
@@ -86,22 +86,22 @@ class Metadata:
     is_live_blog: bool | None = None
     tdm_reserved: bool | None = None
     article_body: str = ""
-    """The text in the JSON-LD, as it stands there: a guide for the extraction, never published as it is."""
+    """Text in the JSON-LD, unchanged: used to check the extraction."""
     is_article: bool = False
-    """Whether the page calls itself an article (JSON-LD or og:type)."""
+    """Whether the page declares an article (JSON-LD or og:type)."""
     is_index: bool = False
-    """Whether the page calls itself a list of pages (JSON-LD)."""
+    """Whether the page declares a list of pages (JSON-LD)."""
     is_video: bool = False
-    """Whether the page calls itself a video (og:type, or JSON-LD with a video and no article)."""
+    """Whether the page declares a video (og:type, or JSON-LD with a video and no article)."""
 
 
 def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None = None) -> Metadata:
     """Read a page's metadata.
 
     Args:
-        tree: the page as parsed; it is not changed.
-        url: the page's address, for relative links, the date in it and the site's name in a title.
-        fetched_at: when the page was fetched, in UTC: guesses later than that are none.
+        tree: the parsed page; not modified.
+        url: URL of the page, for relative links, its date, and the site's name in a title.
+        fetched_at: time of the fetch, in UTC; later guessed dates are ignored.
     """
     meta = meta_tags(tree)
     headline = headline_of(tree, shown_titles(tree, meta))
@@ -138,7 +138,7 @@ def _first(meta: dict[str, list[str]], names: tuple[str, ...]) -> str:
 
 
 def _link(base: str, href: str) -> str | None:
-    """The absolute http or https address of a link, or None."""
+    """Return the absolute http or https URL of a link, or None."""
     try:
         link = resolve(base, href) if href else ""
     except Rejected:
@@ -169,7 +169,7 @@ def _site_name(data: JsonLd, meta: dict[str, list[str]]) -> str:
 def _site_names(data: JsonLd, meta: dict[str, list[str]], site: str, url: str) -> list[str]:
     domain = domain_of(url)
     publisher = next((each for each in data.items(data.article.get("publisher")) if isinstance(each, dict)), {})
-    if "Person" in types_of(publisher):  # a blog of one person, who is its author too
+    if "Person" in types_of(publisher):  # a blog of one person, who is also its author
         return [site] if site and site != data.text(publisher.get("name")) else []
     names = [
         site,
@@ -200,7 +200,7 @@ def _author_sources(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement)
         if _WRITTEN_BY.match(_first(meta, (label,))):
             yield meta.get(value, [])
     yield bylines(tree)
-    # Some sites call a person so; where they do, no other source is likely to say nothing.
+    # Some sites declare a person as an organisation; use it only if no other source has names.
     yield [name for each in organisations for name in _names(data, each)]
 
 
@@ -285,14 +285,14 @@ def _tags(data: JsonLd, meta: dict[str, list[str]]) -> tuple[str, ...]:
 def _is_paywalled(data: JsonLd, meta: dict[str, list[str]]) -> bool | None:
     parts = [part for part in data.items(data.article.get("hasPart")) if isinstance(part, dict)]
     nodes: list[Node] = [data.article, *parts] if data.article else [data.page]
-    said = {str(node["isAccessibleForFree"]).strip().lower() for node in nodes if "isAccessibleForFree" in node}
-    said |= {value.lower() for value in meta.get("article:content_tier", ())}
-    if said & {"false", "no", "locked", "http://schema.org/false", "https://schema.org/false"}:
+    declared = {str(node["isAccessibleForFree"]).strip().lower() for node in nodes if "isAccessibleForFree" in node}
+    declared |= {value.lower() for value in meta.get("article:content_tier", ())}
+    if declared & {"false", "no", "locked", "http://schema.org/false", "https://schema.org/false"}:
         return True
-    return False if said & {"true", "yes", "free", "http://schema.org/true", "https://schema.org/true"} else None
+    return False if declared & {"true", "yes", "free", "http://schema.org/true", "https://schema.org/true"} else None
 
 
 def _tdm_reserved(meta: dict[str, list[str]]) -> bool | None:
-    """The page's own reservation of text and data mining (W3C TDM Reservation Protocol), None when it says nothing."""
+    """Return the page's reservation of text and data mining (W3C TDM Reservation Protocol), or None."""
     value = _first(meta, ("tdm-reservation",))
     return value == "1" if value in ("0", "1") else None
