@@ -26,7 +26,7 @@ dev: .venv/.dev            ## Install the command, and the packages for tests an
 	@touch $@
 
 run: install     ## Serve the demo news site on loopback and run the pipeline over it
-	$(BIN)/python -m tests.site $(BIN)/onrecord run configs/demo.yaml --run-id demo --replace
+	$(BIN)/onrecord demo --run
 
 AREA ?=
 test: dev        ## Run the tests; AREA=transforms/fetch runs those of one folder
@@ -127,4 +127,4 @@ golden: dev      ## Update the golden tables of the demo
 	$(BIN)/python -m tests.support.golden_tables
 
 clean:           ## Remove the environment, the lake of the demo and the built documentation
-	rm -rf .venv .engines lake site .cache
+	rm -rf .venv .engines lake site .cache demo.yaml demo-urls.txt

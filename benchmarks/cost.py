@@ -19,9 +19,9 @@ from typing import Any
 
 from benchmarks.extract import DEFAULT, documents
 from benchmarks.processes import Cost, cost_of
+from pipeline.demo.render import load_documents
+from pipeline.demo.server import Site
 from pipeline.lake.manifest import manifests
-from tests.site.render import load_documents
-from tests.site.server import Site
 from transforms.extract import extract_line
 from transforms.schema.tables import ARCHIVES
 from transforms.storage.folder import FolderStore

@@ -2,7 +2,7 @@
 
 usage: python -m benchmarks.stories
 
-Each article of ``tests/site/pages``, and a brief of its first two paragraphs, is edited like agency texts: shortened,
+Each article of ``pipeline/demo/pages``, and a brief of its first two paragraphs, is edited like agency texts: cut,
 reordered, with an added headline, agency line or footer, with replaced or removed words, and with several of these
 edits. Two texts are a duplicate pair if both come from one article. It prints precision and recall of the pairs that
 `pipeline.stories.assign` puts into one story.
@@ -19,7 +19,7 @@ from pipeline.stories.assign import Stories
 from transforms.schema.records import content_hash
 from transforms.text.near_duplicates import sketch
 
-PAGES = Path(__file__).resolve().parents[1] / "tests" / "site" / "pages"
+PAGES = Path(__file__).resolve().parents[1] / "pipeline" / "demo" / "pages"
 
 _BEHIND = (
     "This story was first published in our morning edition. Our reporters follow the subject and will add to this"

@@ -24,6 +24,7 @@ from pipeline.cli.console import (
     refuse,
     terminal,
 )
+from pipeline.cli.demo import demo
 from pipeline.cli.export import app as export
 from pipeline.cli.report import report
 from pipeline.cli.stream import stream
@@ -42,6 +43,7 @@ app = typer.Typer(
     help="Article URLs in, Parquet tables out: clean text, true metadata, entities and who said what.",
 )
 
+app.command()(demo)
 app.command()(run_commands.run)
 app.command()(stream)
 app.command()(run_commands.reprocess)

@@ -49,11 +49,14 @@ def user(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_contains_all_files(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         shipped = set(archive.namelist())
-    ours = {p.relative_to(ROOT).as_posix() for package in PACKAGES for p in ROOT.joinpath(package).rglob("*.*")}
+    files = (p for package in PACKAGES for p in ROOT.joinpath(package).rglob("*.*") if p.is_file())
+    ours = {p.relative_to(ROOT).as_posix() for p in files}
     assert {name for name in ours if "__pycache__" not in name} <= shipped
     for name in (
         "onrecord/beam-providers.yaml",
         "onrecord/py.typed",
+        "pipeline/demo/demo.yaml",
+        "pipeline/demo/pages/wire.example/template.html",
         "pipeline/lake/query/views/quotes_latest.sql",
         "transforms/annotate/model/onrecord.onnx",
     ):
@@ -79,3 +82,14 @@ def test_the_installed_wheel_annotates(user: Path) -> None:
     file, found = said.split(maxsplit=1)
     assert Path(file).is_relative_to(user.parents[1])
     assert found == "['Rosa Tiller']\n"
+
+
+def test_the_installed_wheel_serves_the_demo(user: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
+    command: list[str | Path] = [user, "-m", "onrecord", "demo"]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("Serving brindle-post.example, ")
+        assert process.stdout.readline() == "Wrote demo.yaml and demo-urls.txt.\n"
+        process.terminate()
+        assert process.wait(30) == 0

@@ -10,6 +10,7 @@ Each page runs in a separate folder with the lake of the demo. Its fenced blocks
 """
 
 import contextlib
+import fcntl
 import io
 import json
 import re
@@ -17,6 +18,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,14 +31,16 @@ from typer.exceptions import TyperException
 
 from pipeline.config.load import check_reachable, load_config
 from pipeline.config.models import RunConfig
+from pipeline.demo.server import Site
 from pipeline.lake.query.catalog import open_lake
-from tests.site.server import Site
 from tests.support.command_line import check_call
 from tests.support.reference_pages import FOLDER, NOTE, PAGES
 from transforms.storage.open import open_store
 
 ROOT = Path(__file__).parents[2]
-WRITTEN = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")})
+FOLLOWED = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
+"""Pages that are followed literally in an empty folder, without the shim."""
+WRITTEN = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")} - {*FOLLOWED})
 SHOWN_ONLY = {"text", "csv", "json", "html", "xml", "toml", "mermaid", "dockerfile"}
 SHIM = """#!/bin/sh
 # The real command, but every host name resolves to the publishers of the demo.
@@ -45,7 +49,7 @@ if [ "$1" = run ] && [ -z "$ONRECORD_DEMO" ]; then
   set -- run --set 'fetch.resolve={{"*": "{address}"}}' --set 'fetch.allow_private_hosts=["*"]' \
     --set fetch.delay_seconds=0 "$@"
 fi
-exec "{real}" "$@"
+exec {real} "$@"
 """
 
 
@@ -68,8 +72,6 @@ class Sandbox:
     """A copy of the checkout with its virtual environment and the lake of the demo."""
 
     path: Path
-    outputs: dict[str, str]
-    """Output of the commands that created the folder."""
 
     def shell(self, command: str) -> tuple[int, str, str]:
         """Run a command; return its exit code, standard output and standard error."""
@@ -125,12 +127,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
             (environment / marker).touch()
         real = environment / "bin" / "onrecord"
         real.unlink()
-        real.write_text(SHIM.format(address=site.address, real=Path(sys.prefix, "bin", "onrecord")))
+        real.write_text(SHIM.format(address=site.address, real=f"{sys.executable} -m onrecord"))
         real.chmod(0o755)
-        created = Sandbox(folder, {})
-        code, output, errors = created.shell("make run")
+        created = Sandbox(folder)
+        with demo_port():
+            code, _, errors = created.shell("make run")
         assert code == 0, errors
-        created.outputs["make run"] = output
         yield created
 
 
@@ -140,11 +142,16 @@ def sandbox(demo: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     shutil.copytree(demo.path, tmp_path / "onrecord", symlinks=True)
     monkeypatch.chdir(tmp_path / "onrecord")
     monkeypatch.setenv("PATH", f"{tmp_path}/onrecord/.venv/bin:/usr/bin:/bin")
-    return Sandbox(tmp_path / "onrecord", demo.outputs)
+    return Sandbox(tmp_path / "onrecord")
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_snippets(page: Path, sandbox: Sandbox) -> None:
+    follow(page, sandbox)
+
+
+def follow(page: Path, sandbox: Sandbox) -> None:
+    """Run the blocks of a page in order."""
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks_of(page):
         assert block.language in {*RUN, *SHOWN_ONLY}, f"{block.place}: unknown language {block.language}"
@@ -159,12 +166,69 @@ def test_snippets(page: Path, sandbox: Sandbox) -> None:
             parse(block)
 
 
+@dataclass(frozen=True)
+class Terminal(Sandbox):
+    """An empty folder in which one shell runs all commands, so that jobs in the background last."""
+
+    process: subprocess.Popen[str]
+
+    def shell(self, command: str) -> tuple[int, str, str]:
+        """Run a command; return its exit code, standard output and standard error."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{{ {command}\n}} >.out 2>.err </dev/null; echo $?\n")
+        self.process.stdin.flush()
+        code = int(self.process.stdout.readline())
+        return code, *((self.path / name).read_text(encoding="utf-8") for name in (".out", ".err"))  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def demo_port() -> Iterator[None]:
+    """Reserve the default port of `onrecord demo` among the processes of the tests."""
+    with Path(tempfile.gettempdir(), "onrecord-demo-port.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def terminal(folder: Path) -> Iterator[Terminal]:
+    """Start a shell in an empty folder, with the real command."""
+    command = folder.with_name(f"{folder.name}-bin") / "onrecord"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m onrecord "$@"\n')
+    command.chmod(0o755)
+    folder.mkdir()
+    path = f"{command.parent}:/usr/bin:/bin"
+    with subprocess.Popen(
+        ["/bin/bash", "-m"],
+        cwd=folder,
+        env={"PATH": path, "HOME": str(folder), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            yield Terminal(folder, process)
+        finally:
+            assert process.stdin
+            process.stdin.write("kill $(jobs -p)\n")
+
+
+@pytest.mark.timeout(400)
+def test_readme_and_tutorial_are_followed_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with demo_port():
+        for page in FOLLOWED:
+            with terminal(tmp_path / page.stem) as shell:
+                monkeypatch.chdir(shell.path)
+                follow(page, shell)
+                assert {"demo.yaml", "demo-urls.txt", "lake", "news"} <= {path.name for path in shell.path.iterdir()}
+
+
 def run_console(block: Block, sandbox: Sandbox, _: dict[str, Any]) -> None:
     """Run each command and compare its output with the page."""
     for command, expected in commands_of(block.text):
-        code, output, errors = (
-            (0, sandbox.outputs[command], "") if command in sandbox.outputs else sandbox.shell(command)
-        )
+        code, output, errors = sandbox.shell(command)
         assert code == 0, f"{block.place}: exit code {code} of {command}\n{errors}{output}"
         assert any(matches(expected, actual) for actual in (output, errors + output)), (
             f"{block.place}: {command} prints\n{errors}{output}\nbut the page has\n{expected}"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.corpus import make_page
+from pipeline.demo.server import Site
 from tests.engines.setup_flink import SetupError, set_up
-from tests.site.server import Site
 from tests.support.flink_cluster import Flink, cluster
 from tests.support.gcs import gcs_of_another_process
 from tests.support.golden_tables import ONRECORD, ROOT, stable_rows

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.site.server import Site
+from pipeline.demo.server import Site
 from tests.support import golden_tables as golden
 from tests.support.newsroom import PER_SITEMAP, Newsroom, open_newsroom
 from tests.support.streams import Stream, needs_prism

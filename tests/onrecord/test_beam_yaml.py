@@ -18,7 +18,7 @@ from apache_beam.utils.timestamp import Timestamp
 from apache_beam.yaml.yaml_transform import expand_pipeline
 
 from onrecord.beam_yaml import PROVIDERS, Annotate
-from tests.site.server import Site
+from pipeline.demo.server import Site
 
 FEED = "http://karra-times.example/feed.json"
 TITLE = "The mill at Tarn opens again"

@@ -19,8 +19,8 @@ import yaml
 from lxml import etree, html
 from protego import Protego
 
-from tests.site.render import PAGES
-from tests.site.server import BEHAVIOURS, Site
+from pipeline.demo.render import PAGES
+from pipeline.demo.server import BEHAVIOURS, Site
 from transforms.schema.failures import Reason
 from transforms.schema.records import stable_id
 

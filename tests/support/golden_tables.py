@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from pipeline.demo.server import Site
 from pipeline.lake.query.catalog import open_lake
-from tests.site.server import Site
 from transforms.storage.open import open_store
 
 ROOT = Path(__file__).parents[2]

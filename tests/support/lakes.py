@@ -9,12 +9,12 @@ from typing import Any
 import duckdb
 
 from pipeline.config.models import RunConfig
+from pipeline.demo.server import Site
 from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit, exclusive
 from pipeline.lake.manifest import Manifest, manifests
 from pipeline.lake.query.catalog import open_lake
 from pipeline.stories.assign import write_stories
-from tests.site.server import Site
 from tests.support.records import make_fetch
 from transforms.schema.records import Article
 from transforms.schema.tables import ARCHIVES, TABLES, Row

@@ -22,6 +22,7 @@ from pipeline.cli.launch import main
 from pipeline.config.errors import ConfigError
 from pipeline.config.load import load_config
 from pipeline.config.quality import QualityConfig
+from pipeline.demo.server import Site
 from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit
 from pipeline.lake.manifest import manifests, read_manifest
@@ -29,7 +30,6 @@ from pipeline.lake.query.catalog import open_lake
 from pipeline.lake.transaction import RunLockedError, locked
 from pipeline.run.engines import check_job
 from pipeline.steps.commit import Commit
-from tests.site.server import Site
 from tests.support.gcs import Gcs, serve_gcs
 from tests.support.lakes import tables_on_disk
 from tests.support.records import make_article, make_fetch

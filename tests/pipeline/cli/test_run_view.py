@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.demo.server import Site
 from pipeline.lake.query.catalog import open_lake
-from tests.site.server import Site
 from tests.support.golden_tables import ROOT, command, environment, onrecord
 from transforms.storage.open import open_store
 

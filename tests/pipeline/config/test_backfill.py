@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from pipeline.cli.app import app
 from pipeline.config.backfill import parse_days, parse_logical_time, scheduled_runs
 from pipeline.config.errors import ConfigError
+from pipeline.demo.server import Site
 from pipeline.lake.manifest import manifests
 from pipeline.lake.query.catalog import open_lake
-from tests.site.server import Site
 from tests.support.archives import archive
 from transforms.sources.config import SitemapsSource, WarcSource
 from transforms.storage.folder import FolderStore

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from pipeline.cli.app import app
 from pipeline.config.errors import ConfigError
 from pipeline.config.load import load_config
-from tests.site.server import Site
+from pipeline.demo.server import Site
 from tests.support.golden_tables import onrecord
 from transforms.schema.urls import without_secrets
 

@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.cli.app import app
+from pipeline.demo.server import Site
 from pipeline.lake.query.diff import TITLES, Section, diff
 from pipeline.run.reprocess import reprocess
 from pipeline.run.runner import execute
-from tests.site.server import Site
 from tests.support.lakes import daily_config, lake_of_version_1, run_of
 from tests.support.quotations import quote
 from tests.support.records import make_article, make_fetch

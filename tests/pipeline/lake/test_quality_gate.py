@@ -10,6 +10,8 @@ import pytest
 
 from pipeline.config.models import RunConfig
 from pipeline.config.quality import QualityConfig
+from pipeline.demo import server
+from pipeline.demo.server import Behaviour, Site
 from pipeline.lake.attempts import new_attempt
 from pipeline.lake.commit import commit, exclusive, held
 from pipeline.lake.manifest import KEEP_HELD, Check, Manifest, read_manifest
@@ -17,8 +19,6 @@ from pipeline.lake.quality_gate import check_quality
 from pipeline.lake.transaction import HeldError, NothingHeldError
 from pipeline.run.reprocess import reprocess
 from pipeline.run.runner import execute
-from tests.site import server
-from tests.site.server import Behaviour, Site
 from tests.support.golden_tables import onrecord
 from tests.support.lakes import by_manifest, column, daily_config, on_disk, run_of, tables_on_disk
 from tests.support.quotations import quote

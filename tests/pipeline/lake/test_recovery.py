@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config.models import RunConfig
+from pipeline.demo.server import Site
 from pipeline.lake.attempts import AttemptMark, new_attempt
 from pipeline.lake.commit import exclusive
 from pipeline.lake.manifest import KEEP_CRASHED
 from pipeline.lake.recovery import recover
 from pipeline.steps.window_commit import commit_window, window_run
-from tests.site.server import Site
 from tests.support.golden_tables import ROOT, command, environment, onrecord, stable_rows
 from tests.support.records import make_article, make_fetch
 from tests.support.staging import CONFIG

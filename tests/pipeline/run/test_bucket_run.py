@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.site.server import Site
+from pipeline.demo.server import Site
 from tests.support.gcs import Fault, Gcs, serve_gcs
 from tests.support.golden_tables import command, onrecord, stable_rows
 from transforms.storage.open import open_store

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.demo.server import Site
 from pipeline.lake.query.catalog import open_lake
 from pipeline.run.runner import execute, run_id_of
-from tests.site.server import Site
 from tests.support.lakes import daily_config
 from transforms.storage.folder import FolderStore
 

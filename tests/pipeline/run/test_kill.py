@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.demo.server import Site
 from pipeline.lake.query.catalog import open_lake
-from tests.site.server import Site
 from tests.support.lakes import manifest_files, tables_on_disk
 from transforms.schema.tables import TABLES
 from transforms.storage.folder import FolderStore

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from pipeline.cli.app import app
 from pipeline.config.models import RunConfig
+from pipeline.demo.server import Site
 from pipeline.lake.compaction import compact
 from pipeline.lake.manifest import manifests, runs_of
 from pipeline.lake.query.catalog import open_lake
 from pipeline.run.reprocess import Reprocessed, reprocess
 from pipeline.run.runner import execute, run_id_of
-from tests.site.server import Site
 from tests.support.lakes import daily_config, run_of
 from tests.support.records import make_article
 from transforms.annotate import annotate

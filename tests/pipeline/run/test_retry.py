@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
+from pipeline.demo.server import BEHAVIOURS, Behaviour, Site
 from pipeline.lake.compaction import compact
 from pipeline.lake.query.catalog import open_lake
 from tests.pipeline.run.test_kill import rows, started
-from tests.site.server import BEHAVIOURS, Behaviour, Site
 from tests.support.lakes import manifest_files, tables_on_disk
 from transforms.storage.folder import FolderStore
 from transforms.warc.members import complete_members

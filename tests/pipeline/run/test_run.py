@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.demo.server import Site
 from pipeline.lake.query.catalog import open_lake
-from tests.site.server import Site
 from tests.support.golden_tables import ROOT, command, environment, onrecord, shares_of_golden, stable_rows
 from transforms.storage.open import open_store
 from transforms.text.quotations import join_fragments

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.site.server import Site
+from pipeline.demo.server import Site
 from tests.support.golden_tables import ONRECORD, ROOT, command, environment, stable_rows
 
 Rows = dict[str, list[dict[str, Any]]]

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from aiohttp import web
 
-from tests.site.render import LAST_CHANGE, PAGES, Document, load_documents
+from pipeline.demo.render import LAST_CHANGE, PAGES, Document, load_documents
 from transforms.schema.failures import Reason
 from transforms.schema.records import Outcome
 
@@ -92,7 +92,7 @@ class Request:
 
 
 class Site:
-    """The site on a free port of 127.0.0.1, in its own thread, until the ``with`` block ends.
+    """The site on a port of 127.0.0.1, in its own thread, until the ``with`` block ends.
 
     Attributes:
         address: ``127.0.0.1:PORT``.
@@ -100,8 +100,14 @@ class Site:
         hosts: the publishers' names.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        """Prepare the site.
+
+        Args:
+            port: the port; 0 for a free one.
+        """
         self.address = ""
+        self._port = port
         self.log: list[Request] = []
         self.hosts = tuple(sorted(folder.name for folder in PAGES.iterdir()))
         charsets = {url: how.charset for url, how in BEHAVIOURS.items() if how.charset}
@@ -122,6 +128,8 @@ class Site:
     def __enter__(self) -> "Site":
         self._thread.start()
         self._ready.wait()
+        if isinstance(self._error, OSError):
+            raise self._error
         if self._error:
             raise RuntimeError("The site did not start.") from self._error
         return self
@@ -148,7 +156,7 @@ class Site:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            await web.TCPSite(runner, "127.0.0.1", self._port).start()
             self.address = f"127.0.0.1:{runner.addresses[0][1]}"
             self._ready.set()
             await self._stop.wait()
