@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install dev run prism test test-engines test-airflow test-image lint bench model peers lock docs golden clean
+.PHONY: help install dev run prism test test-slow test-engines test-airflow test-image lint bench model peers lock docs golden clean
 
 help:            ## Show the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,7 +30,10 @@ run: install     ## Serve the demo news site on loopback and run the pipeline ov
 
 AREA ?=
 test: dev        ## Run the tests; AREA=transforms/fetch runs those of one folder
-	$(BIN)/pytest -n 2 -m "not engine" $(AREA:%=tests/%)
+	$(BIN)/pytest -n 2 -m "not engine and not slow" $(AREA:%=tests/%)
+
+test-slow: dev   ## Run the slow tests, such as installations of the wheel with the oldest and the newest pip (needs the network)
+	$(BIN)/pytest -n 2 -m slow
 
 # Beam's local streaming engine, in the version of Beam's Python package.
 BEAM := $(shell sed -n 's/^apache-beam==\([0-9.]*\).*/\1/p' requirements.txt)
