@@ -6,10 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from apache_beam.pvalue import TaggedOutput
+from apache_beam.runners.worker.bundle_processor import OutputTimer
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import PANE_INFO_UNKNOWN
 
 from tests.support.http_server import Server, respond, slow
 from transforms.fetch import ARTICLE_TYPES, FetchConfig
@@ -205,3 +210,28 @@ def test_duplicates_in_one_timer(server: Server, config: Make) -> None:
     sites.come(*(r.url for r in requests))
     assert outcomes(sites.turn()) == {"ok": 1}
     assert server.paths() == ["/1"]
+
+
+def test_timer_of_beam_takes_the_hold_of_the_watermark() -> None:
+    class Written:
+        timers: ClassVar[list[Any]] = []
+
+        def encode_to_stream(self, timer: Any, _stream: object, _nested: bool) -> None:
+            self.timers.append(timer)
+
+        def maybe_flush(self) -> None:
+            """The stream is not flushed in this test."""
+
+    timer = OutputTimer(
+        "a.example",
+        GlobalWindow(),
+        Timestamp(100),
+        PANE_INFO_UNKNOWN,
+        TimeDomain.REAL_TIME,
+        "turn",
+        Written(),
+        Written(),
+    )
+    module._hold_watermark_at(timer, 500.0)
+    timer.set(Timestamp(501))
+    assert Written.timers[0].hold_timestamp == Timestamp(500)
