@@ -12,26 +12,32 @@ import typer
 from pipeline.cli import lake as lake_commands
 from pipeline.cli import run as run_commands
 from pipeline.cli.console import (
-    EXIT_REFUSED,
     ConfigArgument,
-    LakeOption,
     LakeOverride,
-    RowFormat,
     SetOption,
-    cell,
-    committed_store,
     exit_on_error,
     refuse,
     terminal,
 )
 from pipeline.cli.demo import demo
 from pipeline.cli.export import app as export
+from pipeline.cli.query import query
 from pipeline.cli.report import report
+from pipeline.cli.runs import runs
 from pipeline.cli.stream import stream
 from pipeline.run.malloc import configure_malloc
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"onrecord {version('onrecord')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="onrecord",
@@ -48,12 +54,24 @@ app.command()(run_commands.run)
 app.command()(stream)
 app.command()(run_commands.reprocess)
 app.command()(report)
+app.command()(query)
+app.command()(runs)
 app.command()(lake_commands.files)
 app.command()(lake_commands.diff)
 app.command()(lake_commands.forget)
 app.command()(lake_commands.compact)
 app.add_typer(export, name="export")
 app.add_typer(export, name="publish", hidden=True)  # the former name
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Print the version and exit.", callback=_print_version)
+    ] = False,
+) -> None:
+    """Article URLs in, Parquet tables out: clean text, true metadata, entities and who said what."""
+
 
 InArgument = Annotated[str, typer.Argument(metavar="IN.jsonl", help="JSON lines; - for standard input.")]
 OutArgument = Annotated[str, typer.Argument(metavar="OUT.jsonl", help="JSON lines; - for standard output.")]
@@ -79,7 +97,7 @@ def check(config: ConfigArgument, lake: LakeOverride = None, set_: SetOption = N
 
 
 @app.command()
-def extract(source: InArgument, target: OutArgument) -> None:
+def extract(source: InArgument = "-", target: OutArgument = "-") -> None:
     """Extract articles from HTML pages.
 
     Each line {id, url, html} becomes {id, text, title, authors, published, language, ...}. {body_base64, content_type}
@@ -91,7 +109,7 @@ def extract(source: InArgument, target: OutArgument) -> None:
 
 
 @app.command()
-def annotate(source: InArgument, target: OutArgument) -> None:
+def annotate(source: InArgument = "-", target: OutArgument = "-") -> None:
     """Annotate names and quotes in texts.
 
     Each line {id, text} becomes {id, entities, quotes}; offsets count code points.
@@ -113,35 +131,6 @@ def show(
     with exit_on_error():
         article = load_article(page)
     print_article(terminal(), article)
-
-
-@app.command()
-def query(
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="A query on the tables articles, entities, quotes, ...")],
-    lake: LakeOption = "lake",
-    format_: Annotated[RowFormat, typer.Option("--format", help="Output format.")] = RowFormat.TABLE,
-    gazetteer: Annotated[
-        str | None,
-        typer.Option("--gazetteer", metavar="FILE", help="Your own CSV or Parquet file about speakers (docs/lake.md)."),
-    ] = None,
-) -> None:
-    """Query the lake with SQL.
-
-    The SQL dialect is DuckDB's. The tables hold committed runs only; docs/lake.md lists the tables and views.
-    """
-    import duckdb
-
-    from pipeline.lake.query.catalog import open_lake
-    from transforms.storage.base import StoreError
-
-    with (
-        exit_on_error({StoreError: EXIT_REFUSED, ValueError: EXIT_REFUSED, duckdb.Error: EXIT_REFUSED}),
-        open_lake(committed_store(lake), gazetteer=gazetteer) as database,
-    ):
-        try:
-            _print_rows(database.execute(sql), format_)
-        except duckdb.Error as error:
-            refuse(str(error))
 
 
 @app.command()
@@ -204,23 +193,6 @@ def _map_lines(
                 result = {"id": record.get("id"), **empty, **failure}
             out.write((json.dumps(result, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
             out.flush()
-
-
-def _print_rows(result: "duckdb.DuckDBPyConnection", format_: RowFormat) -> None:
-    names = [column[0] for column in result.description or []]
-    if format_ is RowFormat.JSONL:
-        while batch := result.fetchmany(1_000):
-            for row in batch:
-                typer.echo(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str))
-        return
-    from rich.table import Table
-
-    table = Table()
-    for name in names:
-        table.add_column(cell(name), overflow="fold")
-    for row in result.fetchall():
-        table.add_row(*map(cell, row))
-    terminal().print(table)
 
 
 def main() -> None:

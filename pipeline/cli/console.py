@@ -157,4 +157,6 @@ def cell(value: object) -> str:
     """
     from rich.markup import escape
 
+    if isinstance(value, float) and 1e-4 <= abs(value) < 1e7:
+        value = f"{value:.7g}"
     return "" if value is None else escape(_CONTROL.sub("\ufffd", str(value)))

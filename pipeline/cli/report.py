@@ -52,7 +52,7 @@ def report(
             refuse(NO_RUN.format(lake))
         chosen = None if everything else run or newest
         if chosen is not None and read_manifest(store, chosen) is None:
-            refuse(f"{chosen} is not committed in {lake}; `onrecord files --format jsonl` lists the runs")
+            refuse(f"{chosen} is not committed in {lake}; `onrecord runs` lists the runs")
         try:
             with open_lake(store, chosen) as database:
                 if out is None:

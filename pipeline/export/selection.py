@@ -26,7 +26,7 @@ def select_manifests(store: Store, run_id: str | None) -> list[Manifest]:
         raise ExportError(
             f"{store.root} has no committed run; `onrecord run` creates one"
             if run_id is None
-            else f"--run {run_id} is not committed in {store.root}; `onrecord files --format jsonl` lists the runs"
+            else f"--run {run_id} is not committed in {store.root}; `onrecord runs` lists the runs"
         )
     return found
 
