@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import EXIT_REFUSED, LakeOption, exit_on_error, refuse, run_id_option
+from transforms.text.counts import counted
 
 app = typer.Typer(no_args_is_help=True, help="Export tables to DuckDB, BigQuery or Iceberg.")
 
@@ -35,7 +36,7 @@ def duckdb(
         from transforms.storage.open import open_store
 
         for table, rows in export(open_store(lake), out, run, gazetteer).items():
-            typer.echo(f"{table}: {rows:,} rows")
+            typer.echo(f"{table}: {counted(rows, 'row')}")
 
 
 @app.command()
@@ -85,7 +86,7 @@ def _print_changes(changes: Iterator[tuple[str, str, int]], verb: str) -> None:
     has_changes = False
     for table, run_id, rows in changes:
         has_changes = True
-        typer.echo(f"{table}: {run_id}: {rows:,} rows {verb}")
+        typer.echo(f"{table}: {run_id}: {counted(rows, 'row')} {verb}")
     if not has_changes:
         typer.echo(f"Nothing to do: all rows are already {verb}.")
 

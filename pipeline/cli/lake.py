@@ -23,6 +23,7 @@ from pipeline.cli.console import (
     run_id_option,
     terminal,
 )
+from transforms.text.counts import counted
 
 if TYPE_CHECKING:
     from pipeline.lake.query.diff import Section
@@ -139,8 +140,8 @@ def forget(
         removed = delete(store, parsed, dry_run=dry_run)
     verb = "would be deleted" if dry_run else "deleted"
     for table, rows in sorted(removed.rows.items()):
-        typer.echo(f"{table}: {rows:,} {'page' if table == ARCHIVES else 'row'}{'s' if rows > 1 else ''} {verb}")
-    runs = f"{removed.runs:,} run{'s' if removed.runs > 1 else ''}"
+        typer.echo(f"{table}: {counted(rows, 'page' if table == ARCHIVES else 'row')} {verb}")
+    runs = counted(removed.runs, "run")
     found = f"{'Matching rows are in' if dry_run else 'Deleted from'} {runs}." if removed.runs else "No matching rows."
     typer.echo(found if dry_run else f"{found} Future runs will skip it.")
     if removed.locked_runs:

@@ -54,7 +54,7 @@ def print_report(console: Console, root: str, manifest: Manifest, database: duck
         size = f"{sum(f.bytes for f in files):,}"
         lake.add_row(name, f"{manifest.rows(name):,}", size, "\n".join(cell(f.path) for f in files))
     console.print(lake)
-    console.print(f"All {manifest.urls:,} URLs accounted for.")
+    console.print(f"{'The only URL is' if manifest.urls == 1 else f'All {manifest.urls:,} URLs'} accounted for.")
 
 
 def count_cancelled(database: duckdb.DuckDBPyConnection) -> int:

@@ -23,6 +23,7 @@ from pipeline.cli.console import (
     terminal,
     warn,
 )
+from transforms.text.counts import counted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -230,15 +231,15 @@ def print_result(lake: str, manifest: "Manifest", display: "Display") -> int:
             print_report(terminal(), store.root, manifest, database)
         cancelled, is_failed, no_news = count_cancelled(database), has_failed(database), nothing_new(database)
         rows = {table: manifest.rows(table) for table in manifest.files}
-        display.log("committed", f"Committed {manifest.urls:,} URLs", urls=manifest.urls, rows=rows)
+        display.log("committed", f"Committed {counted(manifest.urls, 'URL')}", urls=manifest.urls, rows=rows)
         _write_report(store, database, manifest.run_id, display)
     if no_news:
         display.say("nothing_new", no_news)
     if cancelled:
         display.say(
             "stopped_early",
-            f"Stopped early: {cancelled:,} URLs were not fetched (skipped, cancelled). The next run of this "
-            "configuration fetches them.",
+            f"Stopped early: {counted(cancelled, 'URL was', 'URLs were')} not fetched (skipped, cancelled). "
+            "The next run of this configuration fetches them.",
             urls=cancelled,
         )
     if is_failed and not manifest.is_accepted:
@@ -312,7 +313,11 @@ def reprocess(
             of_days = f" of {date}" if date else ""
             refuse(f"{loaded.lake} has no run of {loaded.name}{of_days}; `onrecord run` creates one")
         for run in reprocess_runs(loaded, *days, everything=everything, beam_options=options, listener=display):
-            result = f"reprocessed {run.pages:,} pages and {run.texts:,} texts" if run.is_made else "up to date"
+            result = (
+                f"reprocessed {counted(run.pages, 'page')} and {counted(run.texts, 'text')}"
+                if run.is_made
+                else "up to date"
+            )
             display.say("reprocessed", f"{run.run_id}: {result}", **run._asdict())
             if run.is_made:
                 with open_lake(store, run.run_id) as database:

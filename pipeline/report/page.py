@@ -20,6 +20,7 @@ from pipeline.report.advice import ADVICE
 from pipeline.report.queries import Numbers, Speed, numbers_of
 from pipeline.report.sample import samples_of
 from transforms.storage.base import Store
+from transforms.text.counts import counted
 from transforms.text.quotations import as_shown
 
 CHARTED = 12
@@ -111,7 +112,14 @@ def render(database: duckdb.DuckDBPyConnection, run_id: str | None = None) -> by
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"link": web_link, "time": _time, "day": _day, "share": _share, "as_shown": as_shown}
+    environment.filters |= {
+        "link": web_link,
+        "time": _time,
+        "day": _day,
+        "share": _share,
+        "as_shown": as_shown,
+        "counted": counted,
+    }
     page = environment.get_template("report.html.j2").render(
         run_id=run_id,
         created_at=datetime.now(timezone.utc),
@@ -178,7 +186,7 @@ def _charts(n: Numbers) -> list[Chart]:
         Chart(
             "entities",
             "Most mentioned",
-            f"{n.entities[0][0]} is mentioned in {n.entities[0][3]:,} articles." if n.entities else "",
+            f"{n.entities[0][0]} is mentioned in {counted(n.entities[0][3], 'article')}." if n.entities else "",
             "name",
             tuple(f"{row[0]} ({TYPES.get(row[1], row[1])})" for row in n.entities),
             (("articles", tuple(row[3] for row in n.entities)),),
@@ -196,7 +204,7 @@ def _charts(n: Numbers) -> list[Chart]:
         Chart(
             "sites",
             "Sites",
-            f"{n.sites[0][0]} has the most articles: {n.sites[0][2]:,}." if n.sites else "",
+            _sites_summary(n),
             "site",
             tuple(row[0] for row in n.sites),
             (("articles", tuple(row[2] for row in n.sites)), ("failed", tuple(row[3] for row in n.sites))),
@@ -204,14 +212,20 @@ def _charts(n: Numbers) -> list[Chart]:
     ]
 
 
+def _sites_summary(n: Numbers) -> str:
+    if not n.sites or not n.sites[0][2]:
+        return "No site has a new article."
+    return f"{n.sites[0][0]} has the most articles: {n.sites[0][2]:,}."
+
+
 def _speed_summary(speed: Speed) -> str:
     processed = sum(map(sum, speed.counts))
     if not speed.seconds:
-        return f"{processed:,} URLs processed at the same time."
+        return f"{counted(processed, 'URL')} processed at the same time."
     per_second = processed / speed.seconds
     rate = f"{per_second:,.1f} URLs per second" if per_second >= 1 else f"{per_second * 60:,.1f} URLs per minute"
     return (
-        f"{processed:,} URLs processed in {_duration(speed.seconds)}, {rate} on average. "
+        f"{counted(processed, 'URL')} processed in {_duration(speed.seconds)}, {rate} on average. "
         f"Each bar covers {_duration(speed.width)}."
     )
 
@@ -238,11 +252,6 @@ def _time(at: datetime) -> str:
 def _day(at: date) -> str:
     moment = at.astimezone(timezone.utc) if isinstance(at, datetime) else at
     return f"{moment.day} {moment:%B %Y}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun in the singular or the plural, such as ``1 quote`` or ``2,000 quotes``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _share(part: int, whole: int) -> str:

@@ -97,7 +97,7 @@
     for (const [id, name] of [["articles", "articles"], ["quotes", "quotes"], ["problems", "reasons"]]) {
       const items = all(`[data-counted=${name}]`);
       const shown = items.filter((item) => !item.hidden);
-      if (items.length) counts.push(`${shown.length} of ${items.length} ${name}`);
+      if (items.length) counts.push(`${shown.length} of ${items.length} ${items.length === 1 ? name.slice(0, -1) : name}`);
       const empty = document.querySelector(`#${id} .empty`);
       if (empty) empty.hidden = shown.length > 0 || items.length === 0;
       if (name === "quotes") {

@@ -78,7 +78,7 @@ def test_failed_export_keeps_the_old_file(store: Store, tmp_path: Path) -> None:
 
 def test_export_of_one_run(store: Store, tmp_path: Path) -> None:
     assert export(store, tmp_path / "out.duckdb", "b-1")["quotes"] == 1
-    with pytest.raises(ExportError, match=r"--run c-1 is not committed in .*lake; `onrecord files"):
+    with pytest.raises(ExportError, match=r"--run c-1 is not committed in .*lake; `onrecord runs"):
         export(store, tmp_path / "out.duckdb", "c-1")
 
 

@@ -82,6 +82,21 @@ def test_attitudes_are_apart(tmp_path: Path) -> None:
     assert '<blockquote class="attitude" dir="auto">to leave the council</blockquote>' in html
 
 
+def test_singular_and_no_article(tmp_path: Path) -> None:
+    store, page = FolderStore(str(tmp_path / "lake")), make_article(1)
+    run_of(store, "a", [page], quotes=[said(page, 0, "Ada Moss", "The ferry will sail.")])
+    run_of(store, "b", fetches=[make_fetch(1, outcome="failed", reason="dns")])
+    with open_lake(store, "a") as database:
+        html = render(database, "a").decode()
+    assert "100% of 1 quote with a named speaker." in html
+    assert "1 most quoted speaker." in html
+    assert not re.findall(r"\b1 (?:URLs|quotes|articles|words|pages|sites)\b", html)
+    with open_lake(store, "b") as database:
+        html = render(database, "b").decode()
+    assert "No site has a new article." in html
+    assert "has the most articles: 0" not in html
+
+
 def test_limits_in_a_large_run(tmp_path: Path) -> None:
     store = FolderStore(str(tmp_path / "lake"))
     fetches = [
