@@ -1,4 +1,4 @@
-"""Transforms for Beam YAML, on rows with a schema; ``beam-providers.yaml`` lists them.
+"""Provide transforms for Beam YAML, on rows with a schema; ``beam-providers.yaml`` lists them.
 
 A row has the columns of its table (``onrecord schema``) except those of the run. Timestamps are ISO 8601 strings in
 UTC. Outputs have names, as in ``input: FetchPages.pages``.
@@ -36,7 +36,7 @@ from transforms.sources.transform import ReadListings as ReadRecords
 from transforms.text.dates import parse_moment
 
 PROVIDERS = Path(__file__).with_name("beam-providers.yaml")
-"""The provider file, for the ``include`` of a pipeline's ``providers``."""
+"""Return the path of the provider file, for ``include`` under a pipeline's ``providers``."""
 
 Rows = dict[str, "beam.PCollection[beam.Row]"]
 
@@ -85,10 +85,10 @@ class ListingsConfig(BaseModel):
 
 
 class ReadListings(beam.PTransform):
-    """Read feeds and sitemaps into ``urls``; ``fetches`` and ``failures`` are those of the feeds and sitemaps.
+    """Read feeds and sitemaps into ``urls``; ``fetches`` and ``failures`` have the rows of the documents themselves.
 
     Args:
-        settings: ``sources``, feeds and sitemaps as in a configuration, and ``fetch``.
+        settings: ``sources`` (feeds and sitemaps) and ``fetch``, as in a configuration.
     """
 
     _yaml_requires_inputs = False
@@ -107,8 +107,8 @@ class ReadListings(beam.PTransform):
 class FetchPages(beam.PTransform):
     """Fetch the pages of rows with a ``url`` into ``pages``, ``fetches`` and ``failures``.
 
-    ``fetches`` has the URLs without a page. The columns of a fetched page's fetch are in ``pages``, and
-    `ExtractArticles` outputs its row.
+    ``fetches`` has the URLs without a page. For a fetched page, ``pages`` contains the columns of its fetch row, and
+    `ExtractArticles` outputs that row.
 
     Args:
         settings: options as under ``fetch`` in a configuration.
@@ -144,7 +144,7 @@ class ExtractArticles(beam.PTransform):
 
 
 class Annotate(beam.PTransform):
-    """Annotate rows with a ``text``: ``entities``, ``quotes`` and ``failures``.
+    """Annotate rows with a ``text`` into ``entities``, ``quotes`` and ``failures``.
 
     Args:
         settings: options as under ``annotate`` in a configuration.
@@ -232,7 +232,7 @@ def _moment(row: dict[str, Any], column: str) -> datetime | None:
 
 
 def _rows(**collections: "beam.PCollection[Any]") -> Rows:
-    """Convert records to rows, each collection with the schema of its name."""
+    """Convert records to rows; the name of a collection selects its schema."""
     return {
         name: records | f"Rows{name.title()}" >> beam.Map(partial(_row, name)).with_output_types(_row_type(name))
         for name, records in collections.items()

@@ -1,11 +1,11 @@
-"""Check that Python finds the packages `pipeline` and `transforms` of Onrecord, not other ones of the same name."""
+"""Check that Python imports Onrecord's packages `pipeline` and `transforms`, not others with the same names."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 
 def package_error() -> str | None:
-    """Describe a package that shadows one of ours, such as a user's folder ``pipeline``; None if there is none."""
+    """Return an error message if a package, such as a user's folder ``pipeline``, shadows one of ours; else None."""
     for name in ("pipeline", "transforms"):
         ours = Path(__file__).resolve().parents[1] / name
         spec = find_spec(name)

@@ -1,4 +1,4 @@
-"""The stages of Onrecord: plain functions that do the work, and the Beam transforms around them.
+"""Stages of Onrecord: plain functions, and the Beam transforms that call them.
 
-Importing this package imports no Beam; the transforms stand in each stage's ``transform`` module.
+Importing this package does not import Beam; each stage has its transforms in a module ``transform``.
 """

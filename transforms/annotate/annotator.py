@@ -15,7 +15,7 @@ from transforms.schema.records import Annotation, Article
 from transforms.text.language import detect_language
 
 BATCH_SIZE = 16
-"""Texts that are best annotated together: the Viterbi search runs over all of them at once."""
+"""Best number of texts to annotate together: the Viterbi search runs over all of them at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,15 @@ class Annotator:
 
 @cache
 def annotator(config: AnnotateConfig) -> Annotator:
-    """Return the annotator of a configuration, one per process."""
+    """Return the annotator for a configuration; each process creates it once."""
     return Annotator(config)
 
 
 def annotate_articles(articles: Sequence[Article], config: AnnotateConfig) -> list[Annotation]:
-    """Annotate articles together, and fill in the columns that the rows take from their article.
+    """Annotate articles together, and copy the article's columns into the rows of entities and quotes.
 
     Args:
-        articles: at best `BATCH_SIZE` of them.
+        articles: ideally `BATCH_SIZE` of them.
         config: the stage's settings.
 
     Returns:

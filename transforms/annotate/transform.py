@@ -17,14 +17,14 @@ from transforms.schema.failures import Rejected, failure_of
 from transforms.schema.records import Annotation, Article, Entity, Failure, Quote
 
 MAX_BATCH_CHARACTERS = 200_000
-"""Code points from which a batch is not extended: the model's output for all its texts is in memory at once."""
+"""Maximum code points in a batch before its last text: the model's output for the whole batch is in memory."""
 
 TaggedQuote: TypeAlias = TaggedOutput[Literal["quotes"], Quote]
 TaggedFailure: TypeAlias = TaggedOutput[Literal["failures"], Failure]
 
 
 class Annotated(NamedTuple):
-    """Outputs of `Annotate`; an article that failed is in ``failures`` alone."""
+    """Outputs of `Annotate`; a failed article is only in ``failures``."""
 
     entities: "beam.PCollection[Entity]"
     quotes: "beam.PCollection[Quote]"
@@ -35,7 +35,7 @@ class Annotated(NamedTuple):
 class Annotate(beam.PTransform):
     """Annotate articles with entities and attributed quotations: PCollection[Article] -> `Annotated`.
 
-    An article that is not in English has no rows and no failure. Nor has any article if ``config.enabled`` is false.
+    An article that is not in English has no rows and no failure. If ``config.enabled`` is false, no article has any.
 
     Args:
         config: the stage's settings.
@@ -102,7 +102,7 @@ def _outcomes(articles: Sequence[Article], config: AnnotateConfig) -> list[Annot
     """Annotate a batch; on error, retry each article alone."""
     try:
         return list(annotate_articles(articles, config))
-    except Exception as error:  # noqa: BLE001 - one article must never end the run
+    except Exception as error:  # noqa: BLE001 - an error in one article must not fail the run
         if len(articles) > 1:
             return [outcome for article in articles for outcome in _outcomes([article], config)]
         rejected = error if isinstance(error, Rejected) else Rejected.of_error(error)

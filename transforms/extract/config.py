@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ExtractConfig(BaseModel):
-    """How articles are extracted from pages, and which pages are rejected."""
+    """Settings of `ExtractArticles`: limits, and the minimum length of an article."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

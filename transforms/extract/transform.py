@@ -20,7 +20,7 @@ TaggedFailure: TypeAlias = TaggedOutput[Literal["failures"], Failure]
 
 
 class Extracted(NamedTuple):
-    """Each page has one row in ``fetches``, and an article or a failure unless its text is unchanged."""
+    """Outputs of `ExtractArticles`: one row in ``fetches`` per page, and an article or failure unless unchanged."""
 
     articles: "beam.PCollection[Article]"
     fetches: "beam.PCollection[Fetch]"

@@ -21,7 +21,7 @@ FEED_TYPES = ARTICLE_TYPES | {
     "text/rss+xml",
     "text/xml",
 }
-"""Content types of feeds, with those of articles, which many servers send instead."""
+"""Content types of feeds, and those of articles, because many servers send these instead."""
 
 _TARGET = re.compile(r"(?P<v4>[0-9.]+)|\[(?P<v6>[0-9a-fA-F:.]+)\]")
 _TOKEN = re.compile(r"[A-Za-z_-]+")
@@ -49,17 +49,17 @@ class FetchConfig(BaseModel):
     obey_opt_outs: bool = Field(
         default=False,
         description=(
-            "Whether pages that a site reserves from text and data mining are skipped, reason "
-            "opted_out: by X-Robots-Tag or robots meta tag (noai), by tdm-reservation as header or "
-            "meta tag, or by /.well-known/tdmrep.json, which is fetched then. The statement of the "
-            "page itself is recorded in any case."
+            "Whether pages that a site reserves from text and data mining are skipped with the "
+            "reason opted_out: by X-Robots-Tag or robots meta tag (noai), by tdm-reservation as header or "
+            "meta tag, or by /.well-known/tdmrep.json, which is requested only if this is true. The "
+            "statement of the page itself is always recorded."
         ),
     )
     delay_seconds: Seconds = Field(
         default=1.0,
         description=(
             "Minimum time between the end of a request to a host and the start of the next, "
-            "robots.txt and redirects included. A longer Crawl-delay, Request-rate or Retry-After of "
+            "including robots.txt and redirects. A longer Crawl-delay, Request-rate or Retry-After of "
             "the site applies instead; each 429 or 503 doubles the delay, up to 16 times, and each "
             "success halves it again."
         ),
@@ -70,16 +70,16 @@ class FetchConfig(BaseModel):
     max_wait_seconds: Seconds = Field(
         default=300.0,
         description=(
-            "Maximum delay between two requests that a host may request; beyond it, its remaining "
-            "URLs are skipped, reason host_budget, and a later run retries them."
+            "Maximum delay that a host may set between two requests; if it sets a longer one, its remaining "
+            "URLs are skipped with the reason host_budget, and a later run retries them."
         ),
     )
     host_max_requests: int | None = Field(
         default=None,
         ge=1,
         description=(
-            "Maximum number of requests to a host in one run, robots.txt and redirects included; the "
-            "other URLs are skipped, reason host_budget, and a later run retries them. None: no "
+            "Maximum number of requests to a host in one run, including robots.txt and redirects; its "
+            "other URLs are skipped with the reason host_budget, and a later run retries them. None: no "
             "limit."
         ),
     )
@@ -87,37 +87,40 @@ class FetchConfig(BaseModel):
         default=None,
         gt=0,
         description=(
-            "Seconds after the first request to a host in which further ones may start; the other "
-            "URLs are skipped, reason host_budget, and a later run retries them. None: no limit."
+            "Time limit for a host, in seconds from its first request: no request starts later, the remaining "
+            "URLs are skipped with the reason host_budget, and a later run retries them. None: no limit."
         ),
     )
     host_max_stalls: int = Field(
         default=6,
         ge=1,
         description=(
-            "Number of consecutive timeouts after which the remaining URLs of a host are skipped, "
-            "reason host_budget, so that it cannot delay the run."
+            "Maximum number of consecutive timeouts of a host; then its remaining URLs are skipped with "
+            "the reason host_budget, so that the host cannot delay the run."
         ),
     )
     max_attempts: int = Field(
-        default=3, ge=1, le=20, description="Maximum number of attempts for a URL, the first included."
+        default=3, ge=1, le=20, description="Maximum number of attempts for a URL, including the first."
     )
     backoff_seconds: Seconds = Field(
         default=1.0,
         description=(
-            "Upper bound of the wait before the second attempt, doubled with each further one; the "
-            "wait is drawn uniformly between zero and this bound."
+            "Upper bound of the random wait before the second attempt, in seconds; it doubles with each further "
+            "attempt. The wait is uniformly distributed between zero and this bound."
         ),
     )
-    max_backoff_seconds: Seconds = Field(default=30.0, description="Maximum upper bound of the wait before an attempt.")
+    max_backoff_seconds: Seconds = Field(default=30.0, description="Maximum of the upper bound, in seconds.")
     url_budget_seconds: float = Field(
         default=180.0,
         gt=0,
         le=86_400,
-        description="Time after the first request of a URL beyond which it is not retried.",
+        description="Maximum time for retries of a URL, in seconds from its first request.",
     )
     connect_timeout: float = Field(
-        default=10.0, gt=0, le=600, description="Timeout of a connection in seconds, name look-up and TLS included."
+        default=10.0,
+        gt=0,
+        le=600,
+        description="Timeout of a connection in seconds, including DNS and TLS.",
     )
     first_byte_timeout: float = Field(
         default=20.0, gt=0, le=600, description="Timeout in seconds from the connection to the response headers."
@@ -125,19 +128,21 @@ class FetchConfig(BaseModel):
     read_timeout: float = Field(
         default=15.0, gt=0, le=600, description="Timeout in seconds between two pieces of the response body."
     )
-    total_timeout: float = Field(default=60.0, gt=0, le=3600, description="Timeout in seconds of a whole request.")
+    total_timeout: float = Field(default=60.0, gt=0, le=3600, description="Timeout in seconds for a complete request.")
     max_body_bytes: int = Field(
         default=10 * 2**20,
         ge=1024,
         le=2**30,
-        description="Maximum size of a body, decompressed; a larger one is too_large.",
+        description="Maximum size of a decompressed body in bytes; a larger body fails with the reason too_large.",
     )
     max_unpack_ratio: int = Field(
         default=100,
         ge=2,
         description="Maximum ratio of decompressed to compressed size, for bodies over 1 MiB.",
     )
-    max_header_bytes: int = Field(default=32_768, ge=1024, le=2**20, description="Maximum length of a header line.")
+    max_header_bytes: int = Field(
+        default=32_768, ge=1024, le=2**20, description="Maximum size of a header line in bytes."
+    )
     max_headers: int = Field(default=128, ge=16, le=10_000, description="Maximum number of header lines of a response.")
     max_redirects: int = Field(default=10, ge=0, le=50, description="Maximum number of redirects.")
     concurrency: int = Field(
@@ -166,7 +171,7 @@ class FetchConfig(BaseModel):
     resolve: dict[str, str] = Field(
         default_factory=dict,
         description=(
-            "Map of host names (patterns with * and ?) to addresses that replace the name look-up, "
+            "Map of host names (patterns with * and ?) to addresses that replace the DNS lookup, "
             "with or without a port: 192.0.2.1, 192.0.2.1:8080, [2001:db8::1]:8080. The first match "
             "applies."
         ),
@@ -182,7 +187,7 @@ class FetchConfig(BaseModel):
 
     @property
     def robots_token(self) -> str:
-        """The product name, which robots.txt rules are matched against."""
+        """The product name that is matched against robots.txt."""
         match = _TOKEN.match(self.user_agent)
         return match[0].lower() if match else ""
 
@@ -207,7 +212,7 @@ def split_target(target: str) -> tuple[str, int | None]:
     """Split a value of `FetchConfig.resolve` into address and port.
 
     Raises:
-        ValueError: this is not an IP address with or without a port.
+        ValueError: the value is not an IP address, with or without a port.
     """
     try:
         return str(ipaddress.ip_address(target)), None

@@ -1,4 +1,4 @@
-"""Fetch from many hosts at once: per host one request at a time, with its delay between two, robots.txt first.
+"""Fetch from many hosts concurrently: one request at a time per host, with its delay, after its robots.txt.
 
 Each request acquires its host lock (after the delay), then a concurrency slot, then an output-queue slot for its page.
 A host that waits for its delay holds no concurrency slot. A page that waits for the output queue holds one, so that
@@ -37,7 +37,7 @@ _RETRIED = frozenset(
         Reason.TRUNCATED,
     }
 )
-# Reasons that stop robots.txt and the page in the same way, so the row of the URL names them.
+# Reasons why robots.txt cannot be fetched that apply to the page too; the row of the URL keeps them.
 _OF_THE_HOST = frozenset(
     {Reason.CONNECT, Reason.DNS, Reason.HOST_BUDGET, Reason.PORT_NOT_ALLOWED, Reason.PRIVATE_ADDRESS, Reason.TLS}
 )
@@ -56,8 +56,8 @@ class Fetcher:
     Args:
         session: connections and host states.
         accept: content types whose bodies are read; others are ``unsupported_type``.
-        deliver: receives one result for each distinct ``article_id``, as soon as it is there.
-        max_queue_seconds: seconds after which a request is given up, waiting included; None: no such limit.
+        deliver: receives one result for each distinct ``article_id``, as soon as it is available.
+        max_queue_seconds: maximum time of a request in seconds, including waits; None: no limit.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class Fetcher:
         self._max_queue_seconds = max_queue_seconds
 
     async def run(self, requests: Iterable[UrlRequest]) -> None:
-        """Fetch all requests; cancellation ends every request in flight."""
+        """Fetch all requests; cancellation cancels every request in flight."""
         queues: dict[str, list[UrlRequest]] = {}
         for request in distinct(requests):
             queues.setdefault(host_of(request.url), []).append(request)
-        # Longest queues first, since they end last. Not all hosts at once, or every robots.txt would be fetched
-        # before the first page.
+        # The longest queues start first, since they end last. The hosts do not all start at once; otherwise every
+        # robots.txt would be fetched before the first page.
         waiting = iter(sorted(queues.values(), key=len, reverse=True))
         workers = [
             asyncio.create_task(self._work(waiting))
@@ -105,11 +105,11 @@ class Fetcher:
         except Rejected as refused:
             await self._deliver(no_page(request, refused, progress))
         except asyncio.TimeoutError:
-            # Without an attempt, only the delay of the host used up the time.
+            # Without an attempt, the delay of the host took all the time.
             reason = Reason.TIMEOUT if progress.attempts else Reason.HOST_BUDGET
-            given_up = Rejected(reason, f"No response came within {self._max_queue_seconds:,.0f} s, waiting included.")
+            given_up = Rejected(reason, f"No response within {self._max_queue_seconds:,.0f} s, including waits.")
             await self._deliver(no_page(request, given_up, progress))
-        except Exception as error:  # noqa: BLE001 - an error of ours fails this URL, never the run
+        except Exception as error:  # noqa: BLE001 - an internal error fails this URL, never the run
             await self._deliver(no_page(request, Rejected.of_error(error), progress))
 
     async def _with_retries(self, act: Callable[[], Awaitable[_T]], progress: Progress) -> _T:
@@ -166,10 +166,10 @@ class Fetcher:
         return read_head(response.body, self._config.robots_token)
 
     def _reserved(self, host: Host, response: Response, head: Head) -> bool | None:
-        """Whether a page is reserved, by the strictest statement; None when there is none.
+        """Whether a page is reserved, by the strictest statement; None if the site and the page state nothing.
 
         Raises:
-            Rejected: ``opted_out``, when it is reserved and the configuration obeys reservations.
+            Rejected: ``opted_out``, if it is reserved and the configuration obeys reservations.
         """
         stated = [reserved_by_headers(response.headers, self._config.robots_token), head.reserved]
         if isinstance(host.reservations, Reservations):
@@ -191,7 +191,7 @@ class Fetcher:
                     host.robots = await self._read_robots(host, url)
                     host.robots_read_at = time.monotonic()
             rules = _require(host.robots, progress)
-            # Many wildcards take a tenth of a second: not on the event loop of all hosts.
+            # Matching many wildcards takes a tenth of a second, which would block the event loop of all hosts.
             allowed = await asyncio.to_thread(rules.allowed, url) if rules.is_expensive else rules.allowed(url)
             if not allowed:
                 raise Rejected(Reason.ROBOTS, f"The site's robots.txt disallows {url} for {self._config.robots_token}.")
@@ -204,7 +204,7 @@ class Fetcher:
                 raise Rejected(Reason.OPTED_OUT, f"The site's {WELL_KNOWN} reserves {url} from text and data mining.")
 
     async def _read_robots(self, host: Host, url: str) -> RobotsRules | Rejected:
-        """Read a host's robots.txt; a refusal when it cannot be read, so that nothing may be requested now."""
+        """Read a host's robots.txt; return a `Rejected`, which disallows all requests for now, if that fails."""
         progress = Progress()
 
         async def read() -> RobotsRules:
@@ -217,7 +217,7 @@ class Fetcher:
             rules = await self._with_retries(read, progress)
         except Rejected as refused:
             if refused.reason in (Reason.REDIRECT_LOOP, Reason.TOO_MANY_REDIRECTS):
-                # RFC 9309, section 2.3.1.2: as if there were none.
+                # RFC 9309, section 2.3.1.2: treated as a missing file.
                 return RobotsRules.parse(b"", 404, self._config.robots_token)
             if refused.reason is Reason.CANCELLED or (refused.reason in _OF_THE_HOST and progress.hops == 0):
                 return refused
@@ -227,7 +227,7 @@ class Fetcher:
         return rules
 
     async def _read_reservations(self, host: Host, url: str) -> Reservations | Rejected:
-        """Read a host's reservations; a refusal when they cannot be read, so that nothing may be requested now."""
+        """Read a host's reservations; return a `Rejected`, which disallows all requests for now, if that fails."""
         target = urljoin(url, WELL_KNOWN)
         if isinstance(host.robots, RobotsRules) and not host.robots.allowed(target):
             return Reservations([])
@@ -236,7 +236,7 @@ class Fetcher:
         async def read() -> Reservations:
             response = await self._followed(target, progress, MAX_TDMREP_BYTES)
             if response.status == 429 or response.status >= 500:
-                raise Rejected(Reason.HTTP_5XX, f"{response.url} answers with status {response.status}.")
+                raise Rejected(Reason.HTTP_5XX, f"{response.url} returned status {response.status}.")
             return Reservations.parse(response.body if response.status in WITH_BODY else b"")
 
         try:
@@ -298,10 +298,10 @@ class Fetcher:
 
 
 def _require(rules: _T | Rejected | None, progress: Progress) -> _T:
-    """Return rules that were read.
+    """Return the rules if they could be read.
 
     Raises:
-        Rejected: they cannot be read, which holds for all URLs of the host.
+        Rejected: the rules could not be read; this applies to all URLs of the host.
     """
     if isinstance(rules, Rejected):
         progress.settled = True

@@ -1,4 +1,4 @@
-"""Fetch pages as a plain generator: `fetch_pages`, with its event loop in a thread."""
+"""Fetch pages with a plain generator, `fetch_pages`, that runs its event loop in a thread."""
 
 import asyncio
 import queue
@@ -27,20 +27,20 @@ def fetch_pages(
     persistent: bool = False,
     max_queue_seconds: float | None = None,
 ) -> Generator[Page | NoPage, None, None]:
-    """Fetch requests and yield each result as soon as it is there: a page, or the rows of a request without a page.
+    """Fetch requests and yield each result as soon as it is available: a page, or the rows of a request without a page.
 
     At most a few pages wait for the consumer; while it is busy, no more are fetched. Closing the generator, or an
-    exception in the consumer (Ctrl-C among them), cancels all requests and waits for their end. A `drain` cancels them
-    too, and still yields everything: what came in time, and ``skipped / cancelled`` for the rest.
+    exception in the consumer (such as Ctrl-C), cancels all requests and waits until they have ended. A `drain` cancels
+    them too, but the generator yields all results: finished requests, and ``skipped / cancelled`` for the others.
 
     Args:
         requests: the URLs; requests of one ``article_id`` are fetched once.
         config: the stage's settings.
         accept: content types whose pages are read; others are ``unsupported_type``.
         persistent: keep connections, robots.txt and rate limits for the next call in this process, and share them with
-            calls of other threads. A stream needs this, since it fetches a few URLs at a time without end.
-        max_queue_seconds: seconds after which a request is given up: ``timeout``, or ``host_budget`` when the host's
-            delay left no time for it. None: only the limits of `config` apply.
+            calls of other threads. A stream needs this, since it makes very many calls with a few URLs each.
+        max_queue_seconds: maximum time of a request in seconds; a longer one fails with ``timeout``, or ``host_budget``
+            if the host's delay left no time for it. None: only the limits of `config` apply.
 
     Yields:
         One result for each distinct ``article_id``. A failed request is a `NoPage`, never an exception.
@@ -69,8 +69,8 @@ def request_interval(url: str, config: FetchConfig) -> float:
 def _next(results: queue.SimpleQueue[_Result]) -> _Result:
     """Wait for the next result.
 
-    The wait is split, since a signal may arrive in another thread: its handler runs in this thread, but only when a
-    wait ends. One long wait would delay a Ctrl-C by a minute.
+    The wait is split into short ones. A signal may arrive in another thread, but its handler runs in this thread when a
+    wait ends, so one long wait would delay a Ctrl-C by a minute.
     """
     while True:
         with suppress(queue.Empty):
@@ -98,7 +98,7 @@ class _Loop(threading.Thread):
     def run(self) -> None:
         try:
             asyncio.run(self._main())
-        except BaseException as error:  # noqa: BLE001 - raised where the loop is used
+        except BaseException as error:  # noqa: BLE001 - the user of the loop raises it
             if not self._opened.done():
                 self._opened.set_exception(error)
 
@@ -109,7 +109,7 @@ class _Loop(threading.Thread):
             await closed.wait()
 
     def close(self) -> None:
-        """End the idle loop and wait for its thread."""
+        """Stop the idle loop and wait for its thread."""
         with suppress(Exception):
             loop, _, closed = self._opened.result()
             loop.call_soon_threadsafe(closed.set)
@@ -166,7 +166,7 @@ class _Job:
         self._places = asyncio.Semaphore(_PLACES)
         try:
             await Fetcher(self._loop.session, self._accept, self._deliver, self._max_queue_seconds).run(self._requests)
-        except BaseException as error:  # noqa: BLE001 - raised where the results are read
+        except BaseException as error:  # noqa: BLE001 - the reader of the results raises it
             self.results.put(error)
         else:
             self.results.put(None)

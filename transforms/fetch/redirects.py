@@ -1,4 +1,4 @@
-"""Redirect targets: the Location header, or an HTML refresh."""
+"""Find redirect targets: the Location header, or an HTML refresh."""
 
 from transforms.fetch.http.client import Response
 from transforms.fetch.politeness.tdm_reservation import Head, refresh_target
@@ -22,8 +22,8 @@ def next_url(response: Response, seen: set[str], limit: int) -> str:
     """
     location = response.headers.get("Location", "").strip()
     if not location:
-        raise Rejected(Reason.HTTP_UNEXPECTED, f"{response.url} returned {response.status} without a Location.")
-    # aiohttp keeps bytes that are not UTF-8 as lone surrogates; in an address they are escaped.
+        raise Rejected(Reason.HTTP_UNEXPECTED, f"{response.url} returned {response.status} without a Location header.")
+    # aiohttp keeps bytes that are not UTF-8 as lone surrogates; in a URL they are percent-encoded.
     data = location.encode("utf-8", "surrogateescape")
     url = normal_url(resolve(response.url, "".join(chr(b) if b < 0x80 else f"%{b:02X}" for b in data)))
     if url in seen:
@@ -34,7 +34,7 @@ def next_url(response: Response, seen: set[str], limit: int) -> str:
 
 
 def refresh_url(response: Response, head: Head, seen: set[str]) -> str | None:
-    """Return the target of a Refresh header or an HTML refresh; None when there is none or it is in `seen`."""
+    """Return the target of a Refresh header or an HTML refresh; None if there is none or it is in `seen`."""
     target = refresh_target(response.headers.get("Refresh", "")) or head.refresh
     if target is None:
         return None

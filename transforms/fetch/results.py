@@ -1,4 +1,4 @@
-"""Requests and answers as records: which request stands for its duplicates, and the ledger row of each end."""
+"""Deduplicate requests, and convert responses and failures into records."""
 
 import re
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _SKIPPED = frozenset({Reason.CANCELLED, Reason.HOST_BUDGET, Reason.OPTED_OUT, Re
 
 @dataclass(slots=True)
 class Progress:
-    """State of one URL over all its attempts."""
+    """State of one URL across all its attempts."""
 
     attempts: int = 0
     hops: int = 0
@@ -26,11 +26,11 @@ class Progress:
     elapsed_ms: int | None = None
     retry_after: float = 0.0
     settled: bool = False
-    """Whether the refusal holds for the whole host, so that another attempt would change nothing."""
+    """Whether the rejection applies to the whole host, so that another attempt is useless."""
 
 
 def distinct(requests: Iterable[UrlRequest]) -> list[UrlRequest]:
-    """Keep one request for each ``article_id``: the one with most metadata, then https before http."""
+    """Keep one request for each ``article_id``: the one with the most metadata; in a tie, https before http."""
     best: dict[str, UrlRequest] = {}
     for request in requests:
         other = best.get(request.article_id)
@@ -46,16 +46,16 @@ def _rank(request: UrlRequest) -> tuple[bool, bool, bool, str, str]:
 def is_same_page(request: UrlRequest, url: str) -> bool:
     """Whether a URL is the page that was requested, in any spelling.
 
-    Validators belong to one page; a redirect target with other content must neither store nor receive them.
+    Validators belong to one page: a redirect target must not receive them, and its own must not be stored.
     """
     return url_id(canonical_url(url)) == url_id(request.url)
 
 
 def page(request: UrlRequest, response: Response, progress: Progress, reserved: bool | None) -> Page:
-    """Make the page of a response.
+    """Create the page of a response.
 
     Raises:
-        Rejected: the status is not one of a page, or the body is empty.
+        Rejected: the status is not that of a page, or the body is empty.
     """
     status = response.status
     if status not in WITH_BODY:
@@ -82,7 +82,7 @@ def page(request: UrlRequest, response: Response, progress: Progress, reserved: 
 
 
 def not_modified(request: UrlRequest, response: Response, progress: Progress) -> NoPage:
-    """Make the row of a 304 response to a conditional request: the page has not changed since an earlier run."""
+    """Create the row of a 304 response to a conditional request: the page has not changed since an earlier run."""
     row = replace(
         _row(request, "not_modified", progress),
         etag=_header(response, "ETag") or request.etag,
@@ -93,7 +93,7 @@ def not_modified(request: UrlRequest, response: Response, progress: Progress) ->
 
 
 def no_page(request: UrlRequest, refused: Rejected, progress: Progress) -> NoPage:
-    """Make the rows of a URL that was skipped or failed."""
+    """Create the rows of a URL that was skipped or failed."""
     outcome: Outcome = "skipped" if refused.reason in _SKIPPED else "failed"
     row = _row(request, outcome, progress, refused.reason)
     if outcome == "skipped":
@@ -103,7 +103,7 @@ def no_page(request: UrlRequest, refused: Rejected, progress: Progress) -> NoPag
 
 
 def _row(request: UrlRequest, outcome: Outcome, progress: Progress, reason: Reason | None = None) -> Fetch:
-    # The address of a feed comes from the configuration and may hold a key.
+    # The URL of a feed comes from the configuration and may contain a key.
     shown = without_secrets if request.source == "listing" else str
     return fetch_row(
         request,
@@ -131,7 +131,7 @@ def _status_reason(status: int) -> Reason:
 
 
 def _fresh_seconds(response: Response) -> float | None:
-    """Seconds that a response is fresh (Cache-Control: max-age, RFC 9111, section 5.2.2.1); None when not stated."""
+    """Return how many seconds a response is fresh (Cache-Control: max-age, RFC 9111, 5.2.2.1); None if not stated."""
     control = response.headers.get("Cache-Control", "").lower()
     match = _MAX_AGE.search(control)
     return float(match[1]) if match and "no-cache" not in control and "no-store" not in control else None

@@ -1,4 +1,4 @@
-"""State of one event loop: connections, concurrency limit, hosts, drain."""
+"""Keep the shared state of one event loop: connections, concurrency limit, hosts, drain."""
 
 import asyncio
 import time
@@ -15,8 +15,8 @@ from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import host_of
 
 RENEWED_SECONDS = 900.0
-"""Interval after which a persistent session resets the budget of a host (``fetch.host_max_...``) and reads a
-robots.txt again that could not be read."""
+"""Interval after which a persistent session resets the budget of a host (``fetch.host_max_...``) and retries a
+robots.txt that could not be read."""
 
 _MOST_HOSTS = 20_000
 _DRAIN_SECONDS = 5.0
@@ -28,8 +28,7 @@ class Session:
 
     Args:
         config: the stage's settings.
-        is_persistent: whether it serves a stream: budgets are reset, and the states of idle hosts are dropped after a
-        while.
+        is_persistent: whether it serves a stream: budgets are reset, and the states of idle hosts are dropped.
     """
 
     def __init__(self, config: FetchConfig, *, is_persistent: bool = False) -> None:
@@ -82,7 +81,7 @@ class Session:
         return max(self.config.delay_seconds * host.slowness, host.crawl_delay) + host.took
 
     def _forget(self) -> None:
-        """Drop the states of hosts that are idle and whose delay ended long ago."""
+        """Drop the states of idle hosts after their delay ended long ago."""
         long_ago = time.monotonic() - RENEWED_SECONDS
         self._hosts = {
             name: host
@@ -95,7 +94,7 @@ class Session:
         """Wait for the host's lock, its delay and a concurrency slot, and hold them inside the context.
 
         Raises:
-            Rejected: ``host_budget``, by `Host.seconds_until_ready`; ``cancelled``, when the process drains.
+            Rejected: ``host_budget``, from `Host.seconds_until_ready`; ``cancelled``, if the process drains.
         """
         async with host.lock:
             await self.pause(host.seconds_until_ready())
@@ -126,7 +125,7 @@ class Session:
         """Wait for the response to a request; a drain cancels it.
 
         Raises:
-            Rejected: by the request itself; ``cancelled``, when the drain cancelled it.
+            Rejected: raised by the request; ``cancelled``, if the drain cancelled it.
         """
         task = asyncio.create_task(request)
         self._in_flight.add(task)

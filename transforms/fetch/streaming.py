@@ -1,14 +1,14 @@
-"""Fetch pages of a stream: one rate-limited queue for each site, in keyed state with timers.
+"""Fetch the pages of a stream, with one rate-limited queue per site in keyed state with timers.
 
 A bundle of a stream holds a few requests of a few sites. If each were fetched when its bundle ends, as in batch, a site
 with a long delay would hold up all others of its bundle, and the politeness state of a host would be lost with the
 bundle. Instead, requests wait in the keyed state of their site. A timer fires about once a second and fetches as many
 requests as the site's request interval allows in `SLICE_SECONDS`; the process keeps connections, robots.txt and the
 rate limit of each host between timers (``fetch_pages(persistent=True)``). A runner processes a key on one worker at a
-time, so one worker talks to a site.
+time, so only one worker sends requests to a site.
 
-A timer holds the watermark at the time of the last slice, and a page carries the time of its fetch. So no page is late,
-also after the sources have ended, and a site with a long queue does not hold up the windows of other sites.
+A timer holds the watermark at the time of the last slice, and a page's timestamp is the time of its fetch. So no page
+is late, even after the sources have ended, and a site with a long queue does not delay the windows of other sites.
 """
 
 import time
@@ -36,9 +36,9 @@ from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Failure, Fetch, NoPage, Page, UrlRequest
 
 SLICE_SECONDS = 5.0
-"""Time that a site's requests of one timer may take at its request interval: how long other sites may have to wait."""
+"""Maximum time of a site's requests in one timer, at its request interval; other sites may have to wait this long."""
 RESPONSE_SECONDS = 30.0
-"""Maximum time of a request once it was taken from the queue: how long it may hold up a window."""
+"""Maximum time of a request after it left the queue; it may delay a window this long."""
 
 _MOST_AT_ONCE = 100
 _MILLISECONDS = Metrics.distribution("fetch", "elapsed_ms")
@@ -57,7 +57,7 @@ class FetchStream(beam.DoFn):
         config: the stage's settings.
         accept: content types whose bodies are read.
         max_queue_seconds: maximum time that a request waits for its site. A request that waited longer, or that would
-            have to, is skipped with reason ``host_budget``, which bounds the queue of each site.
+            have to, is skipped with the reason ``host_budget``, which bounds the queue of each site.
     """
 
     QUEUE = BagStateSpec("waiting", TupleCoder((FloatCoder(), RecordCoder(UrlRequest))))
@@ -148,10 +148,10 @@ def tagged_outputs(
 
 
 def _hold_watermark_at(timer: Any, now: float) -> None:
-    """Let the timer that is set next hold the watermark at `now` instead of at the time of the first request.
+    """Make the next timer hold the watermark at `now` instead of at the time of the first request.
 
     Beam's Python SDK has no ``Timer.withOutputTimestamp``; it reads this private attribute
-    (tests/transforms/fetch/test_streaming.py fails when that changes).
+    (tests/transforms/fetch/test_streaming.py fails if that changes).
     """
     timer._input_timestamp = Timestamp.of(now)
 

@@ -13,7 +13,7 @@ from apache_beam.transforms.window import BoundedWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
-import transforms.schema.coders  # noqa: F401 - registers the coder of the records that are grouped
+import transforms.schema.coders  # noqa: F401 - registers the coder of the grouped records
 from transforms.fetch.config import ARTICLE_TYPES, FetchConfig
 from transforms.fetch.generator import fetch_pages
 from transforms.fetch.streaming import FetchStream, TaggedFailure, TaggedFetch, tagged_outputs
@@ -24,7 +24,7 @@ from transforms.schema.urls import site_of
 
 MAX_QUEUE_SECONDS = 600.0
 MOST_ASSIGNED = 10_000
-"""Largest sites, which are assigned to shards by their number of URLs; others by a hash of their name."""
+"""Number of largest sites that are assigned to shards by their number of URLs; others by a hash of their name."""
 
 
 class Fetched(NamedTuple):
@@ -39,9 +39,9 @@ class Fetched(NamedTuple):
 class FetchPages(beam.PTransform):
     """Fetch pages: PCollection[UrlRequest] -> `Fetched`.
 
-    In batch, requests are grouped into shards by site, so that one worker at a time talks to a host and politeness
-    needs no coordination. All requests of a bundle are fetched on one event loop when the bundle ends, and each page
-    goes on to the next fused stage at once. The fetch row of a page (``page.fetch``) is written by the stage that
+    In batch, requests are grouped into shards by site, so that one worker at a time sends requests to a host and
+    politeness needs no coordination. All requests of a bundle are fetched on one event loop when the bundle ends. Each
+    page goes on to the next fused stage at once. The fetch row of a page (``page.fetch``) is written by the stage that
     processes the page last. For a stream see `transforms.fetch.streaming`.
 
     Args:
@@ -106,7 +106,7 @@ def assign_shards(sites: Iterable[tuple[str, int]], shards: int) -> dict[str, in
     """Assign sites to shards, largest first, always to the least-loaded shard.
 
     Args:
-        sites: site names, as `site_of` gives them, with their number of URLs.
+        sites: site names, as returned by `site_of`, with their number of URLs.
         shards: number of shards.
 
     Returns:

@@ -1,1 +1,1 @@
-"""Glue to Beam and to the process: polling sources, metrics, drain."""
+"""Provide polling sources, metrics and draining for the pipeline's processes."""

@@ -1,7 +1,7 @@
 """Drain the process: stop fetching and let the run end.
 
-After `drain` no request starts in this process, requests in flight have a few seconds, and every other URL is
-``skipped / cancelled`` at once. Fetched pages are processed and committed. Safe to call in a signal handler.
+After `drain`, this process starts no request, requests in flight get a few seconds, and every other URL is
+``skipped / cancelled`` immediately. Fetched pages are processed and committed. A signal handler may call it.
 """
 
 import os
@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 VARIABLE = "ONRECORD_DRAIN"
-"""Environment variable with the path of the file that tells worker processes of this machine to drain."""
+"""Environment variable with the path of the file that signals worker processes of this machine to drain."""
 
 _DRAINING = threading.Event()
 
 
 def drain() -> None:
-    """End all fetching in this process, current and future."""
+    """Stop all fetching in this process, current and future."""
     _DRAINING.set()
     if path := os.environ.get(VARIABLE):
         Path(path).touch()
@@ -32,14 +32,14 @@ def resume() -> None:
 
 
 def is_draining() -> bool:
-    """Whether `drain` was called, here or in the parent process, and not `resume` since."""
+    """Whether `drain` was called here or in the parent process, without a later `resume`."""
     path = os.environ.get(VARIABLE)
     return _DRAINING.is_set() or (path is not None and Path(path).exists())
 
 
 @contextmanager
 def shared_drain() -> Iterator[None]:
-    """Let `drain` reach the processes started inside the context; at its end, allow requests again."""
+    """Pass a `drain` on to processes started inside the context; at its end, allow requests again."""
     with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
         os.environ[VARIABLE] = str(Path(folder) / "drain")
         try:

@@ -1,4 +1,4 @@
-"""Count outcomes and reasons, in Beam's metrics and, on this machine, at once.
+"""Count outcomes and reasons in Beam's metrics and, for a live view on this machine, in a file.
 
 A runner reports Beam's metrics when a bundle or the whole run has ended. To follow a local run live, each count is also
 appended as a line to a file that an environment variable names; worker processes inherit it. A line is appended in one
@@ -32,11 +32,11 @@ def count(stage: str, what: str, number: int = 1) -> None:
     Args:
         stage: the stage that counts.
         what: an outcome or a reason, one word.
-        number: the increment; negative to take back what was counted.
+        number: the increment; negative to undo earlier counts.
     """
     Metrics.counter(stage, what).inc(number)
     if number and (path := os.environ.get(VARIABLE)):
-        # A full disk, or the end of the run, may cost the live view but not the run.
+        # A full disk or the end of the run may break the live view but not the run.
         with suppress(OSError):
             file = os.open(f"{path}.{_segment()}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
@@ -51,7 +51,7 @@ def _segment() -> int:
 
 @contextmanager
 def watched_counts() -> Iterator[Callable[[], Counts]]:
-    """Make counts readable live inside the context, of this process and of those that it starts.
+    """Make the counts of this process and its child processes readable live inside the context.
 
     Yields:
         A function that returns the counts so far.
@@ -91,7 +91,7 @@ class _Segment:
             lines, end, _ = file.read().rpartition(b"\n")
         self._position += len(lines) + len(end)
         for line in lines.decode().splitlines():
-            # A disk that was full for a while leaves a truncated line.
+            # A temporarily full disk leaves a truncated line.
             with suppress(ValueError):
                 stage, what, number = line.split(" ")
                 counts[stage, what] += int(number)

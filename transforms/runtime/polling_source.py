@@ -1,7 +1,7 @@
-"""Poll sources without an end: `Poll`, a splittable DoFn that runs as long as the pipeline.
+"""Poll unbounded sources with `Poll`, a splittable DoFn that runs as long as the pipeline.
 
 Beam's own ``Watch`` (``apache_beam.io.watch``) polls each element at one fixed interval, keeps the hash of every output
-for ever and cannot be stopped. Here the poller decides on its checkpoint state and its next poll, and a drain
+forever and cannot be stopped. Here the poller chooses its checkpoint state and its next poll, and a drain
 (`transforms.runtime.drain`) ends the source, so that the watermark advances to its end and every window closes.
 """
 
@@ -23,10 +23,10 @@ from apache_beam.utils.timestamp import Duration, Timestamp
 from transforms.runtime.drain import is_draining
 
 TICK_SECONDS = 2.0
-"""Maximum time between two calls of a poller: a longer pause would hold up the watermark and every window."""
+"""Maximum time between two calls of a poller: a longer pause would hold back the watermark and every window."""
 
-# Prism takes the watermark of the restriction that reported last for that of all, so outputs of another restriction's
-# poll would be late.
+# Prism uses the watermark of the last restriction that reported for all restrictions, so outputs of another
+# restriction's poll would be late.
 _LAG_SECONDS = 5.0
 _UNDER_WAY = object()
 
@@ -37,14 +37,14 @@ class Polled(NamedTuple):
     outputs: Sequence[Any]
     """Records; a `TaggedOutput` for an output other than the main one."""
     state: bytes
-    """Checkpoint state for the next poll; survives the worker where the runner keeps state. Never empty: Beam takes an
-    empty remainder for the end."""
+    """Checkpoint state for the next poll; survives a worker failure if the runner keeps state. Never empty: Beam
+    treats an empty remainder as the end."""
     seconds: float
     """Seconds until the next poll."""
 
 
 class Poller(Protocol):
-    """Polls a source once. Called in any process, but for one element never twice at a time."""
+    """Polls a source once. It is called in any process, but never concurrently for one element."""
 
     def __call__(self, element: Any, state: bytes, /) -> Polled: ...
 
@@ -53,13 +53,13 @@ class Poller(Protocol):
 class Poll(beam.PTransform):
     """Poll sources repeatedly: PBegin -> PCollection of their outputs, or tagged outputs.
 
-    The timestamp of a record is the end of its poll; the watermark follows the last poll by some seconds.
+    The timestamp of a record is the end of its poll; the watermark is a few seconds behind the last poll.
 
     Args:
         elements: the sources or parts of them; one worker at a time polls an element.
         poller: polls one element.
         output_type: type of the main output's elements.
-        tagged_types: types of further outputs by tag; with these, the main output is called ``main``.
+        tagged_types: types of further outputs by tag; if given, the name of the main output is ``main``.
     """
 
     elements: Sequence[Any]
@@ -79,15 +79,15 @@ class Poll(beam.PTransform):
             | (polls.with_outputs(*self.tagged_types, main="main") if self.tagged_types else polls)
         )
         for output in (polled.main, *(polled[tag] for tag in self.tagged_types)) if self.tagged_types else (polled,):
-            output.is_bounded = False  # Beam takes it from the input when outputs have tags
+            output.is_bounded = False  # with tagged outputs, Beam would derive it from the input
         return polled
 
 
 class _Tracker(RestrictionTracker):
-    """Tracks a restriction, the poller's checkpoint state; None when polling has ended.
+    """Tracks a restriction: the poller's checkpoint state, or None after polling has ended.
 
-    A poll is claimed before it begins (`_UNDER_WAY`), and the next state at its end. Between the two the restriction
-    cannot be split: another worker would poll at the same time, and the outputs of this poll would be lost.
+    A poll is claimed before it begins (`_UNDER_WAY`), and the next state at its end. In between, the restriction
+    cannot be split: another worker would poll concurrently, and the outputs of this poll would be lost.
     """
 
     def __init__(self, state: bytes | None) -> None:
@@ -113,7 +113,7 @@ class _Tracker(RestrictionTracker):
 
     def check_done(self) -> bool:
         if self._rest is not None:
-            raise ValueError("a poll was neither claimed nor returned")
+            raise ValueError("the restriction is not finished: a poll was not claimed or did not return")
         return True
 
     def current_progress(self) -> RestrictionProgress:
@@ -151,7 +151,7 @@ class _Provider(RestrictionProvider):
         return 1
 
     def truncate(self, _element: Any, _restriction: bytes | None) -> None:
-        """End the source when the runner drains the pipeline."""
+        """End the source if the runner drains the pipeline."""
 
 
 class _PollLoop(beam.DoFn):

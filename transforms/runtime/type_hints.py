@@ -1,4 +1,4 @@
-"""Type hints of composite transforms that have several outputs."""
+"""Provide type hints for composite transforms with several outputs."""
 
 from collections.abc import Callable
 from typing import TypeVar

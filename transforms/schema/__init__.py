@@ -1,1 +1,1 @@
-"""The data that flows between the stages: records, tables, ids and failures."""
+"""Define the data that flows between the stages: records, tables, ids and failures."""

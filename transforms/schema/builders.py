@@ -11,12 +11,12 @@ from transforms.schema.urls import domain_of, request_of, without_secrets
 def fetch_row(
     request: UrlRequest, outcome: Outcome, reason: Reason | None = None, *, fetched_at: datetime, **fields: Any
 ) -> Fetch:
-    """Make the fetch row of a request: the one place where such rows are built.
+    """Create the fetch row of a request; all fetch rows are created here.
 
     Args:
-        request: the request. The address of a feed comes from the configuration and may hold a key, which is masked.
+        request: the request. The URL of a feed comes from the configuration and may contain a key, which is masked.
         outcome: the outcome.
-        reason: the reason, where the outcome is not ok.
+        reason: the reason, if the outcome is not ok.
         fetched_at: time of the outcome, in UTC.
         fields: further fields of `Fetch`.
     """
@@ -44,15 +44,15 @@ def own_page(
     published_at: datetime | None = None,
     source: str = "urls",
 ) -> Page:
-    """Make a `Page` from a page that you already have, for `ExtractArticles`.
+    """Create a `Page` from a page that you already have, for `ExtractArticles`.
 
     Args:
         url: URL of the page; determines the article id.
         body: the page as bytes or text.
         content_type: the Content-Type header, for the charset of bytes.
         fetched_at: time of the fetch in UTC; default: now.
-        title: title from another source, used where the page has none.
-        published_at: time of publication from another source, in UTC, used likewise.
+        title: title from another source, used if the page has none.
+        published_at: time of publication from another source, in UTC, used if the page has none.
         source: origin of the URL.
     """
     if isinstance(body, str):
@@ -76,11 +76,11 @@ def own_article(
     language: str | None = None,
     published_at: datetime | None = None,
 ) -> Article:
-    """Make an `Article` from a text that you already have, for `Annotate`.
+    """Create an `Article` from a text that you already have, for `Annotate`.
 
     Args:
         text: paragraphs separated by an empty line.
-        url: URL of the text; without one the text determines the article id.
+        url: URL of the text; if empty, the article id is derived from the text.
         title: the headline.
         language: ISO 639-1 code; default: detected from the text.
         published_at: time of publication, in UTC.

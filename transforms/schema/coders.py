@@ -1,4 +1,4 @@
-"""Encode the records that runners move between workers, as field values instead of pickled objects.
+"""Encode records that runners send between workers as field values instead of pickled objects.
 
 Importing this module registers the coder with Beam; each transform that groups such records imports it. All other
 records stay inside fused stages and are never encoded.
@@ -15,10 +15,10 @@ from transforms.schema.records import UrlRequest
 from transforms.schema.run import StagedFile
 
 RECORDS = (UrlRequest, StagedFile)
-"""The record types that are grouped."""
+"""Record types that transforms group."""
 
 _VERSION = b"\x01"
-"""First byte of an encoded record. A change of the encoding needs a new version; a field added at the end does not."""
+"""First byte of an encoded record. Change it with the encoding; a new field at the end does not need a new version."""
 _INTERNED_LENGTH = 16
 _VALUES = FastPrimitivesCoder().get_impl()
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -29,8 +29,8 @@ class RecordCoder(Coder):
     """Encode one record type as a version byte and the tuple of its field values.
 
     Values are strings, numbers, booleans, times and tuples of strings. Workers of two releases can exchange records,
-    as during the update of a stream: a field that the bytes lack gets its default, and a value without a field is
-    ignored. An instance of a subclass is encoded by Beam's own coder, with its class.
+    as during the update of a stream: a field that is missing in the bytes gets its default, and a value without a
+    field is ignored. Beam's default coder encodes instances of a subclass, with their class.
 
     Args:
         record: the type, a dataclass.
@@ -50,12 +50,12 @@ class RecordCoder(Coder):
         """Decode a record.
 
         Raises:
-            ValueError: the bytes are of another version of the encoding.
+            ValueError: the bytes have another version of the encoding.
             TypeError: the bytes lack a field that has no default.
         """
         if encoded[:1] != _VERSION:
             raise ValueError(
-                f"cannot decode a {self._record.__name__} with the version byte {encoded[:1]!r}; {_VERSION!r} is known"
+                f"cannot decode a {self._record.__name__} with version byte {encoded[:1]!r}; supported: {_VERSION!r}"
             )
         value = _VALUES.decode(encoded[1:])
         if type(value) is not tuple:
@@ -77,7 +77,7 @@ class RecordCoder(Coder):
 
 
 def _to_primitive(value: Any) -> Any:
-    """A value that Beam encodes without pickle: a string as bytes, for its lone surrogates, and a time as a list."""
+    """Convert a value so that Beam encodes it without pickle: a string to bytes (lone surrogates), a time to a list."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if isinstance(value, datetime):
@@ -88,7 +88,7 @@ def _to_primitive(value: Any) -> Any:
 def _from_primitive(value: Any) -> Any:
     if isinstance(value, bytes):
         text = value.decode("utf-8", "surrogatepass")
-        # Short strings, such as the name of a source or table, are equal in many records.
+        # Many records share short strings, such as the name of a source or table.
         return sys.intern(text) if len(text) < _INTERNED_LENGTH else text
     if isinstance(value, list):
         return _EPOCH + value[0] * _MICROSECOND

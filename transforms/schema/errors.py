@@ -1,4 +1,4 @@
-"""The base class of all errors that end a command with one clear message.
+"""Define the base class of all errors that end a command with one clear message.
 
     OnrecordError
     ├── CommitError          the run failed before its commit (pipeline.lake.transaction)

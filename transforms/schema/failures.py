@@ -1,4 +1,4 @@
-"""Reasons of failures, refusals of single inputs, and the failure rows made of them."""
+"""Define the reasons of failures, the rejection of a single input, and its failure row."""
 
 import traceback
 from dataclasses import replace
@@ -9,7 +9,7 @@ from transforms.schema.records import Article, Failure, Fetch, Stage, stable_id
 
 
 class Reason(str, Enum):
-    """Reason why a URL has no article, or an article no annotation. ``retriable``: another run may succeed."""
+    """Reason why a URL has no article, or why an article has no annotation. ``retriable``: another run may succeed."""
 
     INVALID_URL = "invalid_url"
     """Not a valid http or https URL with a host."""
@@ -22,7 +22,7 @@ class Reason(str, Enum):
     ROBOTS_UNREACHABLE = "robots_unreachable"
     """robots.txt cannot be read (5xx or no connection); RFC 9309 then disallows everything for now."""
     OPTED_OUT = "opted_out"
-    """The site reserves its text (X-Robots-Tag, tdm-reservation) and the configuration obeys that."""
+    """The site reserves text and data mining (X-Robots-Tag, tdm-reservation), and the configuration obeys it."""
     PRIVATE_ADDRESS = "private_address"
     """The host resolves to an address that is not public, and the configuration does not allow it."""
     PORT_NOT_ALLOWED = "port_not_allowed"
@@ -36,7 +36,7 @@ class Reason(str, Enum):
     TIMEOUT = "timeout"
     """Connection, first byte or whole response took longer than the limit."""
     TRUNCATED = "truncated"
-    """The connection ended before the body did."""
+    """The connection closed before the body was complete."""
     PROTOCOL = "protocol"
     """The response is not valid HTTP."""
     HTTP_4XX = "http_4xx"
@@ -44,9 +44,9 @@ class Reason(str, Enum):
     HTTP_GONE = "http_gone"
     """The page is gone (404 or 410)."""
     HTTP_429 = "http_429"
-    """The server limits the request rate (429), up to the last attempt."""
+    """The server limits the request rate (429), also at the last attempt."""
     HTTP_5XX = "http_5xx"
-    """The server failed (5xx), up to the last attempt."""
+    """The server failed (5xx), also at the last attempt."""
     HTTP_UNEXPECTED = "http_unexpected"
     """A status without a page: 1xx, 204, 206, an unrequested 304, a redirect without a target."""
     REDIRECT_LOOP = "redirect_loop"
@@ -64,7 +64,7 @@ class Reason(str, Enum):
     FORGOTTEN = "forgotten"
     """`onrecord forget` removed the page, its site or the days before a date."""
     NOT_DUE = "not_due"
-    """An earlier run has the outcome of the page, and `revisit` does not fetch it again yet."""
+    """An earlier run has fetched the page, and `revisit` does not fetch it again yet."""
     CANCELLED = "cancelled"
     """The run was stopped before the URL was fetched."""
     NOT_ARTICLE = "not_article"
@@ -78,7 +78,7 @@ class Reason(str, Enum):
 
     @property
     def retriable(self) -> bool:
-        """Whether a later run may succeed where this one did not."""
+        """Whether a later run may succeed."""
         return self in _RETRIABLE
 
 
@@ -101,7 +101,7 @@ _RETRIABLE = frozenset(
 
 
 class Rejected(Exception):  # noqa: N818 - a result, not an error: this input has no output, for this reason
-    """Refusal of one input by a plain function; the transform turns it into a `Failure`."""
+    """Rejection of one input by a plain function; the transform turns it into a `Failure`."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -110,7 +110,7 @@ class Rejected(Exception):  # noqa: N818 - a result, not an error: this input ha
 
     @classmethod
     def of_error(cls, error: Exception) -> "Rejected":
-        """Make the refusal of an unexpected exception: ``internal_error`` with the last line of its traceback."""
+        """Create the rejection for an unexpected exception: ``internal_error`` with the last line of its traceback."""
         return cls(
             Reason.INTERNAL_ERROR, traceback.format_exception_only(type(error), error)[-1].strip().splitlines()[-1]
         )
@@ -120,10 +120,10 @@ class Rejected(Exception):  # noqa: N818 - a result, not an error: this input ha
 
 
 def failure_of(record: Fetch | Article, stage: Stage, reason: Reason, message: str, at: datetime) -> Failure:
-    """Make the failure row of a URL.
+    """Create the failure row of a URL.
 
     Args:
-        record: the fetch row of the URL, with any outcome, or its article, for a stage that knows no fetch row.
+        record: the fetch row of the URL, with any outcome, or its article, in a stage without fetch rows.
         stage: the stage that failed.
         reason: the reason code.
         message: one sentence; truncated to 2,000 characters.
@@ -147,7 +147,7 @@ def failure_of(record: Fetch | Article, stage: Stage, reason: Reason, message: s
 
 
 def failed(fetch: Fetch, stage: Stage, refused: Rejected) -> tuple[Fetch, Failure]:
-    """Make the failed fetch row and the failure row of a fetched page that a later stage refused."""
+    """Create the failed fetch row and the failure row of a fetched page that a later stage rejected."""
     reason = refused.reason
     row = replace(fetch, outcome="failed", reason=reason.value, retriable=reason.retriable)
     return row, failure_of(row, stage, reason, refused.message, datetime.now(timezone.utc))

@@ -46,7 +46,7 @@ def content_hash(data: bytes | str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlRequest:
-    """A URL to fetch; ``url`` is canonical (`transforms.schema.urls`), or unchanged when it is not valid."""
+    """A URL to fetch; ``url`` is canonical (`transforms.schema.urls`), or unchanged if it is not valid."""
 
     url: str
     article_id: str
@@ -54,14 +54,14 @@ class UrlRequest:
     """Origin: ``urls``, ``feed``, ``sitemap``, ``warc``, ``pubsub``; ``listing`` for a feed or sitemap itself."""
     title: str | None = None
     published_at: datetime | None = None
-    """Metadata from the feed, used where the page has none."""
+    """Metadata from the feed, used if the page has none."""
     etag: str | None = None
     last_modified: str | None = None
     """Validators of an earlier response, for a conditional request (RFC 9110, section 13)."""
     text_hash: str | None = None
     """Hash of the text of an earlier run; an equal text is not a new version."""
     failed_at: datetime | None = None
-    """Time of the last outcome, when this request retries a failure."""
+    """Time of the last outcome, if this request retries a failure."""
     ack_handle: str | None = None
     """Handle that acknowledges the queue message after the commit (`transforms.sources.streaming.pubsub`)."""
 
@@ -99,11 +99,11 @@ class Page:
     fetch: Fetch
     body: bytes
     content_type: str
-    """The whole Content-Type header; empty when there was none."""
+    """The complete Content-Type header; empty if it is missing."""
     tdm_reserved: bool | None = None
-    """Whether the site reserves the page from text and data mining, as known to the fetch; None: not stated."""
+    """Whether the site reserves the page from text and data mining, as stated in the response; None: not stated."""
     fresh_seconds: float | None = None
-    """Seconds that the response is fresh; None: not stated."""
+    """Seconds for which the response is fresh; None: not stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Identity of a run, of an attempt at it, and of the files that it stages."""
+"""Identify runs, their attempts and their staged files."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
@@ -8,7 +8,7 @@ STREAM = "-stream"
 
 
 def stream_id(name: str) -> str:
-    """The run id of the stream of the configuration `name`."""
+    """Return the run id of the stream of the configuration `name`."""
     return name + STREAM
 
 
@@ -19,13 +19,13 @@ def is_stream_id(run_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attempt at one run, or at a stream; all rows and file names carry its identity."""
+    """One attempt at a run or stream; all its rows and file names contain its identity."""
 
     run_id: str
     run_date: date
     """Logical date: the partition ``dt``."""
     attempt: str
-    """Token of this attempt, part of its file names, so that no committed file is overwritten."""
+    """Token of this attempt in its file names, so that it never overwrites a committed file."""
     lake: str
     """Root of the lake: a folder or ``gs://bucket/prefix``."""
     lease_owner: str = ""
@@ -35,7 +35,7 @@ class Run:
     logical_time: datetime | None = None
     """Logical time in UTC; None: midnight of `run_date`."""
     recovered: "tuple[StagedFile, ...]" = ()
-    """Staged files with rows that need no new request: of a crashed attempt, or of the run that this one replaces."""
+    """Staged files with rows that are reused: from a crashed attempt, or from the run that this one replaces."""
     is_retry: bool = False
     """Whether the temporary failures of the committed run of the same id are requested again."""
     config_hash: str | None = None
@@ -57,7 +57,7 @@ class Run:
         return self.run_id.removesuffix(STREAM)
 
     def of_window(self, start: datetime) -> "Run":
-        """The run that commits one window of this stream.
+        """Return the run that commits one window of this stream.
 
         Args:
             start: start of the window, in UTC.
@@ -67,12 +67,12 @@ class Run:
 
     @property
     def partition(self) -> str:
-        """Name of the day's folder inside each table's folder."""
+        """Name of the partition folder of the day, inside each table's folder."""
         return f"dt={self.run_date.isoformat()}"
 
     @property
     def staging(self) -> str:
-        """Staging folder of this attempt, hidden from readers, relative to the lake."""
+        """Staging folder of this attempt, which readers ignore, relative to the lake."""
         return f"_staging/{self.run_id}/{self.attempt}"
 
 
@@ -87,4 +87,4 @@ class StagedFile:
     rows: int
     bytes: int
     ack_handles: tuple[str, ...] = ()
-    """Ack handles of the queue messages that named its rows (`UrlRequest.ack_handle`)."""
+    """Ack handles of the queue messages for its rows (`UrlRequest.ack_handle`)."""

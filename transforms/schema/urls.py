@@ -1,4 +1,4 @@
-"""Canonical URLs, their ids, hosts and registrable domains.
+"""Parse URLs: canonical form, id, host and registrable domain.
 
 Syntax and normalisation follow RFC 3986 (section 6.2.2), host names UTS 46, numeric hosts the WHATWG URL standard: any
 spelling that a browser resolves to 127.0.0.1 becomes 127.0.0.1.
@@ -55,7 +55,7 @@ TRACKING_KEYS = frozenset(
         "ysclid",
     }
 )
-"""Query keys that identify the visit and never the page; case-insensitive."""
+"""Query keys that identify the visit, not the page; case-insensitive."""
 
 SESSION_KEYS = frozenset({"cfid", "cftoken", "jsessionid", "phpsessid"})
 """Query keys of server sessions: the page does not depend on them; case-insensitive."""
@@ -131,7 +131,7 @@ def url_id(canonical: str) -> str:
     """Return the ``article_id`` of a URL; scheme, a leading ``www.`` and the order of query keys do not matter.
 
     Args:
-        canonical: a result of `canonical_url`; any other string has an id of its characters.
+        canonical: a result of `canonical_url`; for any other string the id is derived from its characters.
     """
     try:
         parts = _checked(canonical)
@@ -144,7 +144,7 @@ def url_id(canonical: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return ``host`` or ``host:port`` of a URL, the key of politeness; empty when the URL is not valid."""
+    """Return ``host`` or ``host:port`` of a URL, the key of politeness; empty if the URL is not valid."""
     try:
         return _split(url).netloc
     except Rejected:
@@ -152,7 +152,7 @@ def host_of(url: str) -> str:
 
 
 def site_of(url: str) -> str:
-    """Return the host without port and leading ``www.``, equal for equal `url_id`; empty when the URL is not valid."""
+    """Return the host without port and leading ``www.``, equal for equal `url_id`; empty if the URL is not valid."""
     try:
         host = _split(url).host
     except Rejected:
@@ -178,7 +178,7 @@ def resolve(base: str, href: str) -> str:
     """Resolve a link on a page to an absolute URL (RFC 3986, section 5), not yet canonical.
 
     Raises:
-        Rejected: ``invalid_url``, when the result is not a URL.
+        Rejected: ``invalid_url``, if the result is not a URL.
     """
     try:
         return urljoin(base, href.strip(_EDGES))
@@ -187,7 +187,7 @@ def resolve(base: str, href: str) -> str:
 
 
 def request_of(raw: str, source: str, title: str | None = None, published_at: datetime | None = None) -> UrlRequest:
-    """Make the request for a URL.
+    """Create the request for a URL.
 
     Never raises: an invalid URL keeps its text as ``url`` (as far as UTF-8 can encode it), and the fetch stage rejects
     it, so that every input has a row.

@@ -1,4 +1,4 @@
-"""Sources of URLs: lists, feeds, sitemaps and messages."""
+"""Read URLs from lists, feeds, sitemaps and queue messages."""
 
 from transforms.sources.config import (
     FeedsSource,

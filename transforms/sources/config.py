@@ -23,7 +23,7 @@ class UrlsSource(BaseModel):
         default=None,
         description="text (one URL per line, # begins a comment), csv, jsonl or parquet. Default: by suffix.",
     )
-    column: str = Field(default="url", description="Column or key of the URL; not for text.")
+    column: str = Field(default="url", description="Column or key that contains the URL; not used for text.")
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -81,16 +81,16 @@ class SitemapsSource(BaseModel):
         default=3,
         ge=1,
         le=5,
-        description="Maximum number of steps from robots.txt or an index to a sitemap; a step is a round of requests.",
+        description="Maximum number of levels of sitemap indexes, counted from robots.txt or the first index.",
     )
     max_sitemaps: int = Field(
         default=500,
         ge=1,
         le=100_000,
-        description="Maximum number of sitemaps requested, the most recently changed first.",
+        description="Maximum number of requested sitemaps; the most recently changed are requested first.",
     )
     max_urls: int = Field(
-        default=50_000, ge=1, le=50_000, description="Maximum number of pages per sitemap, the newest first."
+        default=50_000, ge=1, le=50_000, description="Maximum number of pages per sitemap; the newest are kept."
     )
 
     @property

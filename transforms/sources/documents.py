@@ -24,12 +24,12 @@ class ListingRequest(UrlRequest):
 
 
 class Named(NamedTuple):
-    """URLs of one document, within the limits of its source."""
+    """URLs found in one document, within the limits of its source."""
 
     requests: list[UrlRequest]
     listings: list[ListingRequest]
     left_out: int
-    """Number of pages that the source's ``max_urls`` leaves out."""
+    """Number of pages left out because of the source's ``max_urls``."""
 
 
 def listing_request(url: str, origin: int, changed_at: datetime | None = None) -> ListingRequest:
@@ -83,7 +83,7 @@ def read_listing(page: Page, source: ListingSource, origin: int = 0) -> Named:
 def next_listings(
     requested: Iterable[UrlRequest], found: Iterable[UrlRequest], most: int
 ) -> tuple[list[UrlRequest], int]:
-    """Choose the documents to request next: none twice, the most recently changed first.
+    """Choose the documents to request next: each once, the most recently changed first.
 
     Args:
         requested: documents of the source that were requested already.
@@ -91,7 +91,7 @@ def next_listings(
         most: maximum number of documents of the source.
 
     Returns:
-        The documents to request, and the number that `most` leaves out.
+        The documents to request, and the number left out because of `most`.
     """
     before = {request.article_id for request in requested}
     new = {request.article_id: request for request in found if request.article_id not in before}

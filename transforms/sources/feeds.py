@@ -1,4 +1,4 @@
-"""Feeds: RSS 0.9x, 1.0 and 2.0, Atom (RFC 4287) and JSON Feed, to the articles that they name."""
+"""Parse feeds into articles: RSS 0.9x, 1.0 and 2.0, Atom (RFC 4287) and JSON Feed."""
 
 import html
 import io
@@ -17,9 +17,9 @@ from transforms.sources.xml import escaped
 from transforms.text.dates import parse_feed_date
 
 MAX_ENTRIES = 10_000
-"""How many entries of one feed are read."""
+"""Maximum number of entries read from one feed."""
 MAX_XML_BYTES = 2 << 20
-"""How much of one XML feed is read: hostile nesting costs the parser 6 seconds a megabyte."""
+"""Maximum size of an XML feed that is parsed: malicious nesting takes the parser 6 seconds per megabyte."""
 
 _PAGES = ("text/html", "application/xhtml+xml", "")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
@@ -27,7 +27,7 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One article that a feed names. ``url`` is canonical, ``published_at`` in UTC."""
+    """One article of a feed. ``url`` is canonical, ``published_at`` is in UTC."""
 
     url: str
     title: str | None = None
@@ -35,18 +35,18 @@ class FeedEntry:
 
 
 def parse_feed(body: bytes, content_type: str, url: str) -> list[FeedEntry]:
-    """The entries of a feed that have a page of their own, in order.
+    """Return the entries of a feed that link to a page, in order.
 
-    Damaged XML gives the entries that can be read; one over `MAX_XML_BYTES` gives those that are whole up to there,
-    the newest as feeds have it.
+    From damaged XML, all readable entries are returned. From a feed over `MAX_XML_BYTES`, the complete entries within
+    this limit are returned, which usually are the newest.
 
     Args:
-        body: the document as it came.
+        body: the response body.
         content_type: its Content-Type header; may be empty.
-        url: where it came from: relative links count from there.
+        url: its URL, the base of relative links.
 
     Raises:
-        Rejected: ``listing_unreadable``, when this is no feed.
+        Rejected: ``listing_unreadable``, if this is not a feed.
     """
     if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         entries = _json_feed(body, url)
@@ -59,10 +59,10 @@ def _json_feed(body: bytes, url: str) -> Iterator[FeedEntry]:
     try:
         feed = json.loads(body, parse_int=_bounded_int)
     except (ValueError, RecursionError) as error:
-        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is no JSON: {error}.") from error
+        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is invalid JSON: {error}.") from error
     items = feed.get("items")
     if not isinstance(items, list):
-        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is JSON with no list of items, so it is no JSON Feed.")
+        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is not a JSON Feed: it has no list of items.")
     for item in items:
         if isinstance(item, dict):
             link = item.get("url") or item.get("external_url") or _absolute(item.get("id"))
@@ -70,7 +70,7 @@ def _json_feed(body: bytes, url: str) -> Iterator[FeedEntry]:
 
 
 def _bounded_int(digits: str) -> int | None:
-    """Parse an integer; None when it is longer than any number of a feed (Python refuses more than 4,300 digits)."""
+    """Parse an integer; None if it is longer than any number in a feed (Python rejects more than 4,300 digits)."""
     return int(digits) if len(digits) <= 40 else None
 
 
@@ -79,7 +79,7 @@ def _xml_feed(body: bytes, content_type: str, url: str) -> Iterator[FeedEntry]:
     if not body.startswith((b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")):
         body = b"".join(escaped(body))
     feed = feedparser.parse(
-        # A stream: feedparser takes bytes for the name of a file, if there is one of that name.
+        # As a stream, because feedparser treats bytes as a file name if such a file exists.
         io.BytesIO(body),
         response_headers={"content-location": url, "content-type": content_type or "application/xml"},
         sanitize_html=False,
@@ -87,16 +87,16 @@ def _xml_feed(body: bytes, content_type: str, url: str) -> Iterator[FeedEntry]:
     )
     if not feed.get("version") and not feed.entries:
         cause = f": {feed.bozo_exception}" if feed.get("bozo") else ""
-        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is no RSS, Atom or JSON feed{cause}.")
+        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is not an RSS, Atom or JSON feed{cause}.")
     for entry in feed.entries:
-        # A plain dict: feedparser's own answers with other fields where one is missing.
+        # As a plain dict, because feedparser's dict substitutes other fields for a missing one.
         fields = dict(entry)
         date = fields.get("published") or fields.get("created") or fields.get("updated")
         yield from _entry(_link(fields, body), _title(fields), date, url)
 
 
 def _cut(body: bytes) -> bytes:
-    """A long feed up to the end of its last entry within the limit."""
+    """Cut a long feed after its last entry within the limit."""
     if len(body) <= MAX_XML_BYTES:
         return body
     ends = [body.rfind(tag, 0, MAX_XML_BYTES) + len(tag) for tag in (b"</item>", b"</entry>") if tag in body]
@@ -104,14 +104,14 @@ def _cut(body: bytes) -> bytes:
 
 
 def _link(fields: Mapping[str, Any], body: bytes) -> str | None:
-    """The address of an entry's page. feedparser's own choice may be an enclosure, or a guid that is no address."""
+    """Return the URL of an entry's page; feedparser's ``link`` may be an enclosure, or a guid that is not a URL."""
     if original := fields.get("feedburner_origlink"):
         return str(original)
     for link in fields.get("links", ()):
         if link.get("rel", "alternate") == "alternate" and link.get("type", "") in _PAGES and link.get("href"):
             return str(link["href"])
     guid = _absolute(fields.get("id")) if fields.get("guidislink") else None
-    # feedparser makes an address of a guid such as show-17 too; a true one stands in the document as it is.
+    # feedparser also turns a guid such as show-17 into a URL; a real URL occurs unchanged in the document.
     return guid if guid and (guid.encode() in body or html.escape(guid, quote=False).encode() in body) else None
 
 
@@ -127,7 +127,7 @@ def _title(fields: Mapping[str, Any]) -> str:
 
 
 def _entry(link: object, title: object, date: object, base: str) -> Iterator[FeedEntry]:
-    """The entry, where its link is the address of a page."""
+    """Yield the entry if its link is a valid URL."""
     if not isinstance(link, str) or not link.strip():
         return
     try:

@@ -17,9 +17,9 @@ from transforms.sources.xml import EDGES, escaped, pieces
 from transforms.text.dates import parse_feed_date
 
 MAX_ENTRIES = 50_000
-"""Maximum number of addresses read from one document: the limit of the protocol."""
+"""Maximum number of URLs read from one document: the limit of the protocol."""
 MAX_BYTES = 50 << 20
-"""Maximum size of a document, decompressed: the limit of the protocol."""
+"""Maximum size of a decompressed document: the limit of the protocol."""
 SITEMAP_TYPES = frozenset(
     {
         "application/gzip",
@@ -40,7 +40,7 @@ _PIECE = 1 << 16
 _LINE = re.compile(rb"[^\r\n]{1,10000}")
 _GZIP_LAYERS = 3
 _MAX_WORDS = 10_000
-"""Maximum length of one text, such as an address or a title, in characters."""
+"""Maximum length of one text, such as a URL or a title, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +66,19 @@ class Sitemap:
 def parse_sitemap(body: bytes, content_type: str, url: str) -> Sitemap:
     """Parse a sitemap, an index of sitemaps, or a robots.txt.
 
-    Of damaged or truncated XML the complete entries are read. DTD entities are not expanded and nothing outside the
+    From damaged or truncated XML, the complete entries are read. DTD entities are not expanded and nothing outside the
     document is opened. Memory does not grow with the document, and time grows linearly.
 
     Args:
         body: the response body; gzip is decompressed, up to `MAX_BYTES`.
         content_type: its Content-Type header; may be empty.
-        url: its address, the base of relative addresses.
+        url: its URL, the base of relative URLs.
 
     Returns:
         Pages and sitemaps in the order of the document, at most `MAX_ENTRIES` of each; never the document itself.
 
     Raises:
-        Rejected: ``listing_unreadable``, when this is not a sitemap.
+        Rejected: ``listing_unreadable``, if this is not a sitemap.
     """
     body = unpacked(body, url)
     if urlsplit(url).path == "/robots.txt":
@@ -89,7 +89,7 @@ def parse_sitemap(body: bytes, content_type: str, url: str) -> Sitemap:
 
 
 def is_sitemap(body: bytes, url: str) -> bool:
-    """Whether a decompressed document is one for `parse_sitemap`, by its beginning; else it may be a feed."""
+    """Whether a decompressed document begins like a sitemap, for `parse_sitemap`; else it may be a feed."""
     start = body[:4096].lstrip(EDGES).lower()
     if urlsplit(url).path == "/robots.txt" or start.startswith((b"http://", b"https://")):
         return True
@@ -97,13 +97,13 @@ def is_sitemap(body: bytes, url: str) -> bool:
 
 
 def unpacked(body: bytes, url: str) -> bytes:
-    """Decompress a document that is gzip, with all its members, also gzip inside gzip; else return it unchanged.
+    """Decompress a gzip document with all its members, even gzip inside gzip; return any other document unchanged.
 
     Returns:
-        At most `MAX_BYTES`; of a damaged document the part before the damage.
+        At most `MAX_BYTES`; for a damaged document, the part before the damage.
 
     Raises:
-        Rejected: ``listing_unreadable``, when nothing can be decompressed.
+        Rejected: ``listing_unreadable``, if nothing can be decompressed.
     """
     for _ in range(_GZIP_LAYERS):
         if not body.startswith(_GZIP):
@@ -118,7 +118,7 @@ def _gunzip(body: bytes, url: str) -> bytes:
         while body.startswith(_GZIP, position) and len(plain) < MAX_BYTES:
             stream = zlib.decompressobj(wbits=31)
             while not stream.eof and len(plain) < MAX_BYTES:
-                # In pieces, so that the part before a damage is kept.
+                # In pieces, so that the part before the damage is kept.
                 piece = stream.unconsumed_tail
                 if not piece:
                     piece = body[position : position + _PIECE]
@@ -130,12 +130,12 @@ def _gunzip(body: bytes, url: str) -> bytes:
             position -= len(stream.unused_data)
     except zlib.error as error:
         if not plain:
-            raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is damaged gzip: {error}.") from error
+            raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is not valid gzip: {error}.") from error
     return bytes(plain)
 
 
 def _is_wide(body: bytes) -> bool:
-    """Whether this is XML in UTF-16, by its beginning."""
+    """Whether a document begins like XML in UTF-16."""
     return body.startswith((b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<"))
 
 
@@ -143,12 +143,12 @@ def _robots(body: bytes, url: str) -> Sitemap:
     addresses = (match[1] for line in _lines(body) if (match := _ROBOTS_LINE.match(line)))
     found = [entry for address in islice(addresses, MAX_ENTRIES) for entry in _entry({"loc": address}, url)]
     if not found:
-        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} names no sitemap; configure the sitemap's own address.")
+        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} lists no sitemap; configure the URL of the sitemap.")
     return Sitemap(sitemaps=tuple(found))
 
 
 def _text(body: bytes, url: str) -> Sitemap:
-    """Read one address a line; a document in which most lines are not addresses is refused."""
+    """Read one URL per line; reject a document in which most lines are not URLs."""
     addresses, count = [], 0
     for line in map(str.strip, _lines(body)):
         count += bool(line)
@@ -157,12 +157,12 @@ def _text(body: bytes, url: str) -> Sitemap:
             if len(addresses) >= MAX_ENTRIES:
                 break
     if not addresses or len(addresses) < count / 2:
-        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is not a sitemap: neither XML nor one address a line.")
+        raise Rejected(Reason.LISTING_UNREADABLE, f"{url} is not a sitemap: it is neither XML nor one URL per line.")
     return Sitemap(entries=tuple(entry for address in addresses for entry in _entry({"loc": address}, url)))
 
 
 def _lines(body: bytes) -> Iterator[str]:
-    """Decode the lines that are not empty, one at a time; a line longer than any address is split."""
+    """Decode the lines that are not empty, one at a time; a line longer than any URL is split."""
     for match in _LINE.finditer(body, 3 if body.startswith(b"\xef\xbb\xbf") else 0):
         yield match[0].decode("utf-8", "replace")
 
@@ -182,7 +182,7 @@ def _xml(body: bytes, content_type: str, url: str) -> Sitemap:
         try:
             parser.feed(piece)
         except etree.XMLSyntaxError:
-            # The parser gives up, for instance on nesting beyond its limit: the entries before it are kept.
+            # The parser fails, for instance on too deep nesting; the entries before the error are kept.
             break
         if reader.is_other or min(map(len, (reader.entries, reader.sitemaps))) >= MAX_ENTRIES:
             break
@@ -221,7 +221,7 @@ class _Reader:
 
     @property
     def is_other(self) -> bool:
-        """Whether the root is that of another kind of document."""
+        """Whether the root element belongs to another kind of document."""
         return self.root not in ("", "urlset", "sitemapindex")
 
     def start(self, tag: object, _attributes: object, /) -> None:
@@ -274,7 +274,7 @@ class _Reader:
 
 
 def _entry(fields: Mapping[str, str], base: str) -> Iterator[SitemapEntry]:
-    """Make the entry, unless its address is not valid or the document's own."""
+    """Create the entry, unless its URL is not valid or is that of the document."""
     loc = fields.get("loc", "")
     try:
         url = canonical_url(resolve(base, loc))

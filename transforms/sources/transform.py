@@ -25,7 +25,7 @@ TaggedFailure: TypeAlias = TaggedOutput[Literal["failures"], Failure]
 
 
 class _List(NamedTuple):
-    """A list of addresses: path or glob, format and column."""
+    """A list of URLs: path or glob, format and column."""
 
     pattern: str
     format: Format | None
@@ -52,11 +52,11 @@ class ListUrls(beam.PTransform):
 
 
 class FoundUrls(NamedTuple):
-    """URLs found in feeds and sitemaps, and the rows of these documents, one row of ``fetches`` each."""
+    """URLs found in feeds and sitemaps, and the rows of these documents; each has one row in ``fetches``."""
 
     requests: "beam.PCollection[UrlRequest]"
     listings: "beam.PCollection[UrlRequest]"
-    """Requests for feeds and sitemaps: of `ReadListings` all that were fetched, of `ParseDocuments` further ones."""
+    """Requests for feeds and sitemaps: all fetched ones from `ReadListings`, further ones from `ParseDocuments`."""
     fetches: "beam.PCollection[Fetch]"
     failures: "beam.PCollection[Failure]"
 
@@ -64,13 +64,14 @@ class FoundUrls(NamedTuple):
 class ReadListings(beam.PTransform):
     """Read feeds and sitemaps: PBegin -> `FoundUrls`.
 
-    A document is fetched like a page. Sitemap indexes name further documents, which takes rounds: their number is the
-    largest ``max_depth`` of the sources, so a site cannot make the graph longer. No document is fetched in two rounds.
+    A document is fetched like a page. Sitemap indexes list further documents, which are fetched in rounds. The number
+    of rounds is the largest ``max_depth`` of the sources, so a site cannot make the graph longer. No document is
+    fetched in two rounds.
 
     Args:
         sources: the feeds and sitemaps; may be empty.
         fetch: fetches the documents: PCollection[UrlRequest] -> an object with ``pages``, ``fetches`` and ``failures``,
-            as `FetchPages` returns it.
+            as returned by `FetchPages`.
     """
 
     def __init__(self, sources: Sequence[ListingSource], fetch: beam.PTransform) -> None:
@@ -96,7 +97,7 @@ class ReadListings(beam.PTransform):
 
 
 class ListDocuments(beam.PTransform):
-    """List the addresses of feeds and sitemaps: PBegin -> PCollection[UrlRequest], each a `ListingRequest`.
+    """List the URLs of feeds and sitemaps: PBegin -> PCollection[UrlRequest], each a `ListingRequest`.
 
     Args:
         sources: the feeds and sitemaps; may be empty.
@@ -113,7 +114,7 @@ class ListDocuments(beam.PTransform):
 
 
 class _ReadLists(beam.PTransform):
-    """Read list files in parallel: only their names are shuffled."""
+    """Read list files in parallel; only their names are shuffled."""
 
     def __init__(self, lists: list[_List]) -> None:
         super().__init__()
@@ -143,7 +144,7 @@ class ParseDocuments(beam.PTransform):
 
     Args:
         sources: the sources of the pages' requests, each a `ListingRequest`.
-        depth: the round, from 1; at ``max_depth`` of a source its further documents are left out.
+        depth: the round, from 1; at a source's ``max_depth``, its further documents are left out.
     """
 
     def __init__(self, sources: Sequence[ListingSource], depth: int = 1) -> None:
@@ -194,7 +195,7 @@ def _next_round(
     named: "beam.PCollection[UrlRequest]",
     sources: tuple[ListingSource, ...],
 ) -> "beam.PCollection[UrlRequest]":
-    """Choose the documents of the next round from those that the last one named; only addresses are grouped."""
+    """Choose the documents of the next round from those that the last round found; only URLs are grouped."""
     depth = len(requested) + 1
     by_source = {
         "requested": requested | f"Requested{depth}" >> beam.Flatten() | f"KeyRequested{depth}" >> beam.Map(_by_source),
@@ -221,7 +222,7 @@ def _choose(group: tuple[int, dict[str, list[UrlRequest]]], sources: tuple[Listi
 
 
 def _report_left_out(limit: str, number: int, where: str) -> None:
-    """Count and log URLs that a limit of the configuration leaves out: they are not failures."""
+    """Count and log URLs that are left out because of a limit in the configuration; they are not failures."""
     if number:
         count("sources", f"over_{limit}", number)
-        _LOG.warning("%s: %s leaves out %d of its addresses", where, limit, number)
+        _LOG.warning("%s: %s leaves out %d of its URLs", where, limit, number)

@@ -18,9 +18,9 @@ def pieces(body: bytes) -> Iterator[bytes]:
 
 
 def escaped(body: bytes) -> Iterator[bytes]:
-    """Yield XML in pieces, with bare ampersands escaped, after which the parser would drop the rest of the text.
+    """Yield XML in pieces with bare ampersands escaped, because the parser drops the text after one.
 
-    A declared encoding of UTF-16 is removed, since the bytes are not: libraries that write strings declare it.
+    A declared encoding UTF-16 is removed if the bytes are not UTF-16; libraries that write strings declare it wrongly.
     """
     start = len(body) - len(body.lstrip(EDGES))
     head = _ENCODING.sub(rb"\1", body[start : start + 200])
@@ -37,7 +37,7 @@ def _escaped_pieces(rest: bytes, body: bytes, position: int) -> Iterator[bytes]:
         if at >= 0:
             piece, rest = rest[: at + len(mark)], rest[at + len(mark) :]
         else:
-            # An entity or a mark may continue in the next piece.
+            # An entity or the byte order mark may continue in the next piece.
             keep = 0 if is_last else min(len(rest), 40)
             piece, rest = rest[: len(rest) - keep], rest[len(rest) - keep :]
         yield piece if is_cdata else _BARE_AMPERSAND.sub(b"&amp;", piece)

@@ -1,1 +1,1 @@
-"""Where bytes lie: a local folder or a Google Cloud Storage prefix."""
+"""Store files in a local folder or a Google Cloud Storage prefix."""

@@ -1,4 +1,4 @@
-"""Storage of a lake: the abstract `Store` with the operations that the commit protocol needs.
+"""Define `Store`, the abstract storage of a lake with the operations that the commit protocol needs.
 
 Paths are relative to the root of the store, with ``/`` between their parts.
 """
@@ -34,15 +34,15 @@ class Store(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Raise StoreError when the root is not writable."""
+        """Raise StoreError if the root is not writable."""
 
     @abstractmethod
     def files(self, folder: str) -> list[str]:
-        """List the paths of all files below a folder, sorted; empty when there is no such folder."""
+        """List the paths of all files below a folder, sorted; empty if the folder does not exist."""
 
     @abstractmethod
     def read(self, path: str) -> bytes | None:
-        """Read a file; None when there is no such file."""
+        """Read a file; None if it does not exist."""
 
     @abstractmethod
     def write(self, path: str, data: bytes) -> None:
@@ -50,11 +50,11 @@ class Store(ABC):
 
     @abstractmethod
     def swap(self, path: str, data: bytes, before: bytes | None) -> None:
-        """Compare and swap a small file: write it when its content is `before` (None: no file), else raise Changed."""
+        """Compare and swap a small file: write it if its content is `before` (None: no file), else raise Changed."""
 
     @abstractmethod
     def move(self, source: str, target: str) -> None:
-        """Move one file; does nothing when it was moved before (no source, but a target)."""
+        """Move one file; do nothing if it was already moved (no source, but a target)."""
 
     @abstractmethod
     def delete(self, paths: list[str]) -> None:
@@ -62,16 +62,16 @@ class Store(ABC):
 
     @abstractmethod
     def new_file(self, path: str) -> AbstractContextManager[Path]:
-        """Open a local path for writing; when the context ends without an error, the file is stored at `path`."""
+        """Open a local path for writing; if the context ends without an error, the file is stored at `path`."""
 
     @abstractmethod
     def local_copies(self, paths: list[str]) -> AbstractContextManager[list[Path]]:
-        """Make files readable under local paths inside the context, in the same order."""
+        """Provide local paths for files inside the context, in the same order."""
 
     @abstractmethod
     def lock(self, path: str) -> AbstractContextManager[str]:
-        """Hold a lock inside the context and return its owner; raises Locked when another process holds it."""
+        """Hold a lock inside the context and return its owner; raise Locked if another process holds it."""
 
     @abstractmethod
     def holds(self, path: str, holder: str) -> bool:
-        """Whether an owner still holds a lock, asked by any process; if so, extend its lease by some minutes."""
+        """Whether an owner still holds a lock (any process may ask); if so, extend its lease by a few minutes."""

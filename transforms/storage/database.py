@@ -25,6 +25,6 @@ def open_database(threads: int = 2, *, is_bounded: bool = True) -> Iterator[duck
         bounds: dict[str, str | int] = {"threads": threads, "memory_limit": MEMORY} if is_bounded else {}
         with duckdb.connect(config={"temp_directory": folder, **bounds}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            # A query of some seconds would draw a progress bar over the output of the command.
+            # A query of a few seconds would draw a progress bar over the output of the command.
             connection.execute("SET enable_progress_bar = false")
             yield connection

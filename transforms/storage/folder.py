@@ -1,4 +1,4 @@
-"""A local folder as a store."""
+"""Use a local folder as a store."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from transforms.storage.base import Changed, Locked, Store, StoreError
 
 
 class FolderStore(Store):
-    """A folder of this machine, or of a disk that all workers share."""
+    """A folder on this machine, or on a disk that all workers share."""
 
     def __init__(self, root: str) -> None:
         super().__init__(str(Path(root).absolute()))
@@ -21,7 +21,7 @@ class FolderStore(Store):
         return Path(self.root, path)
 
     def check(self) -> None:
-        # A check leaves nothing behind, so the root itself is not made here.
+        # The check must not leave files behind, so it does not create the root.
         place = next(p for p in (Path(self.root), *Path(self.root).parents) if p.exists())
         try:
             with tempfile.TemporaryFile(dir=place):
@@ -30,7 +30,7 @@ class FolderStore(Store):
             raise StoreError(f"the folder {self.root} cannot be written to: {error.strerror or error}") from error
 
     def files(self, folder: str) -> list[str]:
-        # Not by rglob, which fails where another run removes a folder meanwhile (before Python 3.13).
+        # Not with rglob, which fails if another run removes a folder meanwhile (before Python 3.13).
         found = (Path(place, name) for place, _, names in os.walk(self._at(folder)) for name in names)
         return sorted(p.relative_to(self.root).as_posix() for p in found if p.is_file())
 
@@ -43,7 +43,7 @@ class FolderStore(Store):
     def write(self, path: str, data: bytes) -> None:
         target = self._at(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Not by tempfile, whose files only their owner may read: a lake's readers may be others.
+        # Not with tempfile, because only the owner may read its files, and other users may read the lake.
         new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         with new.open("xb") as file:
             file.write(data)
@@ -77,7 +77,7 @@ class FolderStore(Store):
         file = self._at(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         yield file
-        # After a power cut a manifest must not exist without the files that it names.
+        # After a power failure, a manifest must not exist without its files.
         with file.open("rb") as written:
             os.fsync(written.fileno())
 
@@ -89,7 +89,7 @@ class FolderStore(Store):
     def lock(self, path: str) -> Iterator[str]:
         file = self._at(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        # flock: the system releases it when the process ends, in any way.
+        # With flock, because the system releases the lock whenever the process ends.
         with file.open("a") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

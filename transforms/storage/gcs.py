@@ -1,4 +1,4 @@
-"""A prefix of a Google Cloud Storage bucket as a store; imported only for ``gs://``, since the library loads slowly."""
+"""Use a Google Cloud Storage prefix as a store; imported only for ``gs://``, since the library loads slowly."""
 
 import secrets
 import tempfile
@@ -31,7 +31,7 @@ class BucketStore(Store):
     """A prefix of a Google Cloud Storage bucket.
 
     `translate_errors` turns the library's errors into one sentence each. Every request is retried for up to two minutes
-    when the service is busy (429, 5xx) or the connection breaks, so every operation is idempotent.
+    if the service is busy (429, 5xx) or the connection breaks, so every operation is idempotent.
     """
 
     def __init__(self, root: str) -> None:
@@ -47,7 +47,7 @@ class BucketStore(Store):
 
     def check(self) -> None:
         patience = {"timeout": CHECK_SECONDS, "retry": DEFAULT_RETRY.with_timeout(CHECK_SECONDS)}
-        # Tests the permissions that a run needs; reading the bucket's metadata is not among them.
+        # Check only the permissions that a run needs; it does not need to read the bucket's metadata.
         probe = self._blob(f"_check-{secrets.token_hex(8)}")
         with translate_errors(self.root):
             next(iter(self._bucket.list_blobs(prefix=self._name(""), max_results=1, **patience)), None)
@@ -83,7 +83,7 @@ class BucketStore(Store):
                     if_generation_match=blob.generation if blob is not None else 0,
                 )
             except (NotFound, PreconditionFailed) as error:
-                # A retried request whose first response was lost is refused too, although it succeeded.
+                # If the first response was lost, the retried request is rejected although the first request succeeded.
                 if self.read(path) != data:
                     raise Changed(self.uri(path)) from error
 
@@ -111,7 +111,7 @@ class BucketStore(Store):
     @contextmanager
     def local_copies(self, paths: list[str]) -> Iterator[list[Path]]:
         with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
-            # Numbered, so that sorting the names keeps the order and no name leaves the folder.
+            # Numbered, so that sorting the names keeps the order and no name points outside the folder.
             files = [Path(folder, f"{n:06}-{Path(path).name}") for n, path in enumerate(paths)]
             for path, file in zip(paths, files, strict=True):
                 with translate_errors(self.uri(path), of_object=True):
@@ -134,7 +134,7 @@ class BucketStore(Store):
         finally:
             done.set()
             heart.join()
-            # A lock that cannot be released expires by itself; the error must not hide one from inside the context.
+            # A lock that cannot be released expires; this error must not hide an error inside the context.
             with suppress(StoreError):
                 self._release(path, holder)
 
@@ -145,19 +145,19 @@ class BucketStore(Store):
     def _beat(self, path: str, holder: str, done: threading.Event) -> None:
         held = True
         while held and not done.wait(HEARTBEAT_SECONDS):
-            # The bucket may be back at the next heartbeat; a lost lock is detected by `holds`.
+            # The bucket may be available at the next heartbeat; `holds` detects a lost lock.
             with suppress(StoreError):
                 held = self.holds(path, holder)
 
     def _sign(self, path: str, holder: str, over: int) -> bool:
-        """Write a lock over a generation of it; False when another process was first."""
+        """Replace one generation of a lock; return False if another process was faster."""
         blob = self._blob(path)
         blob.metadata = {"holder": holder}
         with translate_errors(self.uri(path)):
             try:
                 blob.upload_from_string(b"", if_generation_match=over)
             except PreconditionFailed:
-                # The first may be this owner itself, from another thread or in a request whose response was lost.
+                # The lock may already be this owner's, from another thread or a request with a lost response.
                 first = self._get(path)
                 return first is not None and _holder(first) == holder
         return True
@@ -187,7 +187,7 @@ def _holder(lock: storage.Blob) -> str | None:
 
 @contextmanager
 def translate_errors(uri: str, *, of_object: bool = False) -> Iterator[None]:
-    """Translate errors of Google Cloud Storage in the context into StoreError: one sentence with the remedy.
+    """Translate errors of Google Cloud Storage inside the context into StoreError: one sentence with a remedy.
 
     Args:
         uri: the object or prefix, for the message.

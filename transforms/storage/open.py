@@ -31,7 +31,7 @@ def list_files(pattern: str) -> list[str]:
     """List the files of a path, a glob (``*``, ``?``, ``[...]``; ``**`` on disk) or a ``gs://`` pattern, sorted.
 
     Returns:
-        Absolute paths or ``gs://`` URIs; empty when nothing matches.
+        Absolute paths or ``gs://`` URIs; empty if nothing matches.
 
     Raises:
         StoreError: the bucket cannot be reached.
@@ -49,7 +49,7 @@ def list_files(pattern: str) -> list[str]:
 
 
 def require_files(pattern: str) -> list[str]:
-    """List the files of a path, a glob or a ``gs://`` pattern, of which there must be at least one.
+    """List the files of a path, a glob or a ``gs://`` pattern, and require at least one.
 
     Raises:
         StoreError: no file matches, or the bucket cannot be reached.

@@ -1,1 +1,1 @@
-"""Language-neutral functions on text that several packages share."""
+"""Share language-neutral text functions between packages."""

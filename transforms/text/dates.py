@@ -84,27 +84,27 @@ class Moment:
 
 
 def parse_moment(value: str) -> Moment | None:
-    """Read a machine's date: ISO 8601 and its loose kin, RFC 5322, seconds or milliseconds since 1970.
+    """Parse a machine-readable date: ISO 8601 and its variants, RFC 5322, seconds or milliseconds since 1970.
 
     Args:
-        value: the attribute or field, nothing else in it.
+        value: the attribute or field, without other text.
 
     Returns:
-        The moment in UTC, or None when it is no date, or one before 1990, or one more than ten years ahead.
+        The moment in UTC; None if this is not a date, or a date before 1990 or more than ten years in the future.
     """
     moment = _iso(value) or _compact(value) or _epoch(value) or _mail(value)
     return moment if moment and _is_plausible(moment.at) else None
 
 
 def parse_visible_date(text: str, *, month_first: bool = False) -> Moment | None:
-    """The first day that a line for readers names, such as ``12. März 2024`` or ``Published: 03/04/2024``.
+    """Parse the first day in a visible line, such as ``12. März 2024`` or ``Published: 03/04/2024``.
 
     Args:
         text: the line.
-        month_first: whether 03/04/2024 is the 4th of March, as in American pages.
+        month_first: whether 03/04/2024 is the 4th of March, as on American pages.
 
     Returns:
-        The day, or None. A time of day is left out: readers' lines name no zone.
+        The day, or None. The time of day is ignored, because visible lines rarely state a time zone.
     """
     for pattern, order in (
         (_YEAR_FIRST, (1, 3, 4)),
@@ -125,13 +125,13 @@ def parse_visible_date(text: str, *, month_first: bool = False) -> Moment | None
 
 
 def parse_feed_date(text: str) -> datetime | None:
-    """Read a feed's date: RFC 822, RFC 3339 and the usual deviations from both, in several languages.
+    """Parse a feed's date: RFC 822, RFC 3339 and the usual deviations from both, in several languages.
 
     Args:
         text: the element's text; its first 100 characters are read.
 
     Returns:
-        The moment in UTC, or None when this is not a date with year, month and day in one of the usual orders. A date
+        The moment in UTC, or None if this is not a date with year, month and day in one of the usual orders. A date
         without a zone, or with an unknown one, is read as UTC.
     """
     text = " ".join(text[:100].split())
@@ -142,10 +142,10 @@ def parse_feed_date(text: str) -> datetime | None:
 
 
 def best_moment(moments: list[Moment]) -> Moment | None:
-    """The first moment, or one behind it that says the same more exactly: a time for its day, a zone for its time.
+    """Return the first moment, or a later one that is the same but more precise: with a time of day, or a time zone.
 
     Args:
-        moments: what a page's fields say of one event, the surest first.
+        moments: the values of a page's fields for one event, the most reliable first.
     """
     if not moments:
         return None

@@ -1,18 +1,18 @@
-"""Which language a text is in: decided once, for what an article's row says and for what is annotated."""
+"""Detect the language of a text, for the article's row and for the choice of articles to annotate."""
 
 import re
 
 LEAST_WORDS = 5
-"""Of fewer words no language can be told."""
+"""Minimum number of words; the language of a shorter text cannot be detected."""
 ENGLISH_SHARE = 0.12
-"""Where this share of a text's words are frequent ones of English, English it is; chosen on sentences of news."""
+"""Minimum share of frequent English words in an English text; chosen on sentences of news."""
 FEW_WORDS = 30
-"""A text of fewer words is taken for one of the `FREQUENT` languages."""
+"""A text with fewer words gets one of the `FREQUENT` languages."""
 FREQUENT = frozenset("ar cs da de el en es fi fr he hi hu id it ja ko nl no nb pl pt ro ru sv tr uk vi zh".split())
 SAMPLE = 4_000
-"""How many code points are read."""
+"""Maximum number of code points that are read."""
 
-# Small words that are frequent in English, and in languages written with the same letters; no word is in both.
+# Function words that are frequent in English, and in other languages with the same letters; no word is in both sets.
 _ENGLISH = frozenset(
     (
         "the and of said says that with has his they this from would were have been but she he it you not what who "
@@ -30,23 +30,23 @@ _FOREIGN = frozenset(
         "sa en van "
     ).split()
 )
-# Before a name these are part of it: van der Meulen.
+# Before a name, these words are part of it: van der Meulen.
 _PARTICLES = frozenset("van von der den de di da del della du dos das la le ter ten bin al el af zu zum".split())
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
 
 def detect_language(text: str) -> str | None:
-    """The ISO 639-1 code of the language that a text is most likely written in.
+    """Return the ISO 639-1 code of the most probable language of a text.
 
-    Where the small words are English it is ``en``: in a sentence or two, foreign names mislead a guess by letters,
-    which is py3langid's and decides all else.
+    English function words decide for ``en``, because foreign names in one or two sentences mislead py3langid, which
+    looks at letters only. py3langid decides in all other cases.
 
     Args:
         text: plain text; its first `SAMPLE` code points are read.
 
     Returns:
-        The code, or None for a text of fewer than `LEAST_WORDS` words in an alphabet (one of Chinese or Japanese has
-        few of them and is told by its letters).
+        The code, or None for a text with fewer than `LEAST_WORDS` words in an alphabet. Chinese and Japanese have few
+        such words, so their texts count by length.
     """
     sample = text[:SAMPLE]
     words = _WORD.findall(sample.replace("’", "'"))
@@ -55,17 +55,17 @@ def detect_language(text: str) -> str | None:
     english = sum(word.lower() in _ENGLISH for word in words)
     if english > _foreign(words) and (english >= ENGLISH_SHARE * len(words) or len(words) < FEW_WORDS):
         return "en"
-    from py3langid import langid  # its model takes a tenth of a second to load
+    from py3langid import langid  # loading its model takes a tenth of a second
 
     ranked: list[str] = [code for code, _ in langid.rank(sample)]
-    # Of a few words the guess by letters takes foreign names for rare languages.
+    # In a short text, py3langid takes foreign names for rare languages.
     return next(code for code in ranked if len(words) >= FEW_WORDS or code in FREQUENT)
 
 
 def _foreign(words: list[str]) -> int:
-    """How many small words of other languages there are, particles of names (``van der Meulen``) left out.
+    """Count function words of other languages, except particles of names (``van der Meulen``).
 
-    A small letter with an accent counts too; in English it stands in a name, or in a rare word.
+    A lower-case word with an accent counts too; in English it is a name or a rare word.
     """
     count, before_name = 0, False
     for word in reversed(words):

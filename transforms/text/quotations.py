@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from transforms.schema.records import CueClass, QuoteKind, Span
 
 OMISSION = " … "
-"""Stands between two fragments if the text between them contains words."""
+"""Separator of two fragments if the text between them contains words."""
 SPEECH_CUES: tuple[CueClass, ...] = ("said", "wrote", "asked", "according_to")
 """Cue classes of reported speech; the others report a belief, an intention or another attitude."""
 
@@ -14,7 +14,7 @@ _MARKS = re.compile(r"[\"'“”„‟‘’‚‛«»‹›「」『』＂]")
 
 
 def join_fragments(text: str, spans: Iterable[Span]) -> str:
-    """Return the content of a quotation: its fragments in the order of the spans, joined by what was left out.
+    """Return the content of a quotation: its fragments in the order of the spans, joined by punctuation or `OMISSION`.
 
     Punctuation and white space between two fragments stay, without quotation marks and line breaks: “We pay.” “We
     leave.” is one statement of two sentences. If the text between two fragments contains words or digits, such as
@@ -57,7 +57,7 @@ def as_shown(text: str, kind: QuoteKind) -> str:
 def is_speech(kind: QuoteKind, cue_class: CueClass | None) -> bool:
     """Return whether a quotation reports what somebody said or wrote, not what they believe, intend or feel.
 
-    Direct speech is speech whatever its cue is; other quotations need a cue of `SPEECH_CUES` or none. The macro
+    A direct quotation is always speech; another one is if it has no cue or a cue class of `SPEECH_CUES`. The macro
     ``is_speech`` of ``pipeline/lake/query/views`` does the same in SQL.
 
     Args:

@@ -1,1 +1,1 @@
-"""Web archives (WARC): reading, writing and the transforms around both."""
+"""Read and write web archives (WARC): plain functions and Beam transforms."""

@@ -1,4 +1,4 @@
-"""The settings of a source of web archives."""
+"""Settings of web archives as a source."""
 
 from typing import Literal
 
@@ -12,10 +12,13 @@ class WarcSource(BaseModel):
 
     type: Literal["warc"] = "warc"
     path: str | tuple[str, ...] = Field(
-        description="A .warc.gz file, a glob, or gs://bucket/name (a glob too); or several of these."
+        description="A .warc.gz file, a glob, gs://bucket/name or a gs:// glob, or a list of these."
     )
     max_body_bytes: int = Field(
-        default=10 * 2**20, ge=1024, le=2**30, description="Largest page, unpacked; a larger one is too_large."
+        default=10 * 2**20,
+        ge=1024,
+        le=2**30,
+        description="Maximum size of a decompressed page in bytes; a larger page fails with the reason too_large.",
     )
 
     @property

@@ -1,4 +1,4 @@
-"""Format of our WARC records: the header with the request's metadata, as written and as read."""
+"""Write and read the WARC header with the metadata of a request."""
 
 import json
 from contextlib import suppress
@@ -7,8 +7,8 @@ from typing import Any
 from transforms.schema.records import Page
 
 REQUEST_HEADER = "Onrecord-Request"
-"""Record header with JSON: the requested URL before redirects, the metadata of its feed, and whether the site reserves
-the page."""
+"""Record header with JSON: the requested URL before redirects, the metadata from its feed, and whether the site
+reserves the page."""
 
 
 def to_request_header(page: Page) -> str:
@@ -24,7 +24,7 @@ def to_request_header(page: Page) -> str:
 
 
 def from_request_header(header: str) -> dict[str, Any]:
-    """Parse a value of `REQUEST_HEADER`; empty when it is missing or not valid."""
+    """Parse a value of `REQUEST_HEADER`; empty if it is missing or not valid."""
     with suppress(ValueError, RecursionError):
         metadata = json.loads(header)
         return metadata if isinstance(metadata, dict) else {}

@@ -22,7 +22,7 @@ _NO_LIMIT = 1 << 40
 
 
 class ScannedMember(NamedTuple):
-    """A gzip member: its offset in bytes, its end (None: unknown after damage), and its data or a refusal."""
+    """A gzip member: its offset in bytes, its end (None: unknown after damage), and its data or a `Rejected`."""
 
     offset: int
     end: int | None
@@ -43,7 +43,7 @@ def scan_members(file: BinaryIO, limit: int = _NO_LIMIT) -> Iterator[ScannedMemb
 
     Args:
         file: the archive, seekable.
-        limit: maximum size of a member, decompressed; a larger one is refused as ``too_large``.
+        limit: maximum size of a member, decompressed; a larger one is rejected with the reason ``too_large``.
     """
     offset: int | None = 0
     while offset is not None and file.seek(offset) == offset and file.read(1):
@@ -53,7 +53,7 @@ def scan_members(file: BinaryIO, limit: int = _NO_LIMIT) -> Iterator[ScannedMemb
 
 
 def complete_members(file: Path) -> Iterator[Member]:
-    """Read the records of a run's archive up to the first that is not complete, as after a crash of its writer."""
+    """Read the records of a run's archive up to the first incomplete one, which a crash of the writer leaves."""
     with file.open("rb") as opened:
         for member in scan_members(opened):
             if isinstance(member.data, Rejected) or member.end is None:
@@ -83,7 +83,7 @@ def _article_id(data: bytes) -> str:
 
 
 def _decompress(file: BinaryIO, start: int, limit: int) -> tuple[bytes | Rejected, int | None]:
-    """Decompress one member; return it with its end, or None when the next one must be searched for."""
+    """Decompress one member; return it with its end, or None if the next member must be searched for."""
     stream, plain, size = zlib.decompressobj(wbits=31), bytearray(), 0
     file.seek(start)
     try:
@@ -91,9 +91,9 @@ def _decompress(file: BinaryIO, start: int, limit: int) -> tuple[bytes | Rejecte
             piece = stream.unconsumed_tail or file.read(_PIECE)
             part = stream.decompress(piece, _PIECE)
             if not piece and not part and not stream.eof:
-                return Rejected(Reason.ARCHIVE_DAMAGED, "The file ends within a record."), None
+                return Rejected(Reason.ARCHIVE_DAMAGED, "The file ends inside a record."), None
             size += len(part)
-            # A member over the limit is decompressed too, since the next one begins at its end.
+            # A member over the limit is decompressed completely too, since the next one begins at its end.
             plain += part if size <= limit else b""
     except zlib.error as error:
         return Rejected(Reason.ARCHIVE_DAMAGED, f"The record cannot be decompressed: {error}."), None
@@ -108,7 +108,7 @@ def _decompress(file: BinaryIO, start: int, limit: int) -> tuple[bytes | Rejecte
 
 
 def _next_complete(file: BinaryIO, start: int, limit: int) -> int | None:
-    """Find the next member that can be decompressed; damaged bytes may look like the beginning of one."""
+    """Find the next member that can be decompressed; damaged bytes may look like the start of a member."""
     file.seek(start)
     while len(window := file.read(_PIECE)) >= _MEMBER_HEAD:
         for found in _MEMBER.finditer(window):

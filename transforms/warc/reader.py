@@ -34,7 +34,7 @@ class UnreadableRecord(NamedTuple):
 def read_warc(file: BinaryIO, name: str, max_body_bytes: int = 10 * 2**20) -> Iterator[Page | UnreadableRecord]:
     """Read the pages of one WARC file in order: HTML responses with status 200, each URL once.
 
-    After a damaged record, reading continues with the next complete one. Of a truncated file, the complete records are
+    After a damaged record, reading continues with the next complete one. In a truncated file, the complete records are
     read. At most one record is in memory.
 
     Args:
@@ -44,7 +44,7 @@ def read_warc(file: BinaryIO, name: str, max_body_bytes: int = 10 * 2**20) -> It
 
     Yields:
         A `Page` with source ``warc`` and the time of the record, or an `UnreadableRecord` with reason
-        ``archive_damaged``, ``too_large``, ``truncated`` or ``empty_body``. When the URL is damaged too, the row has
+        ``archive_damaged``, ``too_large``, ``truncated`` or ``empty_body``. If the URL is damaged too, the row has
         the name of the file, ``#`` and the offset in bytes instead.
     """
     seen: set[str] = set()
@@ -69,7 +69,7 @@ def _results(member: bytes | Rejected, most: int) -> Iterator[Page | UnreadableR
             if _is_page(record):
                 yield _result(record, most)
         if record is None:
-            raise Rejected(Reason.ARCHIVE_DAMAGED, "The member holds no record.")
+            raise Rejected(Reason.ARCHIVE_DAMAGED, "The member contains no record.")
     except (ArchiveLoadFailed, EOFError, ValueError) as error:
         raise Rejected(Reason.ARCHIVE_DAMAGED, f"The record cannot be read: {error}.") from error
 
@@ -88,7 +88,7 @@ def _result(record: ArcWarcRecord, most: int) -> Page | UnreadableRecord:
         raise Rejected(Reason.ARCHIVE_DAMAGED, "The record has no WARC-Target-URI.")
     metadata = from_request_header(header(REQUEST_HEADER) or "")
     texts = {key: value for key, value in metadata.items() if isinstance(value, str)}
-    # The requested URL, from our own header where there is one.
+    # The requested URL, from our own header if the record has it.
     request = request_of(
         texts.get("url", target), "warc", texts.get("title"), parse_feed_date(texts.get("published_at", ""))
     )
@@ -130,7 +130,7 @@ def _body(record: ArcWarcRecord, most: int) -> bytes:
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise Rejected(Reason.ARCHIVE_DAMAGED, f"The page cannot be decompressed: {error}.") from error
     if not body:
-        raise Rejected(Reason.EMPTY_BODY, "The record holds an empty page.")
+        raise Rejected(Reason.EMPTY_BODY, "The page in the record is empty.")
     return bytes(body)
 
 

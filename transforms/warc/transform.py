@@ -1,4 +1,4 @@
-"""The Beam transforms that read and write web archives."""
+"""Read and write web archives as Beam transforms."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ TaggedFailure: TypeAlias = TaggedOutput[Literal["failures"], Failure]
 class ArchivePages(beam.PTransform):
     """Write pages to WARC files, one for each bundle: PCollection[Page] -> PCollection[StagedFile].
 
-    The commit moves the files to ``_warc/<run_id>/`` in the lake; files of a crashed run are never named.
+    The commit moves the files to ``_warc/<run_id>/`` in the lake; no manifest ever lists files of a crashed run.
 
     Args:
         run: the attempt.
@@ -49,7 +49,7 @@ class ArchivedPages(NamedTuple):
 
     pages: "beam.PCollection[Page]"
     requests: "beam.PCollection[UrlRequest]"
-    """One for each page and each row of `fetches`, for the reconciliation of row counts."""
+    """One element for each page and each row of `fetches`, for the reconciliation of row counts."""
     fetches: "beam.PCollection[Fetch]"
     failures: "beam.PCollection[Failure]"
 

@@ -1,7 +1,7 @@
 """Write pages to web archives: gzip WARC 1.1 (ISO 28500:2017), readable by any archive tool.
 
-The record holds the body that the extractor reads, without transfer and content encoding, and its Content-Length. The
-header `REQUEST_HEADER` (`transforms.warc.format`) keeps the metadata of the request, so that a run over the archive
+The record contains the body that the extractor reads, without transfer and content encoding, and its Content-Length.
+The header `REQUEST_HEADER` (`transforms.warc.format`) keeps the metadata of the request, so that a run over the archive
 yields the same articles without a request.
 """
 
@@ -60,7 +60,7 @@ class ArchiveWriter:
             },
         )
         self._writer.write_record(record)
-        # The record survives a crash of this process.
+        # So that the record survives a crash of this process.
         self._file.flush()
         self._pages += 1
 

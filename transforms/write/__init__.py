@@ -1,1 +1,1 @@
-"""Rows to Parquet files."""
+"""Write rows to Parquet files."""

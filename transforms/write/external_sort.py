@@ -1,7 +1,8 @@
 """Sort the rows of many Parquet files in bounded memory (external sort).
 
-Sorting whole rows would hold the texts of all articles. Here only the sort columns are sorted, which gives each row its
-rank. The rows are then distributed by rank to partition files on disk, and one partition at a time is read back.
+Sorting whole rows would keep the texts of all articles in memory. Instead, only the sort columns are sorted, which
+gives each row its rank. The rows are then distributed by rank to partition files on disk, and one partition at a time
+is read back.
 """
 
 import tempfile
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _BATCH = 1_024
-"""Rows in a batch while they are distributed."""
+"""Number of rows in a batch while rows are distributed to partition files."""
 _MAX_PARTITIONS = 500
 """Maximum number of open files."""
 
@@ -32,12 +33,12 @@ def external_sort(
     order: Sequence[str],
     size: int,
 ) -> Iterator[pa.RecordBatch]:
-    """Sort the rows of a query; of rows with equal key only the first is kept.
+    """Sort the rows of a query, and keep only the first of the rows with equal key.
 
     Args:
         database: the connection, in use until the last row is read.
         rows: a query over the files ``$paths`` that returns ``filename`` and ``file_row_number`` of `read_parquet`
-            beside the columns.
+            in addition to the columns.
         paths: the files.
         params: further parameters of the query.
         schema: the columns of the result, with their exact types.
@@ -48,7 +49,7 @@ def external_sort(
     place, by = "filename, file_row_number", ", ".join(f'"{column}" NULLS LAST' for column in order)
     narrow = ", ".join(f'"{column}"' for column in dict.fromkeys((*key, *order)))
     database.execute(
-        f"CREATE OR REPLACE TEMP TABLE _ranks AS SELECT {place}, row_number() OVER (ORDER BY {by}, {place}) - 1 AS "  # noqa: S608 - names of ours
+        f"CREATE OR REPLACE TEMP TABLE _ranks AS SELECT {place}, row_number() OVER (ORDER BY {by}, {place}) - 1 AS "  # noqa: S608 - only internal names
         f"rank FROM (SELECT {narrow}, {place} FROM ({rows}) QUALIFY row_number() OVER (PARTITION BY {', '.join(key)} "
         f"ORDER BY {place}) = 1)",
         {"paths": list(paths), **params},
@@ -56,8 +57,8 @@ def external_sort(
     [(count,)] = database.execute("SELECT count(*) FROM _ranks").fetchall()
     size = max(size, -(-count // _MAX_PARTITIONS))
     names = ", ".join(f'"{name}"' for name in schema.names)
-    placed = f"SELECT {names}, rank FROM ({rows}) JOIN _ranks USING ({place})"  # noqa: S608 - names of ours
-    # One file after another: a query over many files holds a part of each.
+    placed = f"SELECT {names}, rank FROM ({rows}) JOIN _ranks USING ({place})"  # noqa: S608 - only internal names
+    # One file after another, because a query over many files keeps a part of each in memory.
     found = (
         batch
         for path in paths
@@ -74,7 +75,7 @@ def external_sort(
 
 
 def _distribute(batches: Iterable[pa.RecordBatch], folder: Path, size: int) -> list[Path]:
-    """Write rows to partition files by rank, `size` ranks to a file; return the files in order."""
+    """Write rows to partition files by rank, `size` ranks per file; return the files in order."""
     writers: dict[int, pa.RecordBatchStreamWriter] = {}
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Write rows to staged Parquet files, and merge these into sorted files (no Beam)."""
+"""Write rows to staged Parquet files, and merge these into sorted files, without Beam."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -86,7 +86,7 @@ def write_rows(run: Run, table: str, records: Iterable[Row], path: str) -> Stage
 
 
 def merge_staged_files(run: Run, files: Iterable[StagedFile]) -> list[StagedFile]:
-    """Merge the staged files of one table: sorted, without rows of equal key, in files of the target size.
+    """Merge the staged files of one table into sorted files of the target size, without duplicate keys.
 
     Args:
         run: the run that the rows will belong to; a stream may have staged them for an earlier window.
@@ -114,20 +114,20 @@ def merge_files(
     relations: Mapping[str, pa.Table] | None = None,
     of: Run | None = None,
 ) -> list[StagedFile]:
-    """Merge files of one table and partition: sorted, without a run's rows of equal key, in files of the target size.
+    """Merge files of one table and partition into sorted files of the target size, without duplicate keys in a run.
 
     Args:
         store: the lake.
         table: the table.
         partition: such as ``dt=2026-01-31``.
         paths: the files, of the current or an older schema version.
-        prefix: path of the new files without number and extension.
+        prefix: path of the new files, without number and extension.
         where: SQL condition of the rows to keep.
         relations: relations that `where` refers to, by name.
         of: the run that all rows will belong to; None: each row keeps its run.
 
     Returns:
-        The new files; empty when no row is left.
+        The new files; empty if no rows remain.
 
     Raises:
         OSError: the row count of a written file is wrong.
@@ -154,16 +154,16 @@ def merge_files(
 def _merged(
     stack: ExitStack, table: Table, paths: list[Path], where: str, relations: Mapping[str, pa.Table], of: Run | None
 ) -> Iterator[pa.RecordBatch]:
-    """Read the rows sorted, in the exact schema, of each run and key only the first."""
+    """Read the rows in order and in the exact schema, only the first row for each run and key."""
     database = stack.enter_context(open_database(threads=1))
-    # The empty table adds the columns that older files lack.
+    # The empty table adds columns that are missing in older files.
     for name, relation in {"_empty": table.schema.empty_table(), **relations}.items():
         database.register(name, relation)
     run_columns = {"run_id": of.run_id, "run_date": of.run_date, "run_time": of.time} if of is not None else {}
     replaced = {column: value for column, value in run_columns.items() if column in table.schema.names}
     replace = f"REPLACE ({', '.join(f'${column} AS {column}' for column in replaced)})" if replaced else ""
     rows = (
-        f"FROM (SELECT * {replace} FROM (FROM _empty UNION ALL BY NAME FROM read_parquet($paths, filename = true, "  # noqa: S608 - names of ours
+        f"FROM (SELECT * {replace} FROM (FROM _empty UNION ALL BY NAME FROM read_parquet($paths, filename = true, "  # noqa: S608 - only internal names
         f"file_row_number = true, union_by_name = true, hive_partitioning = false))) WHERE {where}"
     )
     key, size = (*table.key, "run_id"), table.rows_a_group
@@ -187,5 +187,5 @@ def _parquet_writer(path: Path, table: Table, *, is_sorted: bool = False) -> pq.
 def _checked(local: Path, name: str, file: StagedFile) -> StagedFile:
     found = pq.read_metadata(local).num_rows
     if found != file.rows:
-        raise OSError(f"{name} has {found} rows and {file.rows} were written: its disk lost some")
+        raise OSError(f"{name} has {found} rows, but {file.rows} were written: check the disk")
     return dataclasses.replace(file, bytes=local.stat().st_size)

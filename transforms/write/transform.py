@@ -1,7 +1,7 @@
 """Write records to a lake as Beam transforms: `StageRows`, `MergeStagedFiles`, `WriteBundles`.
 
 `StageRows` writes the rows of a bundle to staged files. `MergeStagedFiles` groups only the names of these files; for
-each table and partition it drops rows of equal key, sorts, and writes files of the target size.
+each table and partition it drops rows with equal keys, sorts, and writes files of the target size.
 """
 
 import time
@@ -15,7 +15,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import BoundedWindow, IntervalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-import transforms.schema.coders  # noqa: F401 - it registers how records are written between workers
+import transforms.schema.coders  # noqa: F401 - registers the coder of the grouped records
 from transforms.schema.run import Run, StagedFile
 from transforms.schema.tables import TABLES, Row
 from transforms.storage.base import Store
@@ -25,7 +25,7 @@ from transforms.write.parquet import RowWriter, merge_staged_files
 _In = TypeVar("_In", contravariant=True)
 
 PART_SECONDS = 30.0
-"""Maximum age of an unfinished file in seconds: the rows that a crash may lose."""
+"""Maximum age of an unfinished file in seconds; a crash may lose its rows."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class StageRows(beam.PTransform):
         run: the attempt.
 
     Raises:
-        ValueError: there is no such table.
+        ValueError: the table does not exist.
     """
 
     table: str
@@ -49,7 +49,7 @@ class StageRows(beam.PTransform):
     def __post_init__(self) -> None:
         super().__init__()
         if self.table not in TABLES:
-            raise ValueError(f"there is no table {self.table!r}; allowed: {', '.join(TABLES)}")
+            raise ValueError(f"{self.table!r} is not a valid table; allowed: {', '.join(TABLES)}")
 
     def expand(self, records: "beam.PCollection[Row]") -> "beam.PCollection[StagedFile]":
         table = TABLES[self.table]
@@ -98,7 +98,7 @@ class BundleWriter(Protocol[_In]):
 
 
 class WriteBundles(beam.DoFn):
-    """Write the elements of each bundle to new files, and output these when the bundle has finished.
+    """Write the elements of each bundle to new files, and output these files after the bundle has finished.
 
     Each window of a stream becomes a separate run (`Run.of_window`), so it has separate files.
 
@@ -106,8 +106,8 @@ class WriteBundles(beam.DoFn):
         counter: name of the metric that counts the elements.
         run: the attempt, with the lake.
         open_writer: opens a file, given the lake, the run of the rows, and the staging folder of the attempt.
-        in_parts: close a file after a while and begin another, so that its rows survive a crash of the process: after
-            as long as the bundle lasted at the file's beginning, at most `PART_SECONDS`. Otherwise one file a bundle.
+        in_parts: close files early, so that their rows survive a crash of the process. A file stays open as long as the
+            bundle had lasted when it was opened, at most `PART_SECONDS`. If false, a bundle has one file.
     """
 
     def __init__(

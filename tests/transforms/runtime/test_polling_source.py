@@ -132,7 +132,7 @@ def test_claimed_poll_cannot_be_split() -> None:
     tracker = _Tracker(b"7")
     assert tracker.try_claim(_UNDER_WAY)
     assert tracker.try_split(0) is None
-    with pytest.raises(ValueError, match="neither claimed nor returned"):
+    with pytest.raises(ValueError, match="not claimed or did not return"):
         tracker.check_done()
     assert tracker.try_claim(b"8")
     assert tracker.try_split(0) == (None, b"8")

@@ -123,7 +123,7 @@ def test_robots_lines() -> None:
     body = b"\xef\xbb\xbfsitemap: a.xml\nDisallow: /\n SITEMAP :https://other.example/b.xml # news\nSitemap:\n"
     found = parse_sitemap(body, "text/plain", "https://www.example.org/robots.txt")
     assert [e.url for e in found.sitemaps] == ["https://www.example.org/a.xml", "https://other.example/b.xml"]
-    with pytest.raises(Rejected, match=r"robots\.txt names no sitemap"):
+    with pytest.raises(Rejected, match=r"robots\.txt lists no sitemap"):
         parse_sitemap(b"Disallow: /\n", "text/plain", "https://www.example.org/robots.txt")
 
 

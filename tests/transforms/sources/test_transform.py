@@ -158,8 +158,8 @@ def test_urls_over_limits_are_logged(caplog: pytest.LogCaptureFixture) -> None:
         pipeline | ReadListings(
             (sitemaps,), _Fetch({**SITE, "https://a.example/2.xml": SITE["https://a.example/1.xml"]})
         )
-    assert "max_sitemaps leaves out 2 of its addresses" in caplog.text
-    assert "https://a.example/2.xml: max_depth leaves out 2 of its addresses" in caplog.text
+    assert "max_sitemaps leaves out 2 of its URLs" in caplog.text
+    assert "https://a.example/2.xml: max_depth leaves out 2 of its URLs" in caplog.text
 
 
 def test_read_archives(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Weights:
 
 
 IN_TEXT = Weights(often=1.5, apart=0.5, subject=0.5, fits=0.5, here=1.0)
-"""For any pronoun in running text; from a coarse grid search on the pronouns of GUM, where many weights are as good."""
+"""For pronouns in running text; from a coarse grid search on the pronouns of GUM, where many weights do as well."""
 SPEAKING = Weights(often=0.75, apart=1.0, subject=0.5, fits=1.0, here=2.0, spoke=1.0, margin=0.25)
 """For a pronoun next to a reporting verb: news repeats the names of speakers, mostly in the same paragraph."""
 
@@ -67,8 +67,8 @@ def coreference_candidates(parsed: ParsedText, entities: list[Entity], *, in_ful
     Args:
         parsed: the text.
         entities: its entities.
-        in_full: leave out names of a single word without a full name, title or first name. News gives the full names
-            of speakers, and such a word is more often a firm or a place.
+        in_full: leave out single words without a full name, title or first name in the text. News gives the
+            full names of speakers, and such a word is more often a firm or a place.
 
     Returns:
         At most `MAX_CANDIDATES` candidates.
@@ -95,7 +95,7 @@ def coreference_candidates(parsed: ParsedText, entities: list[Entity], *, in_ful
 
 
 def _is_surely_person(text: str, entity: Entity, in_full: bool) -> bool:
-    """Whether a first name, a role or a title identifies a person, or the mentions are not used like a place."""
+    """Whether a first name, role or title marks a person, or the mentions are not used like those of a place."""
     lists = lexicon()
     if entity.role or entity.name.split()[0].lower() in lists.male | lists.female:
         return True
@@ -124,7 +124,7 @@ def antecedent(
         sentence: the index of its sentence.
         gender: the gender of the pronoun.
         opening: the index of the first sentence of its paragraph.
-        speaker: the index of the entity that spoke last, if it spoke just before.
+        speaker: the index of the entity that spoke last, if its quotation is just before the pronoun.
         weights: the weights of the score.
 
     Returns:
@@ -164,7 +164,7 @@ def add_mention(candidate: Candidate, at: int, sentence: int, subject: bool) -> 
 
 
 def outside_quotes(quoted_spans: list[QuotedSpan], candidates: list[Candidate]) -> list[Candidate]:
-    """Return the candidates without their mentions in quoted spans, where others speak about them."""
+    """Return the candidates without mentions in quoted spans, because other persons speak there."""
     span_starts = [quoted.outer_start for quoted in quoted_spans]
     found = []
     for candidate in candidates:

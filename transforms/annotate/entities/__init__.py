@@ -1,1 +1,1 @@
-"""Find named entities: mentions, types, clusters, known identifiers."""
+"""Find named entities: mentions, types, clusters and identifiers."""

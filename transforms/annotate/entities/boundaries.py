@@ -126,7 +126,7 @@ def _extended(text: str, name: NameMention) -> NameMention:
 
 
 def _is_one_name(text: str, one: NameMention, other: NameMention, surnames: set[str]) -> bool:
-    """Whether two adjacent names are one: a hyphenated surname or place, or ``Tenants' League``."""
+    """Whether two adjacent names form one: a hyphenated surname or place, or ``Tenants' League``."""
     if one.type == other.type == "ORG" and one.words[-1].endswith("s"):
         return text[one.end : other.start] in ("' ", "’ ")
     if one.end + 1 != other.start or text[one.end] not in "-‐‑":

@@ -18,7 +18,7 @@ from transforms.schema.records import Entity, EntityType, Mention, stable_id
 RULES_VERSION = "rules-3"
 """Value of `model_version` in the rows of entities and quotes that the rules found."""
 MAX_NAMESAKES = 50
-"""Maximum number of persons with the same surname that are distinguished; it keeps the time linear."""
+"""Maximum number of persons with the same surname that are distinguished, so that time stays linear."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Cluster:
 def find_entities(
     text: str, *, version_id: str = "", parsed: ParsedText | None = None, tagged: Tagged | None = None
 ) -> list[Entity]:
-    """Find the entities of a text, by the model or by rules, clustered over the whole document.
+    """Find the entities of a text by the model or by rules, and cluster their mentions over the document.
 
     Args:
         text: the text of an article, in English.
@@ -137,13 +137,13 @@ def _key(name: NameMention) -> tuple[str, ...]:
 
 
 def _place_key(name: NameMention) -> tuple[str, ...]:
-    """Return the key of a name by its words, whatever its type; a place with a certain type has a separate key."""
+    """Return the key of a name: its words, regardless of its type; a place with a certain type has a separate key."""
     key = tuple(word.replace(".", "") for word in _key(name))
     return ("", *key) if name.type == "LOC" and name.certainty == 2 else key
 
 
 def _full_names(names: list[NameMention]) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Return for each full name the key of the fullest form of the same person, with or without middle names."""
+    """Map each full name to the key of the person's fullest form, with or without middle names."""
     # Names of equal length keep the order of the text, since the order of a set differs between processes.
     persons = dict.fromkeys(_key(name) for name in names if name.type == "PERSON" and len(name.words) > 1)
     keys = sorted(persons, key=len, reverse=True)
@@ -183,7 +183,7 @@ def _full_names_by_part(full: dict[tuple[str, ...], tuple[str, ...]]) -> dict[tu
     parts: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for key in dict.fromkeys(full.values()):
         bare = _without_suffix(key)
-        # Of two surnames, the first is the one used alone: María Quiroga Salas is Quiroga.
+        # Of two surnames, news uses the first one alone: María Quiroga Salas is Quiroga.
         for part in (
             {bare[cut:] for cut in range(1, len(bare))} | {bare[:1]} | ({bare[-2:-1]} if len(bare) > 2 else set())
         ):

@@ -23,7 +23,7 @@ from transforms.annotate.entities.places import places
 from transforms.schema.records import Entity, EntityType, Mention, Span, stable_id
 
 GAZETTEER_VERSION = "gazetteer"
-"""Value of ``model_version`` for an entity that only a gazetteer of the user found."""
+"""Value of ``model_version`` for an entity that only the user's gazetteer found."""
 
 # `Smith-Jones`, `O'Brien` and `x@jones` do not mention Jones or Brien; `Jones-led` and `Jones's` do.
 _JOINED_BEFORE = re.compile(r"(?<=[^\W_][-‐‑'’&/_])|(?<=[@#/_\\])")
@@ -170,7 +170,7 @@ class Gazetteer:
             group.entities.append(entity)
 
     def _entry(self, entity: Entity) -> GazetteerEntry | None:
-        """Return the entry of the name of an entity, else of a shorter form that can only be the same entity."""
+        """Return the entry of an entity's name, else of a shorter form that can only denote the same entity."""
         if not self._entries.by_alias:
             return None
         by_name = self._entries.find(key(entity.name))
@@ -181,7 +181,7 @@ class Gazetteer:
             entry = self._entries.find(key(form))
             if not entry or entry.type != entity.type or not _fits(form, entry, entity.name):
                 continue
-            # An entry with only the type of a surname must not make the surname the name of the entity.
+            # An entry that only sets the type of a surname must not make the surname the name of the entity.
             if entry.kb_id or _words(entry.name or "") >= _words(entity.name):
                 return entry
         return None
@@ -200,7 +200,7 @@ def _agrees(form: str, found: GazetteerEntry, entry: GazetteerEntry | None, enti
 
 
 def _fits(form: str, entry: GazetteerEntry, name: str) -> bool:
-    """Whether a form can be short for a name, or the reverse: an acronym, or the words of one are in the other."""
+    """Whether one of two forms can be short for the other: it is an acronym, or the other contains all its words."""
     if form.isupper() and " " not in form.strip():
         return True
     ours, theirs = _words(entry.name or form), _words(name)
@@ -274,5 +274,5 @@ def _with_salience(text: str, entities: list[Entity]) -> list[Entity]:
 
 @cache
 def gazetteer(paths: tuple[str, ...]) -> Gazetteer:
-    """Return the gazetteer of the files; each process reads them once."""
+    """Return the gazetteer of some files; each process reads them once."""
     return Gazetteer.load(paths)

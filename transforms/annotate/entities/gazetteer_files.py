@@ -17,7 +17,7 @@ from transforms.storage.base import StoreError
 from transforms.storage.open import open_input
 
 MAX_ROWS = 5_000_000
-"""Maximum number of rows in all files together; each takes some 700 bytes in every worker process."""
+"""Maximum number of rows in all files together; a row takes about 700 bytes in every worker process."""
 MAX_CHARACTERS = 500
 """Maximum number of characters in one value."""
 MAX_TOKENS = 30
@@ -125,7 +125,7 @@ def _checked(path: str, row: int, values: tuple[str, str, str, str]) -> tuple[st
         raise GazetteerError(f"{path}, row {row}: the alias must have 1 to {MAX_TOKENS} words and punctuation marks")
     if not entity_type:
         return form, GazetteerEntry(None, None, None)
-    # Without identifier and name, the alias distinguishes the entity from those of other rows.
+    # For an entry without identifier and name, the alias separates its entity from those of other rows.
     return form, GazetteerEntry(kb_id or None, cast(EntityType, entity_type), name or (None if kb_id else alias))
 
 

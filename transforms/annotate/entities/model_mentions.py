@@ -14,7 +14,7 @@ from transforms.annotate.nlp.tokens import Token, tokenize
 from transforms.schema.records import EntityType
 
 CERTAIN = 0.6
-"""Probability from which the type of a mention is certain."""
+"""Minimum probability of a type that counts as certain."""
 MIN_PROBABILITY = 0.4
 """Minimum probability of a mention."""
 
@@ -53,7 +53,7 @@ def _name(parsed: ParsedText, sentence: Sentence, start: int, end: int, span: Ta
     entity_type: EntityType = span.label  # type: ignore[assignment]
     title: int | None = None
     lists = lexicon()
-    # An article with a capital belongs to the name: The Spectator.
+    # A capitalised article belongs to the name: The Spectator.
     while len(tokens) > 1 and tokens[0].text != "The" and (tokens[0].low in ("the", "'s") or not _can_begin(tokens[0])):
         tokens = tokens[1:]
     if entity_type == "PERSON":

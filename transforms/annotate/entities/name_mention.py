@@ -17,7 +17,7 @@ class NameMention:
     words: tuple[str, ...]
     """The words of the name as written, without a nickname in quotation marks."""
     certainty: int
-    """2: the type is certain; 1: it is probable; 0: it is a guess; -1: it counts only if the name occurs elsewhere."""
+    """2: the type is certain; 1: probable; 0: a guess; -1: the mention counts only if the name occurs elsewhere."""
     gender: Gender | None = None
     title_start: int | None = None
     """Offset of the title before the name; None if there is no title."""
@@ -30,7 +30,7 @@ class NameMention:
 
 
 def name_words(tokens: list[Token]) -> tuple[str, ...]:
-    """Return the words of a name: final marks stay with their word (``Jr.``), a nickname in marks is left out."""
+    """Return the words of a name: final marks stay with their word (``Jr.``), nicknames in marks are left out."""
     words: list[str] = []
     in_nickname = False
     for token in tokens:

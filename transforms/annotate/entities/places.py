@@ -57,7 +57,7 @@ _FOLDED |= dict.fromkeys(map(ord, "-‐‑,"), " ")
 
 @cache
 def places() -> Places:
-    """Return both tables; the first call reads them (some ten milliseconds)."""
+    """Return both tables; the first call reads them (about ten milliseconds)."""
     countries: dict[str, str] = {}
     codes: dict[str, str] = {}
     for two, three, names in _rows("countries"):

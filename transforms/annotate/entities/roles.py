@@ -20,7 +20,7 @@ _OPEN_OFFICES = frozenset({"former", "deputy", "senior", "retired", "veteran", "
 def role_of(parsed: ParsedText, name: NameMention) -> str | None:
     """Return the role next to one mention of a person, as written; None if there is none.
 
-    It is before the name (``Russian foreign minister X``, ``its director, X``) or in an apposition after it
+    The role is before the name (``Russian foreign minister X``, ``its director, X``) or in an apposition after it
     (``X, the mayor of Brindle,``).
 
     Args:
@@ -73,7 +73,7 @@ def _role_before(text: str, tokens: list[Token], first: int) -> str | None:
         token = tokens[at - 1]
         usable = token.is_word and token.low not in lists.prepositions and token.low not in lists.clause_starts
         plain = token.low in lists.function_words and token.low not in ("former", "first")
-        # Before a capitalised word, a word in lower case does not belong to the office: met German Chancellor Anke Voss
+        # A lower-case word before a capitalised one does not belong to the office: met German Chancellor Anke Voss
         apart = tokens[at].is_capital and not token.is_capital and token.low not in _OPEN_OFFICES
         if not usable or plain or apart or (token.low in lists.cues and not token.is_capital) or stop - at > 6:
             break

@@ -173,7 +173,7 @@ def _continues(parsed: ParsedText, sentence: Sentence, at: int) -> bool:
 
 
 def _names_in(parsed: ParsedText, sentence: Sentence, at: int, stop: int) -> list[NameMention]:
-    """Return the names in a sequence of capitalised words: listed names, and names among the words around them."""
+    """Return the names in a sequence of capitalised words: those in word lists, and those between them."""
     tokens, lists = sentence.tokens, lexicon()
     if stop - at == 1 and "-" in tokens[at].text and (pair := _hyphenated(tokens[at], lists)):
         return pair
@@ -212,7 +212,7 @@ def _names_in(parsed: ParsedText, sentence: Sentence, at: int, stop: int) -> lis
 
 
 def _before_office(parsed: ParsedText, sentence: Sentence, at: int, begin: int) -> list[NameMention]:
-    """Return names inside an office before a person, with certainty `HINT` if unsure: Brindle in `Brindle Mayor`."""
+    """Return names inside an office before a person, with certainty `HINT` if unclear: Brindle in `Brindle Mayor`."""
     lists = lexicon()
     stop = next((index for index in range(at, begin) if sentence.tokens[index].low in lists.titles | lists.roles), at)
     found = _names_in(parsed, sentence, at, stop) if stop > at else []
@@ -222,7 +222,7 @@ def _before_office(parsed: ParsedText, sentence: Sentence, at: int, begin: int) 
 
 
 def _hyphenated(token: Token, lists: Lexicon) -> list[NameMention]:
-    """Return two listed names joined by a hyphen (Russia-US); empty for another word."""
+    """Return two names of the word lists joined by a hyphen (Russia-US); empty for any other word."""
     names, at = [], token.start
     for part in token.text.split("-"):
         entity_type = listed_type([part.lower()], Token(at, at + len(part), part, part.lower(), True), lists)
@@ -284,7 +284,7 @@ def _after_office(sentence: Sentence, at: int, stop: int, lists: Lexicon) -> int
         low, after = tokens[index].low, tokens[index + 1].low
         if low not in lists.titles and low not in lists.roles:
             continue
-        # In a headline any word can have a capital, so that only a first name shows that a name follows.
+        # In a headline any word can be capitalised, so only a first name shows that a name follows.
         plain = after in lists.cues or after in lists.common_words or (low not in lists.titles and stop - index < 3)
         if after in given or not (plain or sentence.headline):
             front = all(token.low not in given and len(token.text) > 1 for token in tokens[at:index])

@@ -117,7 +117,7 @@ def _type_of_word(
 
 
 def last_word(tokens: list[Token], at: int, stop: int) -> int:
-    """Return the index of the last word before ``stop``; ``at`` if there is no later one."""
+    """Return the index of the last word before ``stop``; ``at`` if no word follows it."""
     last = stop - 1
     while last > at and not tokens[last].is_word:
         last -= 1

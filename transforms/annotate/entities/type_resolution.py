@@ -18,15 +18,15 @@ from transforms.schema.records import EntityType
 MIN_PROBABILITY = 0.02
 """Lower bound of the probability of a type in one mention, because the network is overconfident."""
 KNOWN_PLACE = 1.0
-"""Bonus per mention of the name of a country or big city for LOC (log probability, as all bonuses here)."""
+"""Bonus per mention for LOC if the name is that of a country or big city (log probability, like all bonuses here)."""
 KNOWN_ORG = 3.0
-"""Bonus per mention of a listed organisation, or of a seat used in its place (the Kremlin), for ORG."""
+"""Bonus per mention for ORG if the name is a listed organisation, or a seat that denotes one (the Kremlin)."""
 PERSON_PENALTY = 2.0
 """Penalty per mention for LOC if the word is the first or last word of a person's full name in the text."""
 FIRM = 4.0
 """Bonus per mention for ORG if the text has the same name with a legal form."""
 GIVEN_NAME = 4.0
-"""Bonus per mention for PERSON if the name contains a given name of a form that only persons have."""
+"""Bonus per mention for PERSON if a given name in it has a form that only persons have (`Seo-yun`)."""
 DATELINE = 4.0
 """Bonus for LOC if one mention is a dateline, before ``(Reuters) -``."""
 
@@ -59,7 +59,7 @@ def resolve_types(parsed: ParsedText, names: list[NameMention]) -> list[NameMent
     for key, group in groups.items():
         entity_type = _type_of(parsed, key, group, shorter, storms)
         if entity_type == "ORG" and any(_is_person(groups.get(key[at:], [])) for at in range(1, len(key))):
-            entity_type = "PERSON"  # The last words alone are a person elsewhere in the text.
+            entity_type = "PERSON"  # Elsewhere in the text, the last words alone denote a person.
         for name in group:
             name.type = entity_type
     return _with_missed_mentions(parsed, _without_article(parsed, names, groups))
@@ -77,7 +77,7 @@ def _shorter_forms(groups: _Groups) -> _Evidence:
         if len(bare) == 1 < len(key) and group[0].type == "ORG":
             found[bare[0]] = ("ORG", FIRM)
         if len(key) > 1 and _is_person(group):
-            # A firm can have the name of its founder; a place with the name of a person in the text is rare.
+            # A firm can have its founder's name; a place rarely has the name of a person in the text.
             found.setdefault(key[-1], ("LOC", -PERSON_PENALTY))
             found.setdefault(key[0], ("LOC", -PERSON_PENALTY))
         if _has_given_name(group[0]):
@@ -184,7 +184,7 @@ def _in_address(text: str, start: int, end: int) -> bool:
 
 
 def _plausible(names: list[NameMention], found: list[NameMention]) -> list[NameMention]:
-    """Drop occurrences of a word that the model rarely took for a name, since those mentions are probably errors."""
+    """Drop occurrences of a word that the model rarely tagged as a name, since its few mentions are probably errors."""
     seen, all_found = (Counter(name.words for name in mentions) for mentions in (names, found))
     return [n for n in found if len(n.words) > 1 or all_found[n.words] <= MAX_MISSED_RATIO * seen[n.words]]
 
@@ -221,7 +221,7 @@ def _forms(parsed: ParsedText, names: list[NameMention]) -> dict[tuple[str, ...]
 
 
 def _is_unambiguous(name: NameMention, texts: tuple[str, ...]) -> bool:
-    """Whether the same words elsewhere are surely the same name, because none of them is a common word."""
+    """Whether the same words elsewhere must be the same name, because none of them is a common word."""
     if len(texts) > 1:
         return name.type != "MISC"
     low, lists = texts[0].lower(), lexicon()

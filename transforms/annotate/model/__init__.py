@@ -1,1 +1,1 @@
-"""Tag texts with the neural network: word pieces, entity and quotation tags, attributions."""
+"""Tag texts with the neural network: word pieces, tags of entities and quotations, attributions."""

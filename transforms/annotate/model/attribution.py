@@ -14,7 +14,7 @@ MAX_PENALISED_WORDS = 40
 CONTENT_PARAGRAPH_PENALTY, SOURCE_PARAGRAPH_PENALTY = 2.0, 3.0
 """Penalty for a span in another paragraph than its cue (log probability)."""
 MIN_CONTENT_SCORE, MIN_SOURCE_SCORE = -4.0, -3.5
-"""Minimum score of a span to belong to a cue (log probability)."""
+"""Minimum score for attaching a span to a cue (log probability)."""
 UNTAGGED_SOURCE = 0.5
 """Minimum probability of the words that become the source of a cue without a tagged source."""
 
@@ -38,8 +38,8 @@ class AttributionSpans:
 def decode_attributions(tagged: Tagged) -> list[AttributionSpans]:
     """Decode the attributions of a text.
 
-    Each content span goes to the cue with the highest score, and all spans of one cue form one attribution. Weak cues
-    receive only spans that fit no other cue. A span of two words or more that fits no cue forms an attribution alone.
+    Each content span goes to the cue with the highest score, and all spans of one cue form one attribution. Weak
+    cues receive only spans that fit no other cue. A span of two or more words that fits no cue is an attribution alone.
 
     Args:
         tagged: the output of the tagger.

@@ -19,13 +19,13 @@ from transforms.annotate.nlp.parsed_text import ParsedText
 MODEL_VERSION = "minilm-3"
 """Version of the shipped model, equal to the version in its file; written to the column `model_version`."""
 DECODE_BATCH = 128
-"""Number of windows that are decoded together."""
+"""Number of windows decoded together."""
 B_CUE = 3
 """Index of the tag B-cue among O and the B and I tags of content, cue and source."""
 CUE_BIAS = 0.7
 """Added to the score of B-cue: a missed cue costs more than a spurious one, which gets no content."""
 WEAK_CUE = 0.15
-"""Probability of B-cue above which a word outside the decoded cues is kept as a weak cue."""
+"""Minimum probability of B-cue for keeping a word outside the decoded cues as a weak cue."""
 
 Floats = NDArray[np.float32]
 
@@ -40,7 +40,7 @@ class TaggedSpan:
     probability: float
     """Mean marginal probability of its tags, 0 to 1."""
     probabilities: dict[str, float] = field(default_factory=dict)
-    """For an entity the mean probability of each label, B and I together."""
+    """For an entity, the mean probability of each label (sum of its B and I tags)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class CueScores:
     start: int
     stop: int
     weak: bool
-    """Not a cue by the best tags, but probable enough for content that fits no other cue."""
+    """Whether the best tags do not mark it as a cue, but it may take content that fits no other cue."""
     window: tuple[int, int]
     """First word of the window, and the word after its last one."""
     content: list[float]
@@ -85,7 +85,7 @@ class Tagger:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Windows have many lengths, and a memory plan for each length costs more than it saves.
+        # Windows differ in length, and a memory plan for each length costs more than it saves.
         options.enable_mem_pattern = False
         # The fused operator is not vectorised on a CPU and takes a tenth of the total time.
         self._session = onnxruntime.InferenceSession(

@@ -113,7 +113,7 @@ _LEAST = np.finfo(np.float32).tiny
 
 
 def spans_of(tags: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """Return the spans in a row of tags.
+    """Convert a row of tags into spans.
 
     Args:
         tags: [words]; label ``n`` has the B tag ``1 + 2n`` and the I tag ``2 + 2n``.

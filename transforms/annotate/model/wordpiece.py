@@ -18,9 +18,9 @@ from transforms.annotate.nlp.parsed_text import ParsedText
 MAX_PIECES = 12
 """Maximum number of word pieces per word; the rest of a longer word (a URL, a line of code) is dropped."""
 WINDOW = 192
-"""Maximum number of word pieces in a window with the special tokens; training used no longer windows."""
+"""Maximum number of word pieces in a window, including special tokens; the longest window used in training."""
 CASES = 22
-"""Number of letter-case classes: eleven shapes, for the first and for later pieces of a word."""
+"""Number of letter-case classes: eleven shapes, each for first and for later pieces of a word."""
 STATES = 7
 """Number of quotation states."""
 OUTSIDE, OPEN, CLOSE, SHORT, MIDDLE, LONG, UNCLOSED = range(STATES)

@@ -24,7 +24,7 @@ class Cue:
     cue_class: CueClass
     form: Form
     noun_like: bool
-    """The form is more often a noun, so it is a cue only right after a name, a pronoun or the role of a person."""
+    """Whether the form is more often a noun, and so a cue only right after a name, a pronoun or a role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _cues(sections: dict[str, list[str]]) -> dict[str, tuple[tuple[tuple[str, ..
             continue
         for verb in verbs:
             first, *rest = verb.split()
-            # The base form comes last: if it equals the past (hit, put), the past is kept.
+            # The base form is last, so that a past form equal to it (hit, put) is kept.
             for form, word in zip(forms, [*(irregular.get(first) or inflect(first)), first], strict=True):
                 cue = Cue(frame, cue_class, form, not rest and word in nouns)  # type: ignore[arg-type]
                 by_first.setdefault(word, {}).setdefault((word, *rest), cue)

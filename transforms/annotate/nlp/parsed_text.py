@@ -19,12 +19,12 @@ class Sentence:
     paragraph: int
     tokens: list[Token]
     headline: bool = False
-    """Written in title case or in capitals, so that a capital does not mark a name."""
+    """Whether it is in title case or in capitals, so that a capital does not indicate a name."""
 
 
 @dataclass(slots=True)
 class ParsedText:
-    """The input of the later steps. Offsets are code points into ``text``."""
+    """A parsed text, the input of all later steps. Offsets are code points into ``text``."""
 
     text: str
     paragraphs: list[Span] = field(default_factory=list)

@@ -11,7 +11,7 @@ from transforms.annotate.nlp.lexicon import lexicon
 from transforms.schema.records import Span
 
 MAX_MARKS = 2_000
-"""Maximum number of quotation marks in a paragraph; one with more is not prose and is skipped."""
+"""Maximum number of quotation marks in a paragraph; a paragraph with more is not prose and is skipped."""
 
 _DOUBLE = re.compile(r"``|''|[\"“”„‟«»‹›「」『』＂]")
 _LETTER = re.compile(r"[^\W_]")
@@ -33,9 +33,9 @@ class QuotedSpan:
     paragraph: int
     closed: bool = True
     continues: bool = False
-    """The speech continues in the next paragraph, which begins with another opening mark."""
+    """Whether the speech continues in the next paragraph, which begins with another opening mark."""
     single: bool = False
-    """The marks are single quotation marks."""
+    """Whether the marks are single quotation marks."""
 
 
 def split_paragraphs(text: str) -> list[Span]:
@@ -134,7 +134,7 @@ def _pair_doubles(text: str, marks: list[Span], start: int, end: int, paragraph:
                 close(at, at, closed=False)
                 open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), sign
         elif sign in ('"', "＂") and not even and opens and not closes:
-            # The number of straight marks is odd and this one can only open, so the previous one has no closing mark.
+            # The number of straight marks is odd, and this mark can only open: the previous mark was never closed.
             close(at, at, closed=False)
             open_span, opener = QuotedSpan(at, stop, stop, stop, paragraph), sign
         elif sign in "“”\"‟＂''" and sign != "``" and not (sign == "''" and opens and not closes):

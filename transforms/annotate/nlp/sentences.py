@@ -1,4 +1,4 @@
-"""Split paragraphs into sentences, without a cut inside a quoted span."""
+"""Split paragraphs into sentences, but never inside a quoted span."""
 
 import re
 from bisect import bisect_right
@@ -59,7 +59,7 @@ def split_sentences(text: str, start: int, end: int, quoted_spans: list[QuotedSp
 
 
 def _ends(text: str, at: int, stop: int, end: int, marks: str) -> bool:
-    """Whether the terminator at ``at`` ends a sentence, if the next text begins at ``stop``."""
+    """Whether the terminator at ``at`` ends a sentence; the next text begins at ``stop``."""
     gap = _NEXT.match(text, stop, end)
     first = gap.end() if gap else stop
     if first >= end:

@@ -54,5 +54,5 @@ def _low(word: str) -> tuple[str, bool]:
 
 
 def normalized(text: str) -> str:
-    """Return the words alone, case folded and joined by spaces, so that punctuation and layout make no difference."""
+    """Normalise a text to its words, case folded and joined by spaces, so that punctuation and layout do not matter."""
     return " ".join(_WORDS.findall(text.casefold()))

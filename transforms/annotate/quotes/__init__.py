@@ -1,1 +1,1 @@
-"""Attributed quotations: content, cue, speaker."""
+"""Find attributed quotations: content, cue and speaker."""

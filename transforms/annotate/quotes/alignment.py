@@ -11,7 +11,7 @@ from transforms.annotate.quotes.assembler import content_spans, is_title_case, w
 from transforms.schema.records import QuoteKind, Span
 
 MIN_OVERLAP = 0.5
-"""Share of a quoted span from which it belongs to a content span as a whole."""
+"""Minimum share of a quoted span inside a content span for which the whole quoted span belongs to it."""
 
 _CONJUNCTIONS = re.compile(r"\W*(?:(?:and|but|or|then|yet)\b\W*){1,3}", re.IGNORECASE)
 
@@ -24,7 +24,7 @@ class ContentPart:
     spans: list[Span]
     """Code point offsets, end exclusive; a direct part has one span for each quoted span."""
     quoted_spans: list[int]
-    """Indices of the quoted spans that belong to it as a whole."""
+    """Indices of the quoted spans that belong to it completely."""
 
 
 class Alignment:
@@ -54,7 +54,7 @@ class Alignment:
         return self.sentence_at(self.span(words)[0])
 
     def quoted_spans(self, words: WordRange) -> list[int]:
-        """Return the indices of the quoted spans that belong to a range of words by `MIN_OVERLAP`."""
+        """Return the indices of the quoted spans with at least `MIN_OVERLAP` of their text in a range of words."""
         return self._quoted_in(self.span(words))
 
     def _quoted_in(self, span: Span) -> list[int]:
@@ -123,7 +123,7 @@ class Alignment:
 
 
 def _only_joins(words: str) -> bool:
-    """Whether the words beside a quoted span are conjunctions alone, such as ``and then``."""
+    """Whether the words beside a quoted span are only conjunctions, such as ``and then``."""
     return _CONJUNCTIONS.fullmatch(words) is not None
 
 

@@ -1,4 +1,4 @@
-"""Quote candidates: assembly shared by the rules and the model."""
+"""Assemble quote candidates: code shared by the rules and the model."""
 
 import re
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ from transforms.annotate.quotes.speaker_resolver import Speaker, SpeakerResolver
 from transforms.schema.records import CueClass, Entity, QuoteKind, Span
 
 MIN_SPEECH_WORDS = 4
-"""Length from which quoted words without a cue are speech, unless they look like a title."""
+"""Minimum length of quoted words that are speech without a cue, unless they look like a title."""
 MAX_WORDS_BEFORE_COLON = 8
-"""Tokens between a reporting verb and the colon that ends its sentence: `he told a crowd in Karra on Monday:`"""
+"""Maximum distance, in tokens, from a reporting verb to a final colon: `he told a crowd in Karra on Monday:`"""
 
 
 @dataclass(slots=True)
@@ -32,11 +32,11 @@ class QuoteCandidate:
     cue_class: CueClass | None = None
     speaker: Speaker = field(default_factory=Speaker)
     quoted_spans: list[int] = field(default_factory=list)
-    """Indices of the quoted spans that belong to it as a whole."""
+    """Indices of the quoted spans that belong to it completely."""
     partial_spans: list[Span] = field(default_factory=list)
-    """Parts of quoted spans that belong to it."""
+    """Parts of other quoted spans that belong to it."""
     open_ended: bool = False
-    """A quoted span in the next sentence continues it."""
+    """Whether a quoted span in the next sentence continues it."""
     probabilities: tuple[float, float] | None = None
     """Probabilities of content and source by the model; None for a candidate of the rules."""
 
@@ -61,7 +61,7 @@ class QuoteAssembler:
 
     @property
     def last(self) -> QuoteCandidate | None:
-        """The candidate that was added last."""
+        """The last added candidate."""
         return self.candidates[-1] if self.candidates else None
 
     def add(self, candidate: QuoteCandidate) -> None:
@@ -84,7 +84,7 @@ class QuoteAssembler:
         self.used.update(indices)
 
     def add_without_cue(self, number: int, index: int) -> None:
-        """Add the quoted span at token ``index`` of sentence ``number``, which has no cue, if it is speech.
+        """Add the quoted span without a cue at token ``index`` of sentence ``number``, if it is speech.
 
         It continues the last candidate, or its speaker comes from the layout or from the sentences around it.
         """
@@ -170,7 +170,7 @@ class QuoteAssembler:
         return self.resolver.resolve(number - 1, phrase), view.span(match.start, match.stop)
 
     def _introduces(self, number: int, subject: Speaker) -> bool:
-        """Whether the last sentence of a paragraph introduces its subject as the speaker of the next paragraph."""
+        """Whether the last sentence of a paragraph introduces the speaker of the next paragraph."""
         view = self.views[number]
         person = subject.entity is not None and self.entities[subject.entity].type == "PERSON"
         return person and subject.method == "named" and not view.quoted_spans(0, len(view.tokens))

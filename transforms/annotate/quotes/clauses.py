@@ -146,7 +146,7 @@ def _is_clause(view: SentenceView, start: int, stop: int) -> bool:
 
 
 def _is_empty(view: SentenceView, at: int, match: CueMatch) -> bool:
-    """Whether no reported content follows the cue: the end, a comma, an adverbial, an addressee."""
+    """Whether no reported content follows the cue, but the sentence end, a comma, an adverbial or an addressee."""
     low = view.low(at)
     if at >= len(view.tokens) or (not view.tokens[at].is_word and not view.is_quoted(at)):
         return low != ":"
@@ -165,7 +165,7 @@ def _is_empty(view: SentenceView, at: int, match: CueMatch) -> bool:
 def _with_later_content(
     view: SentenceView, match: CueMatch, phrase: SpeakerPhrase, before: tuple[int, int], tail: int, quoted: bool
 ) -> tuple[Attribution, int]:
-    """Return an attribution with the content before its cue and the content that continues after it, and its end."""
+    """Return an attribution whose content starts before its cue and continues after it, and its end."""
     content = [before]
     stop = _skip_apposition(view, tail)
     later = [other for other in view.cue_matches if other.start > match.start]
@@ -220,7 +220,7 @@ def _leading(
 
 
 def _subject_of(view: SentenceView, match: CueMatch, subject: SpeakerPhrase | None) -> SpeakerPhrase | None:
-    """Return the speaker phrase of a leading cue; ``subject`` is the one of the attribution before it."""
+    """Return the speaker phrase of a leading cue; ``subject`` is the speaker of the attribution before it."""
     participle = match.cue.form == "ing" and view.low(match.start) == view.low(match.verb)
     coordinated = view.low(match.start - 1) in ("and", "but", "then")
     if participle or coordinated:
@@ -229,7 +229,7 @@ def _subject_of(view: SentenceView, match: CueMatch, subject: SpeakerPhrase | No
 
 
 def _sentence_subject(view: SentenceView, before: int) -> SpeakerPhrase | None:
-    """Return the first name, pronoun or role with a verb after it: the subject of a participle later on."""
+    """Return the first name, pronoun or role with a verb after it, which is the subject of a later participle."""
     lists = lexicon()
     for index in range(before):
         low = view.low(index)
@@ -268,7 +268,7 @@ _VERBS = frozenset(
 
 
 def _limit(view: SentenceView, match: CueMatch, pending: list[CueMatch]) -> int:
-    """Return the end of the content after a leading cue: the next verb of the same speaker or the sentence end."""
+    """Return the end of the content after a leading cue: the same speaker's next verb, or the sentence end."""
     for later in pending:
         if later.start <= match.stop:
             continue

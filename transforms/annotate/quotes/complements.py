@@ -1,4 +1,4 @@
-"""Complements of reporting verbs: addressee, start of the reported clause, validity."""
+"""Analyse complements of reporting verbs: addressee, start of the reported clause, validity."""
 
 from transforms.annotate.nlp.lexicon import lexicon
 from transforms.annotate.quotes.sentence_view import CueMatch, SentenceView
@@ -107,7 +107,7 @@ def _has_quotation(view: SentenceView, verb: CueMatch, start: int, stop: int) ->
     for index in range(start, stop):
         if view.is_quoted(index):
             if index == verb.stop and view.low(verb.start) in lexicon().auxiliaries:
-                # a change that she has called 'a cure without a disease': a title begins with a capital
+                # Not a title, because it begins in lower case: she called the change 'a cure without a disease'
                 words = (token for token in view.sentence.tokens if token.start > view.tokens[index].start)
                 return next((not token.is_capital for token in words if token.is_word), False)
             return view.low(index - 1) not in lexicon().blockers

@@ -1,11 +1,11 @@
-"""Calibrated probability that a quotation and its speaker are correct."""
+"""Calculate the calibrated probability that a quotation and its speaker are correct."""
 
 import math
 
 from transforms.annotate.quotes.assembler import QuoteCandidate
 
 MIN_PROBABILITY, MAX_PROBABILITY = 0.01, 0.999
-"""Bounds to which the probabilities of the model are clipped before their log odds are taken."""
+"""Bounds for clipping the model's probabilities before log odds are calculated."""
 
 # Weights of a logistic regression on the PolNeAR development set, as printed by training/calibrate.py. The intercept of
 # the model ("intercept") is lowered by 0.23, so that 95 of 100 quotations with confidence 0.9 are correct.

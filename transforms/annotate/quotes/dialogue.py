@@ -1,4 +1,4 @@
-"""Find speakers that the layout names: labels (``Smith:``), signatures after a quotation, lines above it."""
+"""Find speakers given by the layout: labels (``Smith:``), signatures after a quotation, lines above it."""
 
 import re
 from collections import Counter
@@ -13,7 +13,7 @@ from transforms.schema.records import Entity, Span
 MAX_LABEL = 8
 """Maximum length of a label, in tokens."""
 SIGNATURE_MARKS = frozenset("–—-:~―") | {"--"}
-"""Tokens between a quotation and the signature after it."""
+"""Maximum number of tokens between a quotation and the signature after it."""
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class _Label:
     entity: int | None
     sentence: int
     certain: bool
-    """Whether it is a label even if it occurs once: a person's name, ``Q`` or ``A``."""
+    """Whether a single occurrence makes it a label: a person's name, ``Q`` or ``A``."""
 
 
 def _label_paragraphs(parsed: ParsedText, views: list[SentenceView], entities: list[Entity]) -> dict[int, _Label]:
@@ -126,7 +126,7 @@ def _abbreviations(introduced: list[tuple[int, Entity]]) -> dict[str, int]:
 
 
 def layout_speaker(views: list[SentenceView], entities: list[Entity], number: int, index: int) -> Speaker | None:
-    """Return the speaker that the layout names for the quoted span at ``views[number].tokens[index]``.
+    """Return the speaker given by the layout for the quoted span at ``views[number].tokens[index]``.
 
     The name is in a label before the span, in a signature after a dash or a colon (on the same line or the next), or in
     a line above that ends with a colon or begins with ``From``.

@@ -1,4 +1,4 @@
-"""Find the attributed quotations of a text, by the model or by rules."""
+"""Find the attributed quotations of a text by the model or by rules."""
 
 from bisect import bisect_left
 
@@ -16,7 +16,7 @@ from transforms.schema.records import Entity, Quote, Span, stable_id
 from transforms.text.quotations import join_fragments
 
 MAX_TOKENS = 400
-"""Length of a sentence, in tokens, above which it is not prose and has no quotations."""
+"""Maximum length of a sentence in tokens; a longer one is not prose and has no quotations."""
 
 
 def find_quotes(
@@ -77,7 +77,7 @@ def find_candidates(parsed: ParsedText, entities: list[Entity], tagged: Tagged |
 
 
 def _headline_paragraph(parsed: ParsedText, title: str | None) -> int:
-    """The index of the headline among the first three paragraphs; -1 if the text has no headline."""
+    """Return the index of the headline among the first three paragraphs; -1 if the text has no headline."""
     if not parsed.paragraphs:
         return -1
     lines = [parsed.text[start:end] for start, end in parsed.paragraphs[:3]]
@@ -133,7 +133,7 @@ def _quote(
 
 
 def _mentioned(mentions: list[tuple[int, int, str]], spans: tuple[Span, ...]) -> tuple[str, ...]:
-    """The ids of the entities with a mention inside the spans, in order; ``mentions`` are (start, end, id), sorted."""
+    """Return the ids of the entities mentioned inside the spans, in order; ``mentions`` are sorted (start, end, id)."""
     found: dict[str, None] = {}
     for start, end in spans:
         at = bisect_left(mentions, (start, 0, ""))

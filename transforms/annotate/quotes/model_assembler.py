@@ -21,8 +21,8 @@ _DASHES = frozenset("-–—")
 class ModelAssembler:
     """Add quote candidates from the attributions of the model, each in the sentence of its cue.
 
-    Two kinds of sentences are left to the rules: dialogue that dashes open, which is not in the training texts of the
-    model, and sentences with a cue that the model missed.
+    The rules process two kinds of sentences: dialogue that begins with a dash, which the model's training texts lack,
+    and sentences with a cue that the model missed.
 
     Args:
         quotes: the candidates so far; call `add_sentence` in text order.
@@ -69,7 +69,7 @@ class ModelAssembler:
         return with_cue
 
     def _has_own_cue(self, number: int, part: WordRange) -> bool:
-        """Whether rules find a cue for a quoted part outside sentence ``number``, where the model found none."""
+        """Whether the rules find a cue for a quoted part outside sentence ``number`` that the model missed."""
         here = self._alignment.sentence_of(part)
         if here == number or here in self._with_cue:
             return False
@@ -158,9 +158,9 @@ class ModelAssembler:
         return self._quotes.views[self._alignment.sentence_at(part.spans[0][0])].sentence.paragraph
 
     def _split(self, parts: list[ContentPart], number: int) -> tuple[list[ContentPart], list[ContentPart]]:
-        """Split off the direct parts in later sentences than an indirect quotation: they are quotations themselves.
+        """Split off direct parts in sentences after an indirect quotation: they are separate quotations.
 
-        Indirect parts in other sentences than a direct quotation are dropped.
+        Indirect parts outside the sentences of a direct quotation are dropped.
         """
         first_and_last = [
             (self._alignment.sentence_at(part.spans[0][0]), self._alignment.sentence_at(part.spans[-1][0]))
@@ -180,7 +180,7 @@ class ModelAssembler:
         return parts, []
 
     def _add_continuation(self, part: ContentPart, speaker: Speaker) -> None:
-        """Add a direct part that follows an indirect quotation, as a quotation of the same speaker."""
+        """Add a direct part after an indirect quotation as a quotation of the same speaker."""
         self._quotes.add(
             QuoteCandidate(
                 part.spans,
@@ -210,7 +210,7 @@ class ModelAssembler:
         return Speaker((start, end), found.entity, found.method, found.role)
 
     def _speaker_near_cue(self, attribution: AttributionSpans) -> Speaker:
-        """Return the speaker beside a cue by rules, where the model gives no source: `the mayor said, adding ...`"""
+        """Return the speaker beside a cue by rules, if the model gives no source: `the mayor said, adding ...`"""
         at = self._alignment.span(attribution.cue[0])[0]
         number = self._alignment.sentence_at(at)
         view = self._quotes.views[number]

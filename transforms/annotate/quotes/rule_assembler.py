@@ -1,4 +1,4 @@
-"""Assemble quote candidates by rules alone: the clauses around reporting verbs."""
+"""Assemble quote candidates by rules, from the clauses around reporting verbs."""
 
 from transforms.annotate.quotes.assembler import QuoteAssembler, QuoteCandidate, content_spans
 from transforms.annotate.quotes.clauses import Attribution, read_clauses

@@ -1,4 +1,4 @@
-"""Sentences with each quoted span collapsed into one token, and with their entities and cues."""
+"""Prepare sentences for the rules: each quoted span is one token; entities and cues are marked."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -131,7 +131,7 @@ _BE = frozenset(["is", "are", "was", "were", "be", "been", "being", "isn't", "ar
 
 
 def _is_verb(view: SentenceView, start: int, verb: int, cue: Cue) -> bool:
-    """Whether a known form is a finite verb or a participle here, not a noun, an infinitive or a passive."""
+    """Whether a form in the lexicon is a finite verb or participle here, not a noun, an infinitive or a passive."""
     lists = lexicon()
     group = [view.low(index) for index in range(start, verb)]
     before = view.low(start - 1)

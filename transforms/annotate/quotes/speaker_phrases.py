@@ -107,7 +107,7 @@ def _noun_phrase_before(view: SentenceView, stop: int) -> SpeakerPhrase | None:
     if start >= stop:
         return None
     head = stop - 1
-    # After a preposition, the phrase modifies a noun further left, which is the head.
+    # A phrase after a preposition modifies a noun further left, which is the head.
     outer = start - 1
     if view.low(outer) in ("of", "for", "at", "from", "with", "in", "to", "on", "by", "near") and outer > 0:
         # a source close to the talks, a person familiar with the plan
@@ -260,7 +260,7 @@ def _ends_phrase(low: str) -> bool:
 
 
 def plain_phrase(view: SentenceView, at: int) -> SpeakerPhrase | None:
-    """Return the few words from ``at`` to a mark, a preposition or a clause, if the phrase has no known head."""
+    """Return the words from ``at`` to a mark, a preposition or a clause, for a phrase without a known head."""
     stop = at
     while stop < len(view.tokens) and view.tokens[stop].is_word and stop - at < 8:
         if stop > at and _ends_phrase(view.low(stop)):

@@ -19,16 +19,16 @@ from transforms.annotate.quotes.speaker_phrases import SpeakerPhrase
 from transforms.schema.records import Entity, Span, SpeakerMethod
 
 MAX_ROLE_DISTANCE = 12
-"""Number of sentences before a pronoun in which a role may be its antecedent."""
+"""Maximum distance, in sentences, between a pronoun and a role that is its antecedent."""
 MAX_ORGANISATION_DISTANCE = 3
-"""Number of sentences before `the company` or `they` in which its antecedent, an organisation, may be."""
+"""Maximum distance, in sentences, between `the company` or `they` and the organisation that is its antecedent."""
 ORGANISATION_NOUNS = frozenset(
     "company firm bank airline charity union club agency ministry group retailer supplier manufacturer maker chain "
     "brand university college council court party network station newspaper operator utility insurer lender carrier "
     "publisher team band league association federation foundation institute regulator department museum "
     "hospital".split()
 )
-"""Nouns that refer to an organisation that was named before."""
+"""Nouns that refer to an organisation mentioned before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class SpeakerResolver:
     def _role_before(self, number: int, head: int) -> Speaker | None:
         """Return the role in the previous sentences that a pronoun refers to; None if it refers to a name.
 
-        In `A guard came in. He said ...` it is the guard, not the person named before.
+        In `A guard came in. He said ...` the speaker is the guard, not a person named before.
         """
         paragraph_start = self._paragraph_start(number)
         earliest = max(number - MAX_ROLE_DISTANCE, self._paragraph_start(max(0, paragraph_start - 1)))
@@ -210,7 +210,7 @@ class SpeakerResolver:
         )
 
     def _organisation_before(self, number: int) -> int | None:
-        """Return the organisation that starts an earlier sentence, if no other one is named since: `the firm`."""
+        """Return the organisation at the start of an earlier sentence, if no other one follows it: `the firm`."""
         for near in range(number - 1, max(-1, number - 1 - MAX_ORGANISATION_DISTANCE), -1):
             view = self._views[near]
             owners = dict.fromkeys(owner for owner in view.entity if owner >= 0)
@@ -222,7 +222,7 @@ class SpeakerResolver:
         return None
 
     def _only_subject(self, number: int) -> int | None:
-        """Return the person at the start of a sentence that names no other person, if their role is unknown."""
+        """Return the person without a known role at the start of a sentence that names no other person."""
         view = self._views[number]
         inside = [
             person
@@ -240,7 +240,7 @@ class SpeakerResolver:
         return len(lead) <= 2
 
     def subject(self, number: int) -> Speaker | None:
-        """Return the subject of a sentence, the likely speaker of quoted spans without a cue in it or after it."""
+        """Return the subject of a sentence: the likely speaker of quoted spans without a cue in or after it."""
         view = self._views[number]
         for index, token in enumerate(view.tokens):
             if view.is_quoted(index):

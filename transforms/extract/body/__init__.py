@@ -1,1 +1,1 @@
-"""From a tree to the article's text."""
+"""Extract the article's text from the page's tree."""

@@ -1,4 +1,4 @@
-"""The lead of an article: the paragraphs that a page shows between its headline and its text."""
+"""Find the lead of an article: the paragraphs between its headline and the extracted text."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -32,18 +32,18 @@ _NO_WORD = re.compile(r"[\W_]+")
 def lead_blocks(tree: HtmlElement, blocks: Sequence[Block], headline: str, description: str) -> list[Block]:
     """Find the paragraphs between the headline and the extracted text that belong to the article.
 
-    A paragraph is a lead if its class or that of its box says so, if it repeats the page's description, or if it is
-    running text next to the headline or to the text. Captions, bylines, lists, forms and texts beside the article are
-    not leads.
+    A paragraph is a lead if its class or that of a parent element marks it as one, if it repeats the page's
+    description, or if it is running text next to the headline or the text. Captions, bylines, lists, forms and text
+    outside the article are not leads.
 
     Args:
         tree: the page as `prepare` leaves it.
-        blocks: the lines of the text.
-        headline: the article's headline as the page shows it.
-        description: the page's own description, possibly empty.
+        blocks: the extracted lines.
+        headline: the headline in the body of the page.
+        description: the description in the page's metadata; may be empty.
 
     Returns:
-        The leads that ``blocks`` lacks, in the order of the page; empty if the page has no headline before its text.
+        The leads that are missing in ``blocks``, in page order; empty if no headline precedes the text.
     """
     if not blocks or not headline:
         return []
@@ -65,7 +65,7 @@ def lead_blocks(tree: HtmlElement, blocks: Sequence[Block], headline: str, descr
 
 
 def _from_headline_to_text(tree: HtmlElement, blocks: Sequence[Block], headline: str) -> list[HtmlElement]:
-    """The innermost blocks from the headline to the first line of the text, both included; empty if one is missing."""
+    """Return the innermost blocks from the headline to the first line of text, inclusive; empty if one is missing."""
     wanted = _key(headline)
     texts = [key for block in blocks[:2] if (key := _key(block.text)) != wanted]
     first = texts[0][:_SAME] if texts else ""
@@ -101,13 +101,13 @@ def _is_lead(element: HtmlElement, text: str, summary: str, ends: tuple[HtmlElem
 
 
 def _is_in_head(element: HtmlElement, ends: tuple[HtmlElement, HtmlElement]) -> bool:
-    """Whether an element is in a box of the headline that does not hold the text."""
+    """Whether an element and the headline share a parent element that does not contain the text."""
     head = {*ends[0].iterancestors()} - {*ends[1].iterancestors()}
     return any(up in head for up in element.iterancestors())
 
 
 def _boxes(element: HtmlElement, ends: tuple[HtmlElement, HtmlElement]) -> Iterator[HtmlElement]:
-    """The element and the boxes around it that hold neither the headline nor the first line of the text."""
+    """Return the element and its ancestors that contain neither the headline nor the first line of the text."""
     around = {*ends[0].iterancestors(), *ends[1].iterancestors()}
     yield element
     for up in element.iterancestors():

@@ -17,7 +17,7 @@ from transforms.extract.html.normalize import parse_html, prepare
 from transforms.schema.failures import Rejected
 from transforms.text.near_duplicates import UNSPACED
 
-# It logs each page without text, which the caller already reports.
+# trafilatura logs each page without text, which the caller already reports.
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
 
 Kind = Literal["paragraph", "heading", "item", "line"]
@@ -43,7 +43,7 @@ class Block(NamedTuple):
 
     text: str
     kind: Kind
-    """``line``: another line of the same paragraph, after a line break."""
+    """``line``: a further line of the same paragraph, after a line break."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ def _size(blocks: list[Block]) -> int:
 
 
 def _paragraph_size(tree: HtmlElement) -> int:
-    """Length of the running text: distinct long paragraphs outside navigation, asides and similar elements."""
+    """Measure the running text: distinct long paragraphs outside navigation, asides and similar elements."""
     seen: set[str] = set()
     for paragraph in tree.iter("p"):
         text = " ".join("".join(paragraph.itertext()).split())

@@ -1,8 +1,9 @@
 """Speed up trafilatura's two most expensive XPath expressions by caching their results within a page.
 
-They decide what trafilatura prunes of every page, by regular expressions that XPath calls from C into Python several
-times for each element: a seventh of the time of an extraction. They depend on nothing but the element's own name and
-attributes, of which a page has few different combinations, so each combination is evaluated once a page.
+They select the elements that trafilatura prunes. XPath calls their regular expressions, which are Python functions,
+several times for each element; this takes a seventh of the extraction time. The result depends only on the name and
+attributes of the element, and a page has few different combinations of these, so each combination is evaluated once
+per page.
 """
 
 import re
@@ -22,7 +23,7 @@ _ATTRIBUTE = re.compile(r"@([\w-]+)")
 
 
 class CachedXPath:
-    """A drop-in for an `XPath` that selects elements by their own name and attributes alone.
+    """A drop-in replacement for an `XPath` that selects elements only by their own name and attributes.
 
     Args:
         path: the expression.
@@ -33,7 +34,7 @@ class CachedXPath:
 
     def __init__(self, path: str) -> None:
         if (match := _OWN.match(path)) is None:
-            raise ValueError(f"an expression may look beyond its element: {path}")
+            raise ValueError(f"the expression may depend on more than its element: {path}")
         self._names = frozenset(_ATTRIBUTE.findall(path))
         self._marked = XPath(
             f"descendant::*{match['names']}[{' or '.join(f'@{name}' for name in sorted(self._names))}]"
@@ -44,7 +45,7 @@ class CachedXPath:
         results: dict[tuple[object, ...], bool] = {}
         found = []
         for element in cast("list[_Element]", self._marked(tree)):
-            # Ordered: an expression may read the first of two attributes only.
+            # In order, because an expression may read only the first of two attributes.
             key = (element.tag, *(item for item in element.items() if item[0] in self._names))
             if (result := results.get(key)) is None:
                 result = results[key] = bool(self._itself(element))
@@ -53,7 +54,7 @@ class CachedXPath:
         return found
 
 
-_EXPRESSIONS: list[object] = xpaths.OVERALL_DISCARD_XPATH  # trafilatura's modules all hold this one list
+_EXPRESSIONS: list[object] = xpaths.OVERALL_DISCARD_XPATH  # all modules of trafilatura share this list
 _lock = threading.Lock()
 _originals: list[object] = []
 _users = 0
@@ -61,7 +62,7 @@ _users = 0
 
 @contextmanager
 def cached_expressions() -> Iterator[None]:
-    """Let trafilatura use the cached expressions inside the context; restore its own when the last user leaves."""
+    """Let trafilatura use the cached expressions inside the context; the last exit restores the originals."""
     global _users
     with _lock:
         if _users == 0:

@@ -1,4 +1,4 @@
-"""Decode the bytes of a page."""
+"""Decode the bytes of a page into text."""
 
 import codecs
 import re
@@ -39,7 +39,7 @@ def clean_characters(text: str) -> str:
 
 
 def _is_clean(text: str) -> bool:
-    """Whether the text has no such characters; twenty times as fast as the regular expression."""
+    """Whether the text has none of these characters; twenty times as fast as the regular expression."""
     try:
         raw = text.encode()
     except UnicodeEncodeError:

@@ -13,7 +13,7 @@ _RAW = {
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _BETWEEN = re.compile(r"[\s/\"]+")
 _LONG_TAG, _MAX_ATTRIBUTES = 20_000, 2_000
-# Elements without an end tag, or with an optional one: an open one does not add depth.
+# Elements without an end tag, or with an optional one, do not add depth while they are open.
 _FLAT = frozenset(
     "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th thead tbody tfoot"
     " colgroup caption option optgroup rp rt html head body path circle ellipse line polygon polyline rect stop"
@@ -69,7 +69,7 @@ def check_page(html: str, config: ExtractConfig) -> bool:
 
 
 def _after_long_tag(html: str, at: int) -> int:
-    """Find the end of a long tag, and reject very many attributes, because parsers compare each with all others."""
+    """Find the end of a long tag; reject very many attributes, because parsers compare each with all others."""
     end = html.find(">", at)
     end = len(html) if end < 0 else end
     if len(_BETWEEN.findall(_QUOTED.sub('"', html[at:end]))) > _MAX_ATTRIBUTES:

@@ -16,7 +16,7 @@ _HIDDEN_STYLE = re.compile(
     r"|clip-path\s*:\s*inset\(\s*(?:50|100)%",
     re.IGNORECASE,
 )
-# Names of consent boxes in common tools and their copies.
+# Class and id names of consent boxes in common tools and their copies.
 _CONSENT_BOX = re.compile(
     r"\b(?:onetrust|didomi|usercentrics|cybotcookiebot\w*|truste|qc-cmp2?|cmpbox|sp_message|klaro|iubenda-cs)\b"
     r"|(?:cookies?|consent|gdpr|privacy)[_-]?(?:banner|bar|box|consent|dialog|layer|law|message|modal|notice|notification"
@@ -84,7 +84,7 @@ def _length(element: HtmlElement) -> int:
 
 
 def _drop_hidden(tree: HtmlElement) -> None:
-    """Remove hidden elements and consent boxes, except one with most of the page, which a script would show."""
+    """Remove hidden elements and consent boxes, except an element with most of the page, which a script would show."""
     hidden = [element for element in tree.iter("*") if _is_consent_box(element) or _is_hidden(element)]
     if not hidden:
         return
@@ -191,7 +191,7 @@ def _mend_seams(tree: HtmlElement) -> None:
 
 
 def _wrap_runs(box: HtmlElement) -> None:
-    """Wrap each run of bare text between the blocks of a box, or between double line breaks, in a ``<p>``."""
+    """Wrap bare text between the block elements of a parent, or between double line breaks, in a ``<p>``."""
     if not any((child.tail or "").strip() for child in box) and not (box.text or "").strip():
         return
     children = list(box)
@@ -216,7 +216,7 @@ def _wrap_runs(box: HtmlElement) -> None:
 
 
 class _Run:
-    """Adjacent text and inline elements in a box."""
+    """Adjacent text and inline elements of a parent element."""
 
     def __init__(self, box: HtmlElement) -> None:
         self.box = box
@@ -224,7 +224,7 @@ class _Run:
         self.nodes: list[HtmlElement] = []
 
     def close(self, before: HtmlElement | None) -> None:
-        """Put the run back into its box: as a paragraph if its bare text is long enough, else unchanged."""
+        """Put the nodes back into their parent: as a paragraph if their bare text is long enough, else unchanged."""
         bare = len(self.text.strip()) + sum(len((node.tail or "").strip()) for node in self.nodes)
         if bare >= _MIN_RUN:
             paragraph = self.box.makeelement("p")

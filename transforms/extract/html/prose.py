@@ -1,4 +1,4 @@
-"""Protect running text from extractors that discard elements by name.
+"""Remove names from running text, so that extractors do not discard it because of them.
 
 Extractors drop elements whose class, id or style contains a word such as ``related``, ``share`` or ``border``. Such a
 word says nothing about a paragraph of sentences or about words inside one, so their names are removed here.
@@ -21,9 +21,9 @@ INLINE = frozenset(
 SENTENCE_ENDS = (".", "!", "?", "”", '"', "»", "…", "。", "！", "？", "」")
 _HOLDERS = ("p", "div", "li", "blockquote", "dd", "td", "h2", "h3", "h4", "h5", "h6")
 _NAMED = frozenset({"p", "div", "li"})
-"""Blocks that lose their own names too when they hold running text."""
+"""Block elements that lose their own names too if they contain running text."""
 _KEPT = frozenset({"a", "b", "br", "code", "del", "em", "i", "q", "strong", "sub", "sup"})
-"""Inline elements that carry meaning; others are replaced by their content."""
+"""Inline elements with a meaning; others are replaced by their content."""
 _HIDDEN = re.compile(
     r"(?:^|[\s_-])(?:hidden|hide|sr-only|visually-?hidden|screen-?reader|invisible|noprint|print-only)(?:$|[\s_-])",
     re.IGNORECASE,
@@ -73,7 +73,7 @@ def is_running(text: str) -> bool:
 
 
 def linked_share(element: HtmlElement) -> float:
-    """The share of an element's text that is inside links, from 0 to 1."""
+    """Return the share of an element's text inside links, from 0 to 1."""
     whole = len("".join(element.text_content().split()))
     links = sum(len("".join(link.text_content().split())) for link in element.iter("a"))
     return links / whole if whole else 0.0
@@ -84,7 +84,7 @@ def _words(text: str) -> int:
 
 
 def _is_part(element: HtmlElement, text: str) -> bool:
-    """Whether an element holds a part of a sentence, not the whole of it."""
+    """Whether an element contains only a part of a sentence."""
     return len(" ".join(element.text_content().split())) < len(text)
 
 

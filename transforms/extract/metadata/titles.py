@@ -1,4 +1,4 @@
-"""The title of an article: the headline that the page shows, and the titles that its head declares."""
+"""Read the title of an article from the visible headline and the titles in the page's head."""
 
 import re
 from collections import Counter
@@ -24,14 +24,14 @@ _MAX_SUFFIX, _MIN_SITE = 40, 4
 
 
 def headline_of(tree: HtmlElement, titles: Sequence[str] = ()) -> str:
-    """The headline that a page shows.
+    """Return the visible headline of a page; empty if it has none.
 
-    The ``h1`` that is most like a declared title; else an ``h2`` that equals one; else the ``h1`` of the article, or
-    the first one. A heading that links to the home page and is part of a title is the name of the site.
+    This is the ``h1`` most similar to a declared title, else an ``h2`` equal to one, else the first ``h1`` in the
+    article, else the first ``h1``. A heading that links to the home page and is part of a title is the site's name.
 
     Args:
         tree: the page.
-        titles: the titles that the head of the page declares.
+        titles: the titles in the head of the page.
     """
     shown = [
         (element, text)
@@ -52,22 +52,23 @@ def headline_of(tree: HtmlElement, titles: Sequence[str] = ()) -> str:
 
 
 def shown_titles(tree: HtmlElement, meta: dict[str, list[str]]) -> list[str]:
-    """The titles in the head of a page: meta tags, then the title element."""
+    """Return the titles in the head of a page: from meta tags, then from the title element."""
     declared = [meta[name][0] for name in _TITLE if name in meta][:1]
     return [*declared, *(text for element in tree.iterfind(".//head/title") if (text := text_of(element)))]
 
 
 def title_of(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, headline: str, sites: Sequence[str]) -> str:
-    """The article's title.
+    """Return the article's title.
 
-    The headline in the JSON-LD; else the shown headline if a title in the head is like it, else the first of these.
+    This is the headline in the JSON-LD, else the visible headline if a title in the head is similar, else the first
+    title in the head.
 
     Args:
         data: the JSON-LD of the page.
         meta: its meta tags.
         tree: the page.
-        headline: its `headline_of`.
-        sites: the names of the site, which are no titles.
+        headline: its visible headline, from `headline_of`.
+        sites: the names of the site, which are not titles.
 
     Returns:
         The title without the name of the site, empty only if the page has neither a headline nor a title.
@@ -76,7 +77,7 @@ def title_of(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, headli
     titles = [plain(_MARKUP.sub("", title)) for title in (declared, *shown_titles(tree, meta)) if title]
     names = {key for site in sites if len(key := title_key(site)) > 1}
     if any(is_like(headline, title) for title in titles):
-        names.discard(title_key(headline))  # a tag for the site that holds the headline by mistake
+        names.discard(title_key(headline))  # a tag for the site's name that contains the headline by mistake
     elif any(_ends_with_name(title, headline) for title in titles):
         names.add(title_key(headline))
     cut = [strip_site(title, sites, headline, names) for title in titles]
@@ -94,13 +95,13 @@ def title_of(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, headli
 
 
 def strip_site(title: str, sites: Sequence[str], headline: str = "", keys: set[str] | None = None) -> str:
-    """A title without the name of the site at its end or start.
+    """Remove the name of the site from the end or start of a title.
 
     Args:
         title: such as ``Old mill turns again | Brindle News``.
-        sites: the names that the site goes by.
-        headline: the page's visible headline; where the title is that and a short suffix, the suffix goes.
-        keys: the `title_key` of the names that count, instead of ``sites``.
+        sites: the names of the site.
+        headline: the page's visible headline; if the title is the headline with a short suffix, the suffix is removed.
+        keys: the `title_key` of the names to remove; default: those of ``sites``.
     """
     rest = title[len(headline) :]
     is_headline = headline and rest and title[: len(headline)].casefold() == headline.casefold()
@@ -111,7 +112,7 @@ def strip_site(title: str, sites: Sequence[str], headline: str = "", keys: set[s
         keys = {key for site in sites if len(key := title_key(site)) > 1}
     while (match := _LAST_PART.match(title)) and title_key(match[2]) in keys:
         title = match[1].rstrip()
-    for site in sites:  # a separator without spaces counts before a name that is known
+    for site in sites:  # before a known name, a separator needs no spaces
         ends_with = len(site) >= _MIN_SITE and title.casefold().endswith(site.casefold())
         if ends_with and (match := _TIGHT.search(title, 0, len(title) - len(site))):
             title = title[: match.start()]
@@ -120,25 +121,25 @@ def strip_site(title: str, sites: Sequence[str], headline: str = "", keys: set[s
 
 
 def title_key(name: str) -> str:
-    """A name folded for comparison: letters and digits in lower case, without ``www`` and ``the`` in front."""
+    """Fold a name for comparison: letters and digits in lower case, without ``www`` and ``the`` at the start."""
     folded = "".join(letter for letter in name.casefold() if letter.isalnum())
     return folded.removeprefix("www").removeprefix("the")
 
 
 def is_like(headline: str, title: str) -> bool:
-    """Whether a headline says the same as a title in substance: most words of the shorter one are in the other."""
+    """Whether a headline and a title are similar: most words of the shorter one are in the other."""
     return _likeness(headline, [title]) > 0
 
 
 def _likeness(headline: str, titles: Sequence[str]) -> float:
-    """The largest share of common words of a headline and a title, 0 if they differ in substance."""
+    """Return the largest share of common words of a headline and a title; 0 if no title is similar."""
     own = Counter(_tokens(headline))
     best = 0.0
     for title in titles:
         other = Counter(_tokens(title))
         shared, least = sum((own & other).values()), min(own.total(), other.total())
         is_same = own == other or (shared >= _MIN_SHARED and shared >= least * _LEAST_SHARE)
-        # A title of a word or two, such as a topic, which the headline holds whole.
+        # A title of one or two words, such as a topic, that the headline contains.
         is_within = 0 < other.total() < _MIN_SHARED <= own.total() and shared == other.total()
         if is_same or is_within:
             best = max(best, 2 * shared / (own.total() + other.total()))
@@ -146,7 +147,7 @@ def _likeness(headline: str, titles: Sequence[str]) -> float:
 
 
 def _headline_part(element: HtmlElement, text: str, titles: Sequence[str]) -> str:
-    """The headline without a kicker or subtitle inside the same element: the part that stands in a title."""
+    """Return the part of a headline that occurs in a title, without a kicker or subtitle in the same element."""
     keys = [title_key(title) for title in titles]
     if any(title_key(text) in key for key in keys):
         return text
@@ -157,7 +158,7 @@ def _headline_part(element: HtmlElement, text: str, titles: Sequence[str]) -> st
 
 
 def _other_heading(tree: HtmlElement, text: str, titles: Sequence[str]) -> str:
-    """The heading below an ``h1`` that names the site, if a title is the name and that heading."""
+    """Return the heading below an ``h1`` with the site's name, if a title consists of the name and that heading."""
     rests = {
         title_key(match[2])
         for title in titles
@@ -169,12 +170,12 @@ def _other_heading(tree: HtmlElement, text: str, titles: Sequence[str]) -> str:
 
 
 def site_headings(tree: HtmlElement) -> list[str]:
-    """The headings of a page that link to its home page: the names of the site."""
+    """Return the headings that link to the home page: the names of the site."""
     return [text for element in tree.iter("h1", "h2") if _is_of_site(element) and (text := text_of(element))]
 
 
 def _ends_with_name(title: str, headline: str) -> bool:
-    """Whether a title ends with a shown heading that is shorter than the rest: a heading that names the site."""
+    """Whether a title ends with a visible heading that is shorter than the rest, as the name of the site is."""
     match = _LAST_PART.match(title)
     return match is not None and title_key(match[2]) == title_key(headline) and len(match[2]) < len(match[1])
 

@@ -1,1 +1,1 @@
-"""One HTTP request: client, address checks, decompression."""
+"""Send single HTTP requests: client, address checks, decompression."""

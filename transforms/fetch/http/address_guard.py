@@ -1,8 +1,8 @@
-"""Keep requests out of networks that are not public (server-side request forgery).
+"""Keep requests out of networks that are not public, against server-side request forgery (SSRF).
 
-A list of URLs, a feed or a redirect must not turn the pipeline against the network it runs in. Addresses are checked
-where connections are made: the resolver returns checked addresses only, the connection goes to one of these without a
-second look-up, and the socket factory checks the address once more.
+A list of URLs, a feed or a redirect must not make the pipeline send requests to its own network. Addresses are checked
+where connections are made: the resolver returns only checked addresses, the connection uses one of these without a
+second DNS lookup, and the socket factory checks the address again.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _CLOSED_V4 = tuple(
             "10.0.0.0/8",
             "100.64.0.0/10",
             "127.0.0.0/8",
-            "168.63.129.16/32",  # Azure's host agent, at a public-looking address
+            "168.63.129.16/32",  # Azure's host agent has an address that looks public
             "169.254.0.0/16",
             "172.16.0.0/12",
             "192.0.0.0/24",
@@ -53,17 +53,17 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 METADATA = frozenset(
     map(ipaddress.ip_address, ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254"))
 )
-"""Metadata services, which return credentials of a cloud machine: refused under any configuration."""
+"""Metadata services, which return credentials of a cloud machine; no configuration can allow them."""
 
 
-class PrivateAddress(OSError):  # noqa: N818 - an OSError, since aiohttp wraps and keeps these
+class PrivateAddress(OSError):  # noqa: N818 - an OSError, since aiohttp wraps these and keeps them
     """A host resolves to an address that it may not use."""
 
 
 def is_public(address: str | IPv4Address | IPv6Address) -> bool:
     """Whether an IP address belongs to the public internet.
 
-    An address that embeds another one (IPv4-mapped, 6to4, NAT64) is public when that one is.
+    An address that embeds another one (IPv4-mapped, 6to4, NAT64) is public if the embedded address is.
 
     Args:
         address: an address or its text; a text that is not a valid address is not public.
@@ -88,7 +88,7 @@ def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
 
 
 def _embedded(ip: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
-    """Yield every address that some mechanism of transition may read from an address: the strictest reading."""
+    """Yield every IPv4 address that some IPv6 transition mechanism may read from an address."""
     yield ip
     if isinstance(ip, IPv6Address):
         last = IPv4Address(int(ip) & 0xFFFFFFFF)
@@ -122,7 +122,7 @@ class AddressGuard(AbstractResolver):
     """Decide which addresses one HTTP client may connect to; `resolve` and `open_socket` go to its connector.
 
     Args:
-        config: with `allowed_ports`, `allow_private_hosts` and `resolve`.
+        config: its `allowed_ports`, `allow_private_hosts` and `resolve` apply.
     """
 
     def __init__(self, config: FetchConfig) -> None:
@@ -130,14 +130,14 @@ class AddressGuard(AbstractResolver):
         self._private = dict.fromkeys(config.allow_private_hosts, True)
         self._targets = {pattern: split_target(target) for pattern, target in config.resolve.items()}
         self._checked: set[str] = set()
-        # Each look-up blocks a thread; the loop's default pool is too small for a run of many hosts.
+        # Each DNS lookup blocks a thread; the loop's default pool is too small for a run with many hosts.
         self._threads = ThreadPoolExecutor(_DNS_THREADS, thread_name_prefix="dns")
 
     def check(self, url: str) -> None:
-        """Check what is known before a connection: the port, and a host that is an IP address.
+        """Check a URL before a connection: its port, and its host if it is an IP address.
 
         Args:
-            url: a canonical URL, in which every numeric host has its usual form.
+            url: a canonical URL, in which a numeric host has its standard form.
 
         Raises:
             Rejected: ``port_not_allowed`` or ``private_address``.
@@ -201,14 +201,14 @@ class AddressGuard(AbstractResolver):
         return socket.socket(family, kind, proto)
 
     async def close(self) -> None:
-        """Shut down the look-up threads; a pending look-up ends by itself."""
+        """Shut down the DNS threads; a pending lookup ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _approve(self, host: str, address: str) -> None:
         if is_public(address):
             return
         if _is_metadata(address):
-            raise PrivateAddress(f"{host} resolves to {address}, a cloud's metadata service.")
+            raise PrivateAddress(f"{host} resolves to {address}, the metadata service of a cloud.")
         if not match_host(self._private, host):
             raise PrivateAddress(
                 f"{host} resolves to {address}, which is not public; fetch.allow_private_hosts can allow it."

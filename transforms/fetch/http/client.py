@@ -1,6 +1,6 @@
 """Send one HTTP request, within limits of time and size.
 
-Redirects, retries and delays are not here but in `transforms.fetch.fetcher`, since each needs the host's lock.
+`transforms.fetch.fetcher` handles redirects, retries and delays, because each needs the host's lock.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from transforms.schema.failures import Reason, Rejected
 from transforms.schema.urls import host_of
 
 GZIP_TYPE = "application/gzip"
-"""Content type that accepts gzip files, such as packed sitemaps, as bodies."""
+"""Content type of gzip files that are accepted as bodies, such as compressed sitemaps."""
 
 WITH_BODY = (200, 203)
-"""Statuses with a complete page."""
+"""Statuses of responses with a complete page."""
 
 GZIP = b"\x1f\x8b"
 
@@ -42,14 +42,14 @@ _BINARY = (
     b"Rar!",
 )
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-# Control characters that no text has; 0 and escape occur in UTF-16 and ISO-2022.
+# Control characters that do not occur in text; 0 and escape are not among them, as UTF-16 and ISO-2022 use them.
 _CONTROLS = bytes({*range(1, 9), 11, *range(14, 27), *range(28, 32)})
 _MAX_CONTROL_SHARE = 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """Response to one request. The body is read for the statuses of `WITH_BODY` only."""
+    """Response to one request. The body is read only for the statuses in `WITH_BODY`."""
 
     url: str
     status: int
@@ -72,7 +72,7 @@ class Client:
     async def __aenter__(self) -> "Client":
         config = self._config
         self._session = aiohttp.ClientSession(
-            # limit=0: the session limits concurrency, name look-ups included.
+            # limit=0, because the session limits concurrency, including DNS lookups.
             connector=aiohttp.TCPConnector(
                 resolver=self._guard, socket_factory=self._guard.open_socket, limit=0, ssl=_tls_context()
             ),
@@ -113,7 +113,7 @@ class Client:
             url: a canonical URL.
             accept: content types whose body is read; empty: all.
             limit: maximum size of the body in bytes; None: `FetchConfig.max_body_bytes`.
-            cut: truncate a larger body instead of refusing it.
+            cut: truncate a larger body instead of rejecting it.
             last: this is the last request to the host, so its connection is closed.
             headers: additional headers, such as those of a conditional request.
             with_body: statuses whose body is read.
@@ -122,7 +122,7 @@ class Client:
             The response, with any status.
 
         Raises:
-            Rejected: there is no response, or its body is refused; with the reason.
+            Rejected: there is no response, or its body is rejected.
         """
         self._guard.check(url)
         sent = {"Accept": ", ".join([*sorted(accept), "*/*;q=0.1"]) if accept else "*/*", **(headers or {})}
@@ -151,7 +151,7 @@ class Client:
             )
         connection = response.connection
         if connection is not None and connection.protocol is not None:
-            # aiohttp has one timeout for the first byte and for the rest of the body.
+            # aiohttp has the same timeout for the first byte and for the rest of the body.
             connection.protocol.read_timeout = self._config.read_timeout
             connection.protocol.start_timeout()
         encoding = ",".join(response.headers.getall("Content-Encoding", []))
@@ -164,7 +164,7 @@ class Client:
         except aiohttp.ServerTimeoutError:
             raise
         except (aiohttp.ClientConnectionError, ConnectionError) as error:
-            raise Rejected(Reason.TRUNCATED, "The connection ended before the body did.") from error
+            raise Rejected(Reason.TRUNCATED, "The connection closed before the body was complete.") from error
         data = body.finish()
         if GZIP_TYPE in accept and data.startswith(GZIP):
             return data
@@ -174,28 +174,29 @@ class Client:
 
 
 def _tls_context() -> ssl.SSLContext:
-    # aiohttp makes its own at import, too early for the variables SSL_CERT_FILE and SSL_CERT_DIR.
+    # aiohttp creates its own context at import, too early for the variables SSL_CERT_FILE and SSL_CERT_DIR.
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from retrying a broken connection at once, against the delay of the host."""
+    """Prevent aiohttp from retrying a broken connection immediately, which would ignore the host's delay."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         host = host_of(str(request.url))
-        raise Rejected(Reason.CONNECT, f"{host} closed the connection before a response.") from error
+        raise Rejected(Reason.CONNECT, f"{host} closed the connection without a response.") from error
 
 
 def _check_type(content_type: str, accept: frozenset[str]) -> None:
     media = content_type.replace(",", ";").partition(";")[0].strip().lower().partition(" ")[0]
     if accept and media and media not in accept:
         raise Rejected(
-            Reason.UNSUPPORTED_TYPE, f"The content type is {media[:80]}; read are {', '.join(sorted(accept))}."
+            Reason.UNSUPPORTED_TYPE,
+            f"The content type {media[:80]} is not accepted; accepted are {', '.join(sorted(accept))}.",
         )
 
 
@@ -205,7 +206,7 @@ def _looks_binary(head: bytes, typed: bool) -> bool:
     if controls > _MAX_CONTROL_SHARE * len(head) and not head.startswith(_UTF16):
         return True
     if typed:
-        # A text may begin with the letters of a format's mark, and have a stray zero.
+        # A text may begin with the same letters as a binary format and contain a stray NUL.
         return head.startswith(b"%PDF-") or (zeros and head.startswith(_BINARY))
     return zeros or head.startswith(_BINARY)
 
@@ -213,19 +214,19 @@ def _looks_binary(head: bytes, typed: bool) -> bool:
 def _broken(error: aiohttp.ClientPayloadError) -> Rejected:
     cause = str(error.__cause__ or error)
     if "Not enough data" in cause or "not completed" in cause:
-        return Rejected(Reason.TRUNCATED, "The connection ended before the body did.")
-    return Rejected(Reason.PROTOCOL, f"The body is not framed as HTTP asks: {cause[:200]}.")
+        return Rejected(Reason.TRUNCATED, "The connection closed before the body was complete.")
+    return Rejected(Reason.PROTOCOL, f"The body does not have valid HTTP framing: {cause[:200]}.")
 
 
 def _rejected(error: Exception, host: str) -> Rejected:
-    """The reason for an exception of aiohttp; the order matters, since its classes overlap."""
+    """Convert an exception of aiohttp into a `Rejected`; the order matters, since its classes overlap."""
     inner = getattr(error, "os_error", None) or error
     if isinstance(inner, PrivateAddress):
         return Rejected(Reason.PRIVATE_ADDRESS, str(inner))
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Rejected(Reason.TIMEOUT, f"{host} gave no connection in time (fetch.connect_timeout).")
+        return Rejected(Reason.TIMEOUT, f"{host} did not accept a connection in time (fetch.connect_timeout).")
     if isinstance(error, aiohttp.SocketTimeoutError):
-        return Rejected(Reason.TIMEOUT, f"{host} was silent too long (fetch.first_byte_timeout, fetch.read_timeout).")
+        return Rejected(Reason.TIMEOUT, f"{host} sent no data in time (fetch.first_byte_timeout, fetch.read_timeout).")
     if isinstance(error, asyncio.TimeoutError):
         return Rejected(Reason.TIMEOUT, f"{host} did not finish its response in time (fetch.total_timeout).")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
@@ -237,7 +238,7 @@ def _rejected(error: Exception, host: str) -> Rejected:
     if isinstance(error, aiohttp.InvalidURL):
         return Rejected(Reason.INVALID_URL, f"The URL for {host} is not valid: {error}.")
     if isinstance(error, OSError):
-        return Rejected(Reason.CONNECT, f"No connection to {host}: {_cause(inner)}.")
+        return Rejected(Reason.CONNECT, f"Cannot connect to {host}: {_cause(inner)}.")
     return Rejected(Reason.PROTOCOL, f"{host} did not return valid HTTP: {_cause(inner)}.")
 
 

@@ -1,4 +1,4 @@
-"""Decompress a response body as a stream, within limits: a few kilobytes can expand to gigabytes."""
+"""Decompress response bodies in a stream with size limits, because a few kilobytes can expand to gigabytes."""
 
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,13 +10,13 @@ import zstandard
 from transforms.schema.failures import Reason, Rejected
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
-"""Codings that `Body` can decompress, as a request header."""
+"""Value of the header Accept-Encoding: the codings that `Body` can decompress."""
 
 _STEP = 2**18
 _RATIO_FROM = 2**20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _GZIP_WBITS, _ZLIB_WBITS, _RAW_WBITS = 31, 15, -15
-_ZSTD_WINDOW = 2**23  # the maximum that a decoder of HTTP bodies must support (RFC 9659)
+_ZSTD_WINDOW = 2**23  # the largest window that a decoder of HTTP bodies must support (RFC 9659)
 # zstandard cannot limit the output of a call. A block has at least 4 bytes and expands to 128 KiB: 8 MiB a call.
 _ZSTD_PIECE = 256
 
@@ -73,7 +73,7 @@ class _Zstandard:
                 return
 
 
-# First bytes of compressed data, for the codings that have such a mark.
+# First bytes of compressed data, for the codings with a magic number.
 _MAGIC = {"gzip": _GZIP, "zstd": _ZSTD}
 _DECODERS: dict[str, Callable[[], _Decoder]] = {
     "gzip": lambda: _Zlib(_GZIP_WBITS),
@@ -86,10 +86,10 @@ class Body:
     """Collect and decompress one response body.
 
     Args:
-        content_encoding: the header (RFC 9110, section 8.4); empty for a body that is not compressed.
+        content_encoding: the header (RFC 9110, section 8.4); empty if the body is not compressed.
         limit: maximum size in bytes, compressed and decompressed.
         ratio: maximum ratio of decompressed to compressed size, for bodies over 1 MiB.
-        cut: truncate a body over the limit instead of refusing it.
+        cut: truncate a body over the limit instead of rejecting it.
 
     Raises:
         Rejected: ``unsupported_type``, for a coding that is not in `ACCEPT_ENCODING`.
@@ -101,7 +101,7 @@ class Body:
         if codings and codings not in ([known] for known in ACCEPT_ENCODING.split(", ")):
             raise Rejected(
                 Reason.UNSUPPORTED_TYPE,
-                f"The body has Content-Encoding {content_encoding[:60]}; accepted are {ACCEPT_ENCODING}.",
+                f"The Content-Encoding {content_encoding[:60]} is not supported; supported are {ACCEPT_ENCODING}.",
             )
         self._coding = codings[0] if codings else ""
         self._limit, self._ratio, self._cut = limit, ratio, cut
@@ -137,7 +137,7 @@ class Body:
         """Return the complete body.
 
         Raises:
-            Rejected: ``truncated``, when the compressed data is incomplete.
+            Rejected: ``truncated``, if the compressed data is incomplete.
         """
         if self._decoder is not None and not self.full:
             raise Rejected(Reason.TRUNCATED, "The compressed body is incomplete.")
@@ -165,12 +165,12 @@ class Body:
             self._members += 1
 
     def _begin(self, data: bytes) -> _Decoder | None:
-        """Return a decoder for a body, or its next member, that begins with `data`; None when it is not compressed."""
+        """Return a decoder for a body or its next member, which begins with `data`; None if it is not compressed."""
         magic = _MAGIC.get(self._coding)
         if self._members:
             return _DECODERS[self._coding]() if magic and data.startswith(magic) else None
         if self._coding == "deflate":
-            # The RFC means the zlib format; many servers send raw deflate.
+            # RFC 9110 defines this coding as the zlib format, but many servers send raw deflate.
             is_zlib = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
             return _Zlib(_ZLIB_WBITS if is_zlib else _RAW_WBITS)
         if magic is None or data.startswith(magic):
@@ -179,7 +179,7 @@ class Body:
         return None
 
     def _plain(self, data: bytes) -> None:
-        """Handle a body that is not compressed although its header says so, as some servers send."""
+        """Handle an uncompressed body with a Content-Encoding header, as some servers send it."""
         self._coding, self._decoder = "", None
         self._add(data)
 

@@ -1,1 +1,1 @@
-"""What a site allows: rate limits, robots.txt, TDM reservation."""
+"""Obey the rules of a site: rate limits, robots.txt, TDM reservations."""

@@ -1,4 +1,4 @@
-"""Politeness state of a host: rate limit, crawl delay, budget, back-off."""
+"""Keep the politeness state of a host: rate limit, crawl delay, budget, back-off."""
 
 import asyncio
 import random
@@ -44,7 +44,7 @@ class Host:
         """Seconds until the next request may be sent.
 
         Raises:
-            Rejected: ``host_budget``, when the budget is used up or the delay is above ``fetch.max_wait_seconds``.
+            Rejected: ``host_budget``, if the budget is used up or the delay is above ``fetch.max_wait_seconds``.
         """
         config, now = self.config, time.monotonic()
         wait = max(0.0, self.ready_at - now)
@@ -52,7 +52,7 @@ class Host:
             raise _over(f"The host requests a delay of {wait:,.0f} s, above fetch.max_wait_seconds.")
         if config.host_max_requests is not None and self.requests >= config.host_max_requests:
             raise _over(
-                f"The budget of {config.host_max_requests:,} requests to this host is spent (fetch.host_max_requests)."
+                f"The budget of {config.host_max_requests:,} requests to the host is used up (fetch.host_max_requests)."
             )
         spent = 0.0 if self.began is None else now + wait - self.began
         if config.host_max_seconds is not None and spent > config.host_max_seconds:
@@ -64,7 +64,7 @@ class Host:
         return wait
 
     def renew(self) -> None:
-        """Reset the budget, and read rules again that could not be read: a stream must recover from a bad moment."""
+        """Reset the budget and forget failed reads of the rules, so that a stream recovers from temporary failures."""
         self.renewed_at = time.monotonic()
         self.began, self.requests, self.stalls = None, 0, 0
         if isinstance(self.robots, Rejected):
@@ -101,7 +101,7 @@ class Host:
         """Record the end of a request: the delay starts."""
         now = time.monotonic()
         self.took = now - self.requested_at
-        jitter = random.uniform(0, self.config.jitter)  # noqa: S311 - no secret
+        jitter = random.uniform(0, self.config.jitter)  # noqa: S311 - no cryptographic use
         delay = max(self.config.delay_seconds * (1 + jitter) * self.slowness, self.crawl_delay)
         self.ready_at = max(self.ready_at, now + delay)
 
@@ -111,7 +111,7 @@ def _over(message: str) -> Rejected:
 
 
 def retry_after(value: str) -> float:
-    """Parse a Retry-After header into seconds (RFC 9110, section 10.2.3); 0 when it is not valid."""
+    """Parse a Retry-After header into seconds (RFC 9110, section 10.2.3); 0 if it is not valid."""
     if value.strip().isdecimal():
         return float(value.strip()[:12])
     try:

@@ -9,12 +9,12 @@ from transforms.schema.failures import Reason, Rejected
 MAX_BYTES = 500 * 1024
 """Maximum size of a robots.txt that is read (RFC 9309, section 2.5); the rest is ignored."""
 MAX_AGE_SECONDS = 24 * 3600
-"""Time until a robots.txt is read again (RFC 9309, section 2.4)."""
+"""Time after which a robots.txt is read again (RFC 9309, section 2.4)."""
 MAX_REDIRECTS = 5
 """Maximum number of redirects of a robots.txt (RFC 9309, section 2.3.1.2)."""
 
 MAX_DELAY_SECONDS = 1e9
-"""A delay beyond this is an error of the file and is ignored."""
+"""Maximum delay; a longer one is taken for a mistake in the file and ignored."""
 
 _MANY_WILDCARDS = 500
 _AGENT_LINE = re.compile(
@@ -38,7 +38,7 @@ class RobotsRules:
             body: the response body; at most `MAX_BYTES` of it are read.
             status: the HTTP status after redirects. 2xx: the rules apply. 4xx: there is no file, so all is allowed;
                 but 429 counts as a server error.
-            token: our product name.
+            token: the crawler's product name.
 
         Raises:
             Rejected: ``robots_unreachable``, for a status that disallows everything for now.
@@ -56,7 +56,7 @@ class RobotsRules:
 
     @property
     def is_expensive(self) -> bool:
-        """Whether matching a URL may take so long that it must not run on an event loop."""
+        """Whether matching a URL may be too slow for an event loop."""
         return self._wildcards > _MANY_WILDCARDS
 
     def allowed(self, url: str) -> bool:
@@ -65,7 +65,7 @@ class RobotsRules:
 
     @property
     def delay(self) -> float | None:
-        """Seconds between two requests: the longer of Crawl-delay and Request-rate; None without both."""
+        """Seconds between two requests: the longer of Crawl-delay and Request-rate; None if both are missing."""
         if self._rules is None:
             return None
         rate = self._rules.request_rate(self._token)
@@ -81,9 +81,9 @@ def _ratio(seconds: float, requests: float) -> float | None:
 
 
 def _agent_line(match: "re.Match[str]", token: str) -> str:
-    """Rewrite a User-agent line so that only whole product names match, as the RFC asks; protego matches prefixes."""
+    """Rewrite a User-agent line so that only complete names match, as RFC 9309 requires; protego matches prefixes."""
     name, star = match.groups()
     if star and not name:
         return "User-agent: *"
-    # A digit matches no product name.
+    # No product name contains a digit.
     return f"User-agent: {token if name.lower() == token else 0}"

@@ -1,7 +1,7 @@
 """Read TDM reservations (text and data mining opt-outs) and the refresh target of a page's head.
 
-Supported are the TDM Reservation Protocol of a W3C community group (header, meta tag, well-known file) and the ``noai``
-of X-Robots-Tag and robots meta tags. ``noindex`` (search engines) and ``noimageai`` (images) are ignored.
+It supports the TDM Reservation Protocol of a W3C community group (header, meta tag, well-known file) and ``noai`` in
+X-Robots-Tag and robots meta tags. ``noindex`` (search engines) and ``noimageai`` (images) are ignored.
 """
 
 import json
@@ -26,18 +26,18 @@ _REFRESH = re.compile(r"\s*(\d{1,6})[\d.]*\s*[;,]?\s*(?:url\s*=)?(.*)", re.IGNOR
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Statements of a page's head: whether it is reserved (None: not stated), and the target of its refresh."""
+    """Statements in a page's head: whether it is reserved (None: not stated), and the target of its refresh."""
 
     reserved: bool | None = None
     refresh: str | None = None
 
 
 def reserved_by_headers(headers: Mapping[str, str], token: str) -> bool | None:
-    """Whether a response's headers reserve it; None when they do not say.
+    """Whether a response's headers reserve it; None if they do not state it.
 
     Args:
         headers: with names in any letter case; a repeated header occurs repeatedly.
-        token: our product name, since an X-Robots-Tag may address one robot.
+        token: the crawler's product name, since an X-Robots-Tag may apply to one robot only.
     """
     stated: bool | None = None
     for name, value in headers.items():
@@ -53,7 +53,7 @@ def read_head(body: bytes, token: str) -> Head:
 
     Args:
         body: the page; its first 64 KiB are read.
-        token: our product name, which a robots meta tag may have in place of ``robots``.
+        token: the crawler's product name, which a robots meta tag may have in place of ``robots``.
     """
     data = body[:_HEAD_BYTES]
     # Most pages have none of these tags, and parsing them here would cost more than fetching them.
@@ -77,7 +77,7 @@ def read_head(body: bytes, token: str) -> Head:
 
 
 class Reservations:
-    """Rules of a host's well-known file: which pages are reserved."""
+    """Rules of a host's well-known file about reserved pages."""
 
     def __init__(self, rules: list[tuple[str, bool]]) -> None:
         self._rules = rules
@@ -99,7 +99,7 @@ class Reservations:
         )
 
     def reserved(self, url: str) -> bool | None:
-        """Whether the first rule that matches a URL reserves it; None when none matches."""
+        """Whether the first rule that matches a URL reserves it; None if no rule matches."""
         parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return next((reserved for location, reserved in self._rules if _matches(location, path)), None)
@@ -122,7 +122,7 @@ def _tokens(value: str) -> set[str]:
 
 
 def refresh_target(content: str) -> str | None:
-    """Return the address of a refresh (header or meta tag); None without an address or with a long wait."""
+    """Return the URL of a refresh (header or meta tag); None if it has no URL or a long wait."""
     match = _REFRESH.fullmatch(content[:8_192])
     # Pages with a longer wait reload themselves or lead back to the front page.
     if match is None or int(match[1]) > _MAX_REFRESH_SECONDS:
