@@ -20,8 +20,9 @@ FOLDER = Path(__file__).parents[1] / "golden"
 ONRECORD = [sys.executable, "-m", "onrecord"]
 
 COLUMNS = {
-    "articles": "url, canonical_url, final_url, domain, site_name, title, authors, published_at, published_precision, "
-    "modified_at, language, section, is_paywalled, is_live_blog, word_count, text_hash, version_id, extractor",
+    "articles": "url, canonical_url, final_url, domain, site_name, title, authors, byline_org, published_at, "
+    "published_precision, published_day, modified_at, language, section, is_paywalled, is_live_blog, word_count, "
+    "text_hash, version_id, extractor",
     "entities": "domain, version_id, name, type, aliases, mention_count, first_start, role",
     "quotes": "domain, version_id, ordinal, paragraph, in_headline, kind, text, cue, cue_class, speaker, speaker_name, "
     "speaker_type, speaker_role, speaker_method, confidence, utterance_id",

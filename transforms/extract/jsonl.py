@@ -14,7 +14,7 @@ from transforms.extract.metadata.reader import Metadata, read_metadata
 from transforms.extract.sandbox import in_sandbox
 from transforms.schema.failures import Reason, Rejected
 from transforms.schema.records import Article
-from transforms.text.dates import parse_moment
+from transforms.text.dates import Moment, parse_moment
 
 
 def extract_line(record: Mapping[str, Any], config: ExtractConfig = DEFAULTS) -> dict[str, Any]:
@@ -26,8 +26,9 @@ def extract_line(record: Mapping[str, Any], config: ExtractConfig = DEFAULTS) ->
         config: the limits.
 
     Returns:
-        ``id``, ``text`` and the fields of an article, with times as ISO 8601 in UTC (``published`` is a date if the
-        page gives no time). A rejected page has an empty text, ``reason``, ``message`` and the metadata that was found.
+        ``id``, ``text`` and the fields of an article, with times as ISO 8601 in the time zone of the page, else in UTC
+        (``published`` is a date if the page gives no time). A rejected page has an empty text, ``reason``, ``message``
+        and the metadata that was found.
     """
     fetched = parse_moment(str(record.get("fetched_at") or ""))
     fetched_at = fetched.at if fetched else None
@@ -71,9 +72,11 @@ def _metadata_fields(metadata: Metadata) -> dict[str, Any]:
     return {
         "title": metadata.title,
         "authors": list(metadata.authors),
-        "published": _iso(published.at, published.precision) if published else None,
+        "byline_org": list(metadata.byline_org),
+        "published": _iso(published) if published else None,
+        "published_day": published.local.date().isoformat() if published else None,
         "published_precision": published.precision if published else None,
-        "modified": _iso(modified.at, modified.precision) if modified else None,
+        "modified": _iso(modified) if modified else None,
         "canonical_url": metadata.canonical_url,
         "site_name": metadata.site_name,
         "is_paywalled": metadata.is_paywalled,
@@ -100,5 +103,5 @@ def _article_fields(article: Article) -> dict[str, Any]:
     }
 
 
-def _iso(at: datetime, precision: str) -> str:
-    return at.date().isoformat() if precision == "day" else at.isoformat()
+def _iso(moment: Moment) -> str:
+    return moment.local.date().isoformat() if moment.precision == "day" else moment.local.isoformat()

@@ -8,7 +8,7 @@ run.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 EntityType = Literal["PERSON", "ORG", "LOC", "NORP", "MISC"]
@@ -120,8 +120,10 @@ class Article:
     title: str | None = None
     description: str | None = None
     authors: tuple[str, ...] = ()
+    byline_org: tuple[str, ...] = ()
     published_at: datetime | None = None
     published_precision: Literal["second", "minute", "day"] | None = None
+    published_day: date | None = None
     modified_at: datetime | None = None
     language: str | None = None
     section: str | None = None

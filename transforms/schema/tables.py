@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from transforms.schema.records import Article, Entity, Failure, Fetch, Mention, Quote, Story
 
-SCHEMA_VERSION = 2
-"""Version 2 added `articles.sketch` and `fetches.run_time`."""
+SCHEMA_VERSION = 3
+"""Version 2 added `articles.sketch` and `fetches.run_time`; version 3 `articles.byline_org` and `published_day`."""
 
 ARCHIVES = "_warc"
 """Folder of the archived pages in the lake, and their key beside the tables in a manifest."""
@@ -139,9 +139,11 @@ ARTICLES = Table(
         Column("site_name", _TEXT, "name of the publication as the page states it"),
         Column("title", _TEXT, "headline without the name of the site"),
         Column("description", _TEXT, "the page's own summary"),
-        Column("authors", _TEXTS, "names of its writers, in order", nullable=False),
+        Column("authors", _TEXTS, "names of its writers, in order: persons", nullable=False),
+        Column("byline_org", _TEXTS, "organisations that sign it: an agency, a desk, the paper itself"),
         _PUBLISHED,
         Column("published_precision", _TEXT, "precision of published_at: second, minute or day"),
+        Column("published_day", pa.date32(), "day of publication in the page's own time zone"),
         Column("modified_at", _TIME, "last change as the page states it, UTC"),
         Column("language", _TEXT, "ISO 639-1 code, detected from the text"),
         Column("section", _TEXT, "the publisher's section"),

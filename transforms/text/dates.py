@@ -15,7 +15,7 @@ _ISO = re.compile(
     r"(?:(?:[T,]|\s|at\b)+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*(?:(Z|UTC|GMT)|([+-])(\d{2}):?(\d{2})?)?)?\s*",
     re.IGNORECASE,
 )
-_COMPACT = re.compile(r"\s*(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})?Z?)?\s*")
+_COMPACT = re.compile(r"\s*(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})?(?:\.\d+)?(Z|[+-]\d{2}:?\d{2})?)?\s*")
 _EPOCH = re.compile(r"\s*(\d{10})(?:\d{3})?\s*")
 _NUMERIC = re.compile(r"(?<![\d./-])(\d{1,2})([./-])\s?(\d{1,2})\2\s?(\d{4})(?![\d/-])")
 _YEAR_FIRST = re.compile(r"(?<![\d./-])(\d{4})([./-])(\d{1,2})\2(\d{1,2})(?![\d/-])")
@@ -81,6 +81,13 @@ class Moment:
     precision: Precision
     has_offset: bool = True
     """False: the page named a time but no zone, and it was read as UTC."""
+    offset: timedelta = timedelta(0)
+    """The page's own offset from UTC."""
+
+    @property
+    def local(self) -> datetime:
+        """The moment in the page's own offset."""
+        return self.at.astimezone(timezone(self.offset))
 
 
 def parse_moment(value: str) -> Moment | None:
@@ -181,21 +188,16 @@ def _iso(value: str) -> Moment | None:
         local = datetime(year, month, day, int(match[4]), int(match[5]), int(match[6] or 0), tzinfo=zone)
     except ValueError:
         return None
-    return Moment(local.astimezone(timezone.utc), "second" if match[6] else "minute", bool(match[7] or match[8]))
+    at = local.astimezone(timezone.utc)
+    return Moment(at, "second" if match[6] else "minute", bool(match[7] or match[8]), local.utcoffset() or timedelta(0))
 
 
 def _compact(value: str) -> Moment | None:
     match = _COMPACT.fullmatch(value)
     if match is None:
         return None
-    if match[4] is None:
-        return _day(int(match[1]), int(match[2]), int(match[3]))
-    try:
-        year, month, day, hour, minute, second = (int(match[n] or 0) for n in range(1, 7))
-        at = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
-    except ValueError:
-        return None
-    return Moment(at, "second" if match[6] else "minute", value.rstrip().endswith("Z"))
+    day = f"{match[1]}-{match[2]}-{match[3]}"
+    return _iso(f"{day}T{match[4]}:{match[5]}:{match[6] or '00'}{match[7] or ''}" if match[4] else day)
 
 
 def _epoch(value: str) -> Moment | None:
@@ -212,7 +214,7 @@ def _mail(value: str) -> Moment | None:
         return None
     has_offset = at.tzinfo is not None
     utc = at.astimezone(timezone.utc) if has_offset else at.replace(tzinfo=timezone.utc)
-    return Moment(utc, "second", has_offset)
+    return Moment(utc, "second", has_offset, (at.utcoffset() or timedelta(0)) if has_offset else timedelta(0))
 
 
 def _is_plausible(at: datetime) -> bool:

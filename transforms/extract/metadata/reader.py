@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 import htmldate
 from lxml.html import HtmlElement
 
-from transforms.extract.metadata.authors import is_agency, person_names
+from transforms.extract.metadata.authors import Signed, read_bylines
+from transforms.extract.metadata.bylines import Bylines
 from transforms.extract.metadata.html_metadata import (
-    bylines,
     marked_dates,
     meta_tags,
     url_date,
@@ -75,6 +75,9 @@ class Metadata:
     """Visible headline; empty if missing."""
     description: str | None = None
     authors: tuple[str, ...] = ()
+    """The persons who sign the article."""
+    byline_org: tuple[str, ...] = ()
+    """The organisations that sign it: an agency, a desk, the paper."""
     published: Moment | None = None
     modified: Moment | None = None
     section: str | None = None
@@ -110,12 +113,14 @@ def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None 
     article = data.article
     site = _site_name(data, meta)
     sites = _site_names(data, meta, site, url)
+    signed = _signed(data, meta, tree, headline, sites)
     published = _published(data, meta, tree, url, fetched_at)
     return Metadata(
         title=title_of(data, meta, tree, headline, [*sites, *site_headings(tree)]) or None,
         headline=headline,
         description=data.text(article.get("description")) or _first(meta, _DESCRIPTION) or None,
-        authors=_authors(data, meta, tree, sites),
+        authors=signed.persons,
+        byline_org=signed.organisations,
         published=published,
         modified=_modified(data, meta, tree),
         section=data.text(article.get("articleSection"), "name") or _first(meta, _SECTION) or None,
@@ -182,31 +187,48 @@ def _site_names(data: JsonLd, meta: dict[str, list[str]], site: str, url: str) -
     return [form for name in names if name for form in {name.lstrip("@"), _IN_BRACKETS.sub("", name)} if form]
 
 
-def _authors(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, sites: list[str]) -> tuple[str, ...]:
-    for raw in _author_sources(data, meta, tree):
-        if names := person_names(raw, sites):
-            return names
-    return ()
+def _signed(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, headline: str, sites: list[str]) -> Signed:
+    """The persons of the surest source that names any, with its organisations, else the first organisations."""
+    sections = [*data.items(data.article.get("articleSection")), *(meta[name][0] for name in _SECTION if name in meta)]
+    banned = [section for section in sections if isinstance(section, str)]
+    declared = tuple(dict.fromkeys(name for each in _organisations(data) for name in _names(data, each)))
+    organisations: dict[str, None] = {}
+    for raw, is_field in _author_sources(data, meta, tree, headline):
+        signed = read_bylines(raw, sites, banned, is_field=is_field)
+        if signed.persons:
+            others = declared if declared and not organisations else ()
+            return Signed(signed.persons, tuple(dict.fromkeys([*signed.organisations, *others])))
+        organisations.update(dict.fromkeys(signed.organisations))
+    return Signed((), tuple(organisations or declared))
 
 
-def _author_sources(data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement) -> Iterator[list[str]]:
+def _organisations(data: JsonLd) -> list[Node]:
+    """The authors in the JSON-LD that are no persons."""
+    declared = (each for key in ("author", "creator") for each in data.items(data.article.get(key)))
+    return [each for each in declared if isinstance(each, dict) and _is_organisation(each)]
+
+
+def _author_sources(
+    data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, headline: str
+) -> Iterator[tuple[list[str], bool]]:
+    """Names as the page writes them, the surest first, and whether they stand in fields for names."""
     declared = [each for key in ("author", "creator") for each in data.items(data.article.get(key))]
-    organisations = [each for each in declared if isinstance(each, dict) and _is_organisation(data, each)]
-    yield [name for each in declared if each not in organisations for name in _names(data, each)]
+    organisations = _organisations(data)
+    yield [name for each in declared if each not in organisations for name in _names(data, each)], True
     for name in _AUTHOR:
         if name in meta:
-            yield meta[name]
+            yield meta[name], True
+    yield from Bylines(tree, headline)
     for label, value in (("twitter:label1", "twitter:data1"), ("twitter:label2", "twitter:data2")):
         if _WRITTEN_BY.match(_first(meta, (label,))):
-            yield meta.get(value, [])
-    yield bylines(tree)
+            yield meta.get(value, []), True
     # Some sites declare a person as an organisation; use it only if no other source has names.
-    yield [name for each in organisations for name in _names(data, each)]
+    yield [name for each in organisations for name in _names(data, each)], False
 
 
-def _is_organisation(data: JsonLd, author: Node) -> bool:
+def _is_organisation(author: Node) -> bool:
     types = types_of(author)
-    return bool(types) and "Person" not in types and not is_agency(data.text(author.get("name")))
+    return bool(types) and "Person" not in types
 
 
 def _names(data: JsonLd, author: object) -> Iterator[str]:
