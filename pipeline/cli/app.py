@@ -18,6 +18,7 @@ from pipeline.cli.console import (
     exit_on_error,
     refuse,
     terminal,
+    warn,
 )
 from pipeline.cli.demo import demo
 from pipeline.cli.export import app as export
@@ -26,6 +27,7 @@ from pipeline.cli.report import report
 from pipeline.cli.runs import runs
 from pipeline.cli.stream import stream
 from pipeline.run.malloc import configure_malloc
+from transforms.schema.errors import ExitCode
 
 if TYPE_CHECKING:
     pass
@@ -81,19 +83,23 @@ OutArgument = Annotated[str, typer.Argument(metavar="OUT.jsonl", help="JSON line
 def check(config: ConfigArgument, lake: LakeOverride = None, set_: SetOption = None) -> None:
     """Validate CONFIG and print what it does.
 
-    Prints the effective configuration, the files and feeds to read, and the lake.
+    Reads the lists of URLs. Prints the effective configuration, the files and feeds to read, and the lake.
     """
-    from pipeline.config.load import check_reachable, load_config, printed
+    from pipeline.config.load import check_reachable, count_urls, load_config, printed
     from transforms.schema.urls import without_secrets
 
     with exit_on_error():
         loaded = load_config(config, set_ or [], lake)
         files = check_reachable(loaded)
+        counts = count_urls(loaded)
     typer.echo(printed(loaded), nl=False)
     typer.echo("# reads:")
     for line in [*files, *(url for source in loaded.listings for url in source.listings)]:
-        typer.echo(f"#   {without_secrets(line)}")
+        number = f": {counts[line]:,} URLs" if line in counts else ""
+        typer.echo(f"#   {without_secrets(line)}{number}")
     typer.echo(f"# writes: {loaded.lake}")
+    for file in (file for file, number in counts.items() if not number):
+        warn(f"{file} contains no URL; expected one URL per line")
 
 
 @app.command()
@@ -182,7 +188,7 @@ def _map_lines(
                 continue
             try:
                 record = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 refuse(f"{source}, line {number}: invalid JSON: {error}")
             if not isinstance(record, dict) or not record.keys() & set(needs):
                 refuse(f"{source}, line {number}: expected an object with the key {' or '.join(needs)}")
@@ -197,6 +203,11 @@ def _map_lines(
 
 def main() -> None:
     """Run the command line; entry point of the console script."""
+    for argument in sys.argv[1:]:
+        if any("\udc80" <= character <= "\udcff" for character in argument):
+            shown = argument.encode("utf-8", "backslashreplace").decode()
+            typer.echo(f"onrecord: the argument {shown} is not valid UTF-8: rename the file, or correct it", err=True)
+            sys.exit(ExitCode.REFUSED)
     configure_malloc()
     app()
 

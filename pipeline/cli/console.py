@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from transforms.schema.errors import ExitCode, OnrecordError
+from transforms.schema.errors import ExitCode, OnrecordError, cause_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +28,8 @@ JSON_LOG.disabled = True
 NO_RUN = "--lake {} has no committed run; `onrecord run` creates one"
 """Sentence for an empty lake."""
 
+_LONG_WORD = re.compile(r"\S{2000,}")
+"""A misplaced value, such as a page or a key, that would fill the screen."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 ConfigArgument = Annotated[str, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
@@ -57,6 +59,7 @@ def warn(message: str, event: str = "warned", **figures: object) -> None:
         event: name of the event, for ``--json-logs``.
         figures: further keys of the JSON object, for ``--json-logs``.
     """
+    message = _LONG_WORD.sub(lambda match: f"{match[0][:100]}...", message)
     if JSON_LOG.disabled:
         typer.echo(f"onrecord: {message}", err=True)
     else:
@@ -85,15 +88,16 @@ def exit_on_error(
         interrupted: sentence for KeyboardInterrupt; without it, the interrupt is not handled here.
     """
     codes = codes or {}
-    handled: tuple[type[Exception], ...] = (OnrecordError, *codes)
+    handled: tuple[type[Exception], ...] = (OnrecordError, OSError, *codes)
     try:
         yield
+    except BrokenPipeError:
+        raise  # the reader of a pipe has ended; typer ends without a message
     except handled as error:
         code = next((code for kind, code in codes.items() if isinstance(error, kind)), None)
         if isinstance(error, OnrecordError):
             fail(str(error), error.exit_code if code is None else code)
-        # The further lines of an error of DuckDB show our own SQL statement.
-        fail(str(error).partition("\n")[0], EXIT_FAILED if code is None else code)
+        fail(cause_of(error), EXIT_FAILED if code is None else code)
     except KeyboardInterrupt:
         if interrupted is None:
             raise

@@ -15,6 +15,7 @@ from pipeline.cli.console import (
     refuse,
     run_id_option,
 )
+from transforms.schema.errors import cause_of
 
 
 def report(
@@ -61,5 +62,5 @@ def report(
                     out.write_bytes(render(database, chosen))
                     place = str(out.absolute())
         except (OSError, duckdb.Error) as error:
-            fail(f"the report cannot be written: {error}")
+            fail(f"the report cannot be written: {cause_of(error)}")
     typer.echo(place)

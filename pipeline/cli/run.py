@@ -23,6 +23,7 @@ from pipeline.cli.console import (
     terminal,
     warn,
 )
+from transforms.schema.errors import cause_of
 from transforms.text.counts import counted
 
 if TYPE_CHECKING:
@@ -184,7 +185,10 @@ def _run_once(
     try:
         return print_result(config.lake, done.manifest, display)
     except (StoreError, OSError, duckdb.Error) as error:
-        warn(f"run {identity} is committed, but cannot be read: {error}; try again with `onrecord report {identity}`")
+        warn(
+            f"run {identity} is committed, but cannot be read: {cause_of(error)}; try again with "
+            f"`onrecord report {identity}`"
+        )
         return 0
 
 
@@ -257,7 +261,10 @@ def _write_report(store: "Store", database: "DuckDBPyConnection", run_id: str, d
     try:
         place = write_report(store, database, run_id)
     except (StoreError, OSError, duckdb.Error) as error:
-        warn(f"the run is committed, but its report cannot be written: {error}; try again: `onrecord report {run_id}`")
+        warn(
+            f"the run is committed, but its report cannot be written: {cause_of(error)}; try again: "
+            f"`onrecord report {run_id}`"
+        )
     else:
         display.say("reported", f"Report: {place}", report=place)
 

@@ -14,6 +14,8 @@ from pipeline.config.errors import ConfigError, sentence_of
 from pipeline.config.models import RunConfig
 from pipeline.config.schema import VARIABLE
 from transforms.schema.urls import without_secrets
+from transforms.sources.config import UrlsSource, WarcSource
+from transforms.sources.url_lists import ListError, urls_of
 from transforms.storage.base import StoreError
 from transforms.storage.open import list_files, open_input, open_store
 
@@ -72,6 +74,10 @@ def check_reachable(config: RunConfig) -> list[str]:
                 files = list_files(pattern)
             except StoreError as error:
                 raise ConfigError(f"{key}: {error}") from error
+            if not files and Path(pattern).is_dir():
+                raise ConfigError(
+                    f"{key}: {pattern} is a folder; allowed are a file and a glob, such as {pattern}/*.txt"
+                )
             if not files:
                 raise ConfigError(
                     f"{key}: no file matches {pattern} (in the folder {Path.cwd()}); "
@@ -87,6 +93,24 @@ def check_reachable(config: RunConfig) -> list[str]:
     except StoreError as error:
         raise ConfigError(f"lake: {error}") from error
     return found
+
+
+def count_urls(config: RunConfig) -> dict[str, int]:
+    """Read all lists of URLs, feeds and sitemaps; returns the number of their URLs, by file.
+
+    Raises:
+        ConfigError: a list cannot be read, is not of its format, or lacks the column.
+    """
+    counts = {}
+    for index, source in enumerate(config.sources):
+        lists = [] if isinstance(source, WarcSource) else [f for p in source.patterns for f in list_files(p)]
+        form, column = (source.format, source.column) if isinstance(source, UrlsSource) else ("text", "url")
+        for file in lists:
+            try:
+                counts[file] = sum(1 for _ in urls_of(file, form, column))
+            except (ListError, StoreError) as error:
+                raise ConfigError(f"sources.{index}.path: {error}") from error
+    return counts
 
 
 def check_for_run(config: RunConfig) -> None:

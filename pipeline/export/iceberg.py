@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.export.selection import ExportError, check_exportable, exported_runs, select_manifests
 from pipeline.lake.manifest import Manifest, manifests
+from transforms.schema.errors import cause_of
 from transforms.schema.tables import TABLES, Table
 from transforms.storage.base import Store
 
@@ -146,8 +147,7 @@ def _translated_errors() -> Iterator[None]:
     except CommitFailedException as error:
         raise ExportError("another process changed an Iceberg table at the same time: export again") from error
     except (RESTError, SQLAlchemyError, OSError, ValueError, TypeError, ImportError) as error:
-        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ExportError(f"the Iceberg catalog (--catalog-property) cannot be used: {cause}") from error
+        raise ExportError(f"the Iceberg catalog (--catalog-property) cannot be used: {cause_of(error)}") from error
 
 
 def _uri(store: Store, path: str) -> str:

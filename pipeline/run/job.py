@@ -137,10 +137,3 @@ def create_pipeline(beam_options: Sequence[str]) -> beam.Pipeline:
         command = shlex.join(["exec", sys.executable, "-c", code])
         runner = FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
     return beam.Pipeline(runner, options)
-
-
-def cause_of(error: Exception) -> str:
-    """The cause of an error of Beam: the last line of its message, after a traceback, or the details of gRPC."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    details = [line.removeprefix("details = ").strip('"') for line in lines if line.startswith("details = ")]
-    return (details or lines or [type(error).__name__])[-1]

@@ -87,7 +87,9 @@ class RunFigures(Figures):
     asked: int = 0
     """URLs to fetch."""
     fetched: int = 0
-    """URLs with a response, or with a reason why there is none."""
+    """URLs with a response, or with a reason why there is none, without cancelled ones."""
+    cancelled: int = 0
+    """URLs that were not fetched because the run was stopped."""
     archived: int = 0
     """Pages read from archives."""
     extracted: int = 0
@@ -102,7 +104,8 @@ class RunFigures(Figures):
         """The figures as text."""
         speed = [f"{self.per_second:,.1f}/s"] if self.per_second else []
         left = [f"about {clock(self.seconds_left)} left"] if self.seconds_left else []
-        fetched = ", ".join([f"{self.fetched:,} of {self.asked:,}", *speed, *left])
+        cancelled = [f"{self.cancelled:,} cancelled"] if self.cancelled else []
+        fetched = ", ".join([f"{self.fetched:,} of {self.asked:,}", *cancelled, *speed, *left])
         yield Row("URLs", f"{self.known:,} known")
         yield Row("fetched", fetched, self.fetched / max(1, self.asked))
         if self.archived:
@@ -175,13 +178,15 @@ def run_figures(seconds: float, counts: "Counts", per_second: float = 0.0) -> Ru
     urls, listing, archives, fetch, extract = (counts_of(counts, stage) for stage in stages)
     duplicates = fetch.pop("twin", 0)
     asked, fetched, archived = urls["asked"] - duplicates, fetch.total(), archives.total()
+    cancelled = fetch["cancelled"]
     is_fetched = 0 < asked <= fetched and extract.total() >= fetch["ok"] and not archived
     has_estimate = 0 < fetched <= asked and per_second > 0 and not archived
     return RunFigures(
         seconds=seconds,
         known=urls.total() - duplicates + listing.total() + archived,
         asked=asked,
-        fetched=fetched,
+        fetched=fetched - cancelled,
+        cancelled=cancelled,
         archived=archived,
         extracted=extract["ok"] + extract["unchanged"],
         annotated=counts["annotate", "ok"],

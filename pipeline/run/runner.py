@@ -15,8 +15,9 @@ from pipeline.lake.previous_run import previous_run
 from pipeline.lake.recovery import start_attempt
 from pipeline.lake.transaction import CommitError, NothingHeldError
 from pipeline.run.engines import check_job, engine_of
-from pipeline.run.job import cause_of, create_pipeline, run_job
+from pipeline.run.job import create_pipeline, run_job
 from pipeline.run.progress import ProgressListener
+from transforms.schema.errors import cause_of
 from transforms.schema.run import Run
 from transforms.storage.open import open_store
 
@@ -93,7 +94,7 @@ def execute(
         try:
             run = start_attempt(store, config, run_id, logical_time, lease_owner=lease_owner, to_retry=to_retry)
         except OSError as error:
-            raise CommitError(f"run {run_id} was not committed, the lake is unchanged: {error}") from error
+            raise CommitError(f"run {run_id} was not committed, the lake is unchanged: {cause_of(error)}") from error
         sharded = with_local_shards(config, beam_options)
         manifest = run_attempt(run, lambda pipeline: build(pipeline, sharded, run), beam_options, listener)
         return Executed(manifest, was_committed=False)

@@ -13,11 +13,11 @@ from pipeline.graph import build
 from pipeline.lake.commit import exclusive
 from pipeline.lake.recovery import start_attempt
 from pipeline.run.engines import PRISM, check_job, remote_options, runner_of
-from pipeline.run.job import cause_of, run_job
+from pipeline.run.job import run_job
 from pipeline.run.progress import ProgressListener
 from pipeline.stream.progress import StreamProgress
 from transforms.fetch.generator import close_persistent
-from transforms.schema.errors import OnrecordError
+from transforms.schema.errors import OnrecordError, cause_of
 from transforms.schema.run import stream_id
 from transforms.storage.open import open_store
 

@@ -19,6 +19,7 @@ Exceptions that the caller always handles are outside this tree: `Rejected` (an 
 `Changed` (results of a store operation), `PrivateAddress` (an OSError for aiohttp).
 """
 
+import re
 from enum import IntEnum
 from typing import ClassVar
 
@@ -41,6 +42,32 @@ class ExitCode(IntEnum):
     HELD = 3, "the quality gate holds the run, and nothing of it is visible"
     LOCKED = 4, "another process holds the lock"
     INTERRUPTED = 130, "the command was aborted before its end"
+
+
+_CLASS = re.compile(r"(?:[A-Za-z_]\w*\.)*\w*(?:Error|Exception|ArrowInvalid|Interrupt): ")
+_PREFIX = re.compile(r"(?:(?:[A-Z]\w* )+Error: )?(?:\[Errno [0-9]+\] )?")
+_STEP = re.compile(r" \[while running .*\]$")
+_DAMAGED = re.compile(r"(?:magic bytes|parquet)\b.*?([^\s'\"]+\.parquet)", re.IGNORECASE)
+
+
+def cause_of(error: BaseException) -> str:
+    """The cause of an error of the system or of a library as one line, without class names, codes and steps of Beam.
+
+    Args:
+        error: the error; its message may contain the traceback of a worker.
+    """
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    details = [line.removeprefix("details = ").strip('"') for line in lines if line.startswith("details = ")]
+    raised = [line for line in lines if _CLASS.match(line)]
+    line = (details or raised or (lines if "Traceback" in str(error) else lines[:1]) or [type(error).__name__])[-1]
+    while match := _CLASS.match(line):
+        line = line[match.end() :]
+    cause = _STEP.sub("", _PREFIX.sub("", line, count=1))
+    if damaged := _DAMAGED.search(cause):
+        return f"{cause}: the file {damaged[1]} is damaged, restore it from a copy"
+    return cause
 
 
 class OnrecordError(Exception):

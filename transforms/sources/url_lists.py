@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -78,11 +78,22 @@ def _csv(lines: io.TextIOWrapper, name: str, column: str) -> Iterator[str]:
     try:
         columns = reader.fieldnames or []
         if column not in columns:
-            raise ListError(f"{name} has no column {column!r}; its columns are {', '.join(columns) or 'none'}")
+            raise _no_column(name, column, columns)
         for row in reader:
             yield row[column] or ""
     except csv.Error as error:
         raise ListError(f"{name}, line {reader.reader.line_num}: invalid CSV: {error}") from error
+
+
+def _no_column(name: str, column: str, columns: Sequence[str]) -> ListError:
+    if not columns:
+        return ListError(f"{name} is empty; expected a line with the names of the columns, such as {column}")
+    if len(columns) == 1 and (separator := next((s for s in (";", "\t", "|") if s in columns[0]), None)):
+        return ListError(f"{name} separates its columns by {separator!r}; expected commas: convert the file")
+    shown = ", ".join(each[:80] for each in columns[:20])
+    return ListError(
+        f"{name} has no column {column!r}; its columns are {shown}: set `column` of the source to one of them"
+    )
 
 
 def _jsonl(lines: io.TextIOWrapper, name: str, column: str) -> Iterator[str]:
@@ -104,7 +115,7 @@ def _parquet(file: BinaryIO, name: str, column: str) -> Iterator[str]:
         parquet = pq.ParquetFile(file)
         columns = parquet.schema_arrow.names
         if column not in columns:
-            raise ListError(f"{name} has no column {column!r}; its columns are {', '.join(columns)}")
+            raise _no_column(name, column, columns)
         kind = parquet.schema_arrow.field(column).type
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
             raise ListError(f"{name}: the column {column!r} has the type {kind}; expected strings")

@@ -169,6 +169,43 @@ def test_check_refuses_with_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "url;title\nhttp://a.example/1;One\n", "a.csv separates its columns by ';'; expected commas"),
+        ("a.csv", "link,title\n", "a.csv has no column 'url'; its columns are link, title: set `column` of the source"),
+        ("a.csv", "", "a.csv is empty; expected a line with the names of the columns, such as url"),
+        ("a.jsonl", '{"link": 1}', "a.jsonl, line 1: expected an object with the key 'url'; its keys are link"),
+        (".", "", "is a folder; allowed are a file and a glob, such as"),
+    ],
+)
+def test_check_reads_the_lists(name: str, content: str, message: str, tmp_path: Path) -> None:
+    if name != ".":
+        tmp_path.joinpath(name).write_text(content)
+    config = {
+        "name": "own",
+        "sources": [{"type": "urls", "path": str(tmp_path / name)}],
+        "lake": str(tmp_path / "lake"),
+    }
+    tmp_path.joinpath("own.yaml").write_text(json.dumps(config))
+    code, _, errors = invoke("check", str(tmp_path / "own.yaml"))
+    assert (code, "sources.0.path: " in errors, message in errors) == (2, True, True), errors
+
+
+def test_check_counts_the_urls(tmp_path: Path) -> None:
+    for name, content in (("one.txt", "http://a.example/1\n# comment\n"), ("none.txt", "# nothing\n")):
+        tmp_path.joinpath(name).write_text(content)
+    config = {
+        "name": "own",
+        "sources": [{"type": "urls", "path": str(tmp_path / "*.txt")}],
+        "lake": str(tmp_path / "lake"),
+    }
+    tmp_path.joinpath("own.yaml").write_text(json.dumps(config))
+    code, out, errors = invoke("check", str(tmp_path / "own.yaml"))
+    assert (code, f"#   {tmp_path}/one.txt: 1 URLs\n" in out) == (0, True)
+    assert errors == f"onrecord: {tmp_path}/none.txt contains no URL; expected one URL per line\n"
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--workers", "0"], "--workers 0: expected a number of processes from 1 to 999, or auto"),

@@ -166,7 +166,7 @@ def test_json_lines_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert progress["message"] == line_of(ENDED)
     assert {*progress} == {
         *("time", "level", "event", "run_id", "message", "seconds", "phase", "known", "asked", "fetched", "archived"),
-        *("extracted", "annotated", "quotes", "reasons", "per_second", "seconds_left"),
+        *("cancelled", "extracted", "annotated", "quotes", "reasons", "per_second", "seconds_left"),
     }
     assert (progress["fetched"], progress["per_second"], progress["seconds_left"]) == (1_200, 12.34, None)
     assert progress["reasons"] == ENDED.reasons

@@ -131,3 +131,9 @@ def test_runner_without_metrics_fails_no_run(caplog: pytest.LogCaptureFixture) -
 
     assert remote_counts(Mute()) == Counter()
     assert "the runner reports no metrics: no metrics here" in caplog.text
+
+
+def test_cancelled_urls_are_not_counted_as_fetched() -> None:
+    figures = run_figures(1.0, Counter({("ledger", "asked"): 60, ("fetch", "ok"): 4, ("fetch", "cancelled"): 56}))
+    assert (figures.fetched, figures.cancelled, figures.asked) == (4, 56, 60)
+    assert [row.text for row in figures.rows() if row.name == "fetched"] == ["4 of 60, 56 cancelled"]

@@ -71,7 +71,7 @@ def test_explicit_format_overrides_suffix() -> None:
     ("data", "name", "message"),
     [
         (b"id,link\n1,x\n", "a.csv", "no column 'url'; its columns are id, link"),
-        (b"", "a.csv", "its columns are none"),
+        (b"", "a.csv", "a.csv is empty; expected a line with the names of the columns"),
         (b'url\n"' + b"x" * 200_000 + b'"', "a.csv", "line 2: invalid CSV"),
         (b'{"url": "x"}\n{"link": "x", "n": 1}', "a.jsonl", "line 2: .*its keys are link, n"),
         (b"[1]", "a.jsonl", "line 1: expected an object"),
