@@ -1,6 +1,7 @@
 """The command line: parse arguments, call the pipeline, print results. Only commands that run it import Beam."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from pipeline.cli.console import (
     LakeOverride,
     SetOption,
     exit_on_error,
+    has_message,
     refuse,
     terminal,
     warn,
@@ -208,8 +210,16 @@ def main() -> None:
             shown = argument.encode("utf-8", "backslashreplace").decode()
             typer.echo(f"onrecord: the argument {shown} is not valid UTF-8: rename the file, or correct it", err=True)
             sys.exit(ExitCode.REFUSED)
+    # Until a run has its own handlers, SIGTERM ends the command like Ctrl-C: with a message and exit code 130.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     configure_malloc()
-    app()
+    try:
+        app()
+    except (KeyboardInterrupt, SystemExit) as end:
+        code = end.code if isinstance(end, SystemExit) else ExitCode.INTERRUPTED
+        if code == ExitCode.INTERRUPTED and not has_message():
+            warn("aborted before its end; repeat the command", "failed", exit_code=int(ExitCode.INTERRUPTED))
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ NO_RUN = "--lake {} has no committed run; `onrecord run` creates one"
 
 _LONG_WORD = re.compile(r"\S{2000,}")
 """A misplaced value, such as a page or a key, that would fill the screen."""
+_messages: list[str] = []
+"""Events of the sentences that were printed."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 ConfigArgument = Annotated[str, typer.Argument(metavar="CONFIG", help="The configuration, a YAML file.")]
@@ -59,11 +61,17 @@ def warn(message: str, event: str = "warned", **figures: object) -> None:
         event: name of the event, for ``--json-logs``.
         figures: further keys of the JSON object, for ``--json-logs``.
     """
+    _messages.append(event)
     message = _LONG_WORD.sub(lambda match: f"{match[0][:100]}...", message)
     if JSON_LOG.disabled:
         typer.echo(f"onrecord: {message}", err=True)
     else:
         JSON_LOG.error(message, extra={"event": event, "figures": figures})
+
+
+def has_message() -> bool:
+    """Whether a sentence has said why the command ends."""
+    return "failed" in _messages
 
 
 def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:

@@ -212,3 +212,13 @@ def test_every_command_is_tested() -> None:
     }
     others |= {"runs", "show"}
     assert visible == {*COMMANDS_OF_A_CONFIG, *others}
+
+
+def test_signal_before_the_run_begins_gives_a_message(folder: Path) -> None:
+    code = (
+        "import os, signal, typer; from pipeline.cli import app, console; "
+        "console.quiet = lambda *_: os.kill(os.getpid(), signal.SIGTERM); app.run_commands.quiet = console.quiet; "
+        "import sys; sys.argv = ['onrecord', 'run', 'any.yaml']; app.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "onrecord: aborted before its end; repeat the command\n")
