@@ -48,11 +48,11 @@ def demo(
             if code == 0:
                 typer.echo(f"Next: `onrecord demo` serves the site for your own copy of {CONFIG}.")
             raise typer.Exit(code)
-        typer.echo(f"Serving {', '.join(site.hosts)} on {site.address} until Ctrl-C.")
-        typer.echo(f"{'Wrote ' + ' and '.join(written) if written else CONFIG + ' exists and is kept'}.")
-        typer.echo(f"In another terminal: onrecord run {CONFIG}")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
+            typer.echo(f"Serving {', '.join(site.hosts)} on {site.address} until Ctrl-C.")
+            typer.echo(f"{'Wrote ' + ' and '.join(written) if written else CONFIG + ' exists and is kept'}.")
+            typer.echo(f"In another terminal: onrecord run {CONFIG}")
             threading.Event().wait()
 
 
