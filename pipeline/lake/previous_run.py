@@ -12,8 +12,9 @@ import duckdb
 from pipeline.config.models import RunConfig
 from pipeline.lake.manifest import Manifest, manifests, read_manifest
 from pipeline.lake.query.catalog import open_manifests, quoted
+from transforms.schema.errors import cause_of
 from transforms.schema.records import content_hash
-from transforms.storage.base import Store
+from transforms.storage.base import Store, StoreError
 
 _COUNTS = "SELECT count(*), count(*) FILTER (outcome = 'failed'), count(*) FILTER (retriable) FROM fetches"
 
@@ -53,15 +54,18 @@ def previous_run(store: Store, config: RunConfig, run_id: str) -> PreviousRun | 
         run_id: the run.
 
     Raises:
-        StoreError: a manifest is not valid.
+        StoreError: a manifest is not valid, or a file of the run is damaged.
     """
     manifest = read_manifest(store, run_id)
     if manifest is None:
         return None
     holding = manifests_with(store, run_id)
     where = f" WHERE run_id = {quoted(run_id)}"
-    with open_manifests(store, holding, tables=("fetches",), where=where) as database:
-        urls, failed, retriable = _counts(database)
+    try:
+        with open_manifests(store, holding, tables=("fetches",), where=where) as database:
+            urls, failed, retriable = _counts(database)
+    except duckdb.Error as error:
+        raise StoreError(f"the committed run {run_id} cannot be read: {cause_of(error)}, or use --replace") from error
     return PreviousRun(
         manifest,
         holding,

@@ -191,3 +191,13 @@ def test_killed_retry(site: Site, tmp_path: Path, point: int) -> None:
     check_files(lake)
     pages = [m.article_id for path in lake.glob("_warc/*/*") for m in complete_members(path) if m.article_id]
     assert len(pages) == len(set(pages)) == 3
+
+
+def test_damaged_run_is_reported(site: Site, tmp_path: Path) -> None:
+    config = config_of(tmp_path, site, GONE)
+    assert onrecord(config, *PLACED)[0] == 1
+    (file,) = (tmp_path / "lake").glob("fetches/*/*.parquet")
+    file.write_bytes(b"damaged" * 100)
+    code, _, err = onrecord(config, *PLACED)
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"the file {file} is damaged, restore it from a copy, or use --replace" in err
