@@ -7,7 +7,7 @@ UTC. Outputs have names, as in ``input: FetchPages.pages``.
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -56,7 +56,7 @@ class _Mention(NamedTuple):
 
 _Config = TypeVar("_Config", bound=BaseModel)
 
-_TEXT, _TIME = pa.string(), pa.timestamp("us", tz="UTC")
+_TEXT, _TIME, _DAY = pa.string(), pa.timestamp("us", tz="UTC"), pa.date32()
 _LISTED_COLUMNS = [pa.field("title", _TEXT), pa.field("published_at", _TIME)]
 _COLUMNS: dict[str, list[pa.Field]] = {
     **{
@@ -254,6 +254,8 @@ def _plain(kind: pa.DataType, value: Any) -> Any:
         return None
     if isinstance(value, datetime):
         return value.astimezone(timezone.utc).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
     if pa.types.is_list(kind):
         return [_plain(kind.value_type, item) for item in value]
     if pa.types.is_struct(kind):
@@ -262,8 +264,8 @@ def _plain(kind: pa.DataType, value: Any) -> Any:
 
 
 def _row_type(name: str) -> RowTypeConstraint:
-    # Beam cannot convert an Arrow timestamp type, and its JSON writer cannot write timestamps.
-    columns = [column.with_type(_TEXT) if column.type == _TIME else column for column in _COLUMNS[name]]
+    # Beam cannot convert Arrow timestamps and dates, and its JSON writer cannot write timestamps.
+    columns = [column.with_type(_TEXT) if column.type in (_TIME, _DAY) else column for column in _COLUMNS[name]]
     schema = beam_schema_from_arrow_schema(pa.schema([column.remove_metadata() for column in columns]))
     return typing_from_runner_api(schema_pb2.FieldType(row_type=schema_pb2.RowType(schema=schema)))
 

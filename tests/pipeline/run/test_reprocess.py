@@ -171,7 +171,7 @@ def test_command(site: Site, tmp_path: Path) -> None:
 
     assert onrecord() == (0, "days-20260101T0600: up to date\ndays-20260102T0600: up to date\n", "")
     code, out, _ = onrecord("--date", "2026-01-02", "--all")
-    assert (code, out.splitlines()[0]) == (0, "days-20260102T0600: reprocessed 0 pages and 1 texts")
+    assert (code, out.splitlines()[0]) == (0, "days-20260102T0600: reprocessed 0 pages and 1 text")
     code, _, err = onrecord("--date", "2026-02-01..2026-02-03")
     assert (code, f"{tmp_path}/lake has no run of days of 2026-02-01..2026-02-03" in err) == (2, True)
     tmp_path.joinpath("lake", "_runs", "days-20260102T0600.json").write_text("{}")

@@ -7,9 +7,10 @@ from benchmarks.extract import DEFAULT, documents, figures, load_scorer, ours
 SCORE = load_scorer(DEFAULT)
 A_POINT = 0.01
 EVERY = {"fundus": 6, "scrapinghub": 7, "trafilatura": 8}
+# Titles are those that a page shows, and leads belong to the text: the gold of these two sets has neither.
 MEASURED = {
-    "fundus": {"text F1": 0.968, "empty": 0.0, "glued": 0.0, "title": 0.923, "date": 1.0, "authors": 0.961},
-    "scrapinghub": {"text F1": 0.994, "empty": 0.0, "glued": 0.0},
+    "fundus": {"text F1": 0.968, "empty": 0.0, "glued": 0.0, "title": 0.885, "date": 1.0, "authors": 0.961},
+    "scrapinghub": {"text F1": 0.983, "empty": 0.0, "glued": 0.0},
     "trafilatura": {"snippets F1": 0.982, "title": 0.894, "date": 0.894, "authors": 0.578},
 }
 

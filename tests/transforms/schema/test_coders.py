@@ -87,7 +87,7 @@ def test_bytes_with_a_new_field_decode_without_it() -> None:
 def test_bytes_of_another_version_are_rejected() -> None:
     encoded = RecordCoder(UrlRequest).encode(SMALL)
     assert encoded[0] == 1
-    with pytest.raises(ValueError, match="cannot decode a UrlRequest with the version byte"):
+    with pytest.raises(ValueError, match="cannot decode a UrlRequest with version byte"):
         RecordCoder(UrlRequest).decode(b"\x02" + encoded[1:])
 
 

@@ -97,5 +97,5 @@ def test_a_file_that_lost_rows_is_noticed(run: Run, monkeypatch: pytest.MonkeyPa
         num_rows = 1
 
     monkeypatch.setattr(pq, "read_metadata", lambda _: Footer)
-    with pytest.raises(OSError, match="has 1 rows and 2 were written"):
+    with pytest.raises(OSError, match="has 1 rows, but 2 were written"):
         write_rows(run, "fetches", [make_fetch(1), make_fetch(2)], "f.parquet")
