@@ -9,6 +9,8 @@ from typing import Literal
 Precision = Literal["second", "minute", "day"]
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=timezone.utc)
+_JALALI_START, _JALALI_LIMIT, _NOWRUZ = 1369, 1600, datetime(1990, 3, 21, tzinfo=timezone.utc)
+_BUDDHIST = 543
 _LARGEST_OFFSET = timedelta(hours=14)
 _ISO = re.compile(
     r"\s*(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})"
@@ -20,10 +22,12 @@ _EPOCH = re.compile(r"\s*(\d{10})(?:\d{3})?\s*")
 _NUMERIC = re.compile(r"(?<![\d./-])(\d{1,2})([./-])\s?(\d{1,2})\2\s?(\d{4})(?![\d/-])")
 _YEAR_FIRST = re.compile(r"(?<![\d./-])(\d{4})([./-])(\d{1,2})\2(\d{1,2})(?![\d/-])")
 _CJK = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]")
+_NAME = r"[^\s\d.,:;/|()·-]{2,14}"
 _DAY_MONTH = re.compile(
-    r"(?<![\d:])(\d{1,2})(?:st|nd|rd|th|er|º|\.)?\s+(?:of\s+|de\s+|di\s+)?([^\W\d_]{3,12})\.?,?\s+(?:de\s+|del\s+)?(\d{4})\b"
+    rf"(?<![\d:])(\d{{1,2}})(?:st|nd|rd|th|er|º|\.)?[\s-]+(?:of\s+|de\s+|di\s+)?({_NAME})[.,،]*[\s-]+(?:de\s+|del\s+)?(\d{{4}})\b"
 )
-_MONTH_DAY = re.compile(r"\b([^\W\d_]{3,12})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})\b")
+_MONTH_DAY = re.compile(rf"(?<!\S)({_NAME})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?[,،]?\s+(\d{{4}})\b")
+_THAI_DAY = re.compile(r"(\d{1,2})\s+(\S{4,12})\s+(2[45]\d{2})\b")
 _MONTHS = (
     "january jan januar jänner janvier janv enero ene janeiro gennaio gen januari styczeń stycznia tammikuuta ianuarie"
     " jaan",
@@ -41,7 +45,29 @@ _MONTHS = (
     "december dec dezember dez décembre decembre déc diciembre dic dezembro dicembre desember des grudzień grudnia"
     " joulukuuta decembrie",
 )
-_MONTH = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+_MORE_MONTHS = (
+    "يناير जनवरी января янв січня ocak ledna leden ιανουαρίου януари มกราคม",
+    "فبراير شباط फरवरी फ़रवरी февраля фев лютого şubat února únor φεβρουαρίου февруари กุมภาพันธ์ fevereiro",
+    "مارس آذار मार्च марта мар березня mart března březen μαρτίου март มีนาคม",
+    "أبريل ابريل إبريل نيسان अप्रैल апреля апр квітня nisan dubna duben απριλίου април เมษายน",
+    "مايو أيار मई мая травня mayıs května květen μαΐου май พฤษภาคม",
+    "يونيو يونيه حزيران जून июня июн червня haziran června červen ιουνίου юни มิถุนายน juny giugno",
+    "يوليو يوليه تموز जुलाई июля июл липня temmuz července červenec ιουλίου юли กรกฎาคม juliol",
+    "أغسطس اغسطس آب अगस्त августа авг серпня ağustos srpna srpen αυγούστου август สิงหาคม agost",
+    "سبتمبر أيلول सितंबर सितम्बर сентября сен вересня eylül září σεπτεμβρίου септември กันยายน setembre",
+    "أكتوبر اكتوبر अक्टूबर अक्तूबर октября окт жовтня ekim října říjen οκτωβρίου октомври ตุลาคม",
+    "نوفمبر नवंबर नवम्बर ноября ноя листопада kasım listopadu νοεμβρίου ноември พฤศจิกายน novembre",
+    "ديسمبر दिसंबर दिसम्बर декабря дек грудня aralık prosince prosinec δεκεμβρίου декември ธันวาคม desembre",
+)
+"""Arabic, Hindi, Russian, Ukrainian, Turkish, Czech, Greek, Bulgarian, Thai and Catalan."""
+_JALALI = "فروردین اردیبهشت خرداد تیر مرداد شهریور مهر آبان آذر دی بهمن اسفند".split()
+"""The months of the Persian calendar."""
+_MONTH = {
+    name: number
+    for names_of_months in (_MORE_MONTHS, _MONTHS)
+    for number, names in enumerate(names_of_months, 1)
+    for name in names.split()
+}
 # Hours from UTC: the zones of RFC 822 and the common European ones. Ambiguous abbreviations are left out.
 _ZONES = {
     "": 0, "z": 0, "ut": 0, "utc": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6,
@@ -117,18 +143,31 @@ def parse_visible_date(text: str, *, month_first: bool = False) -> Moment | None
         (_YEAR_FIRST, (1, 3, 4)),
         (_CJK, (1, 2, 3)),
         (_DAY_MONTH, (3, 2, 1)),
+        (_THAI_DAY, (3, 2, 1)),
         (_MONTH_DAY, (3, 1, 2)),
         (_NUMERIC, (4, 1, 3) if month_first else (4, 3, 1)),
     ):
         for match in pattern.finditer(text):
             year, month, day = (match[group] for group in order)
+            if month in _JALALI and int(year) < _JALALI_LIMIT:
+                return _jalali_day(int(year), _JALALI.index(month) + 1, int(day))
             number = int(month) if month.isdigit() else _MONTH.get(month.lower(), 0)
             if pattern is _NUMERIC and match[2] == "/" and number > 12 >= int(day):
                 number, day = int(day), str(number)
-            moment = _day(int(year), number, int(day))
+            moment = _day(int(year) - (_BUDDHIST if pattern is _THAI_DAY else 0), number, int(day))
             if moment and _is_plausible(moment.at):
                 return moment
     return None
+
+
+def _jalali_day(year: int, month: int, day: int) -> Moment | None:
+    """The day of a date in the Persian calendar; its leap years follow the cycle of 33 years (1178 to 1633)."""
+    if not (1 <= day <= 31 and year > _JALALI_START):
+        return None
+    leap_days = sum((each % 33) in (1, 5, 9, 13, 17, 22, 26, 30) for each in range(_JALALI_START, year))
+    days = (year - _JALALI_START) * 365 + leap_days + (month - 1) * 31 - max(0, month - 7) + day - 1
+    moment = Moment(_NOWRUZ + timedelta(days=days), "day")
+    return moment if _is_plausible(moment.at) else None
 
 
 def parse_feed_date(text: str) -> datetime | None:

@@ -13,12 +13,6 @@ KNOWN_MISSES: dict[str, str] = {
     "extract-p18": "slides: not yet",
     "extract-p20": "date line: not yet",
     "extract-p22": "compressed: not yet",
-    "meta-p68": "date plain: not yet",
-    "meta-p69": "date plain: not yet",
-    "meta-p71": "date masthead: not yet",
-    "meta-p73": "date side: not yet",
-    "meta-p77": "date month: not yet",
-    "meta-p78": "date month: not yet",
 }
 """Cases that are still wrong, by id, each with its reason."""
 

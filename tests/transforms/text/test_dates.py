@@ -52,6 +52,14 @@ def test_not_a_machine_date(value: str) -> None:
         ("2031年2月3日", (2031, 2, 3)),
         ("25/12/2030", (2030, 12, 25)),
         ("12/25/2030", (2030, 12, 25)),
+        ("16 अप्रैल 2020", (2020, 4, 16)),
+        ("الجمعة 24 أبريل 2020", (2020, 4, 24)),
+        ("۲ تیر ۱۳۹۹", (2020, 6, 22)),
+        ("۳۰ اسفند ۱۳۹۹", (2021, 3, 20)),
+        ("5 мая 2021", (2021, 5, 5)),
+        ("5 มกราคม 2563", (2020, 1, 5)),
+        ("12 Ağustos 2022", (2022, 8, 12)),
+        ("3 de maig, 12-Mar-2024", (2024, 3, 12)),
     ],
 )
 def test_visible_date(text: str, day: tuple[int, int, int]) -> None:
@@ -134,3 +142,17 @@ def test_feed_date(text: str, moment: str) -> None:
 )
 def test_not_a_feed_date(text: str) -> None:
     assert parse_feed_date(text) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "local"),
+    [
+        ("20180619T055000+0900", "2018-06-19T05:50:00+09:00"),
+        ("2024-03-05T23:30:00-05:00", "2024-03-05T23:30:00-05:00"),
+        ("2024-03-05T23:30:00Z", "2024-03-05T23:30:00+00:00"),
+        ("Tue, 05 Mar 2024 23:30:00 -0500", "2024-03-05T23:30:00-05:00"),
+    ],
+)
+def test_a_moment_keeps_the_offset_of_the_page(value: str, local: str) -> None:
+    moment = parse_moment(value)
+    assert moment is not None and moment.local.isoformat() == local

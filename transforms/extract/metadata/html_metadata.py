@@ -6,16 +6,13 @@ from collections.abc import Iterator
 from lxml.html import HtmlElement
 
 from transforms.extract.metadata.jsonld import plain
-from transforms.text.dates import Moment, parse_moment, parse_visible_date
+from transforms.text.dates import Moment, parse_moment
 
 _ASIDE = re.compile(
     r"\b(?:related|teasers?|recommend\w*|recommended|sidebar|comments?|latest|most-?read|trending|promos?|promotions?|newsletter|popular|widget|also-?read)\b"
 )
 _ASIDE_TAGS = frozenset({"aside", "footer", "nav"})
-_DATE_HINT = re.compile(r"date|time|publi|datum|fecha|veroeff|posted|dato|pubdate|created")
 _MODIFIED_HINT = re.compile(r"modif|updat|edited|aktualis|actualiz|chang")
-_DATE_TAGS = ("p", "span", "div", "time", "li", "small", "abbr", "em", "i")
-_MAX_DATE_LINE = 120
 _URL_DATE = re.compile(r"/((?:19|20)\d{2})[/-]?(0[1-9]|1[0-2])[/-]?(0[1-9]|[12]\d|3[01])(?:[/_.-]|$)")
 
 
@@ -64,22 +61,6 @@ def marked_dates(tree: HtmlElement, *, modified: bool = False) -> Iterator[Momen
             rest.append(moment)
     if not modified or len(rest) == 1:
         yield from rest[:1]
-
-
-def visible_date(tree: HtmlElement, language: str) -> Moment | None:
-    """Return the date in a visible line with a class or id for dates."""
-    month_first = language.lower() in ("en-us", "en_us", "en-ph")
-    for element in tree.iter(*_DATE_TAGS):
-        marks = f"{element.get('class') or ''} {element.get('id') or ''} {element.get('itemprop') or ''}".lower()
-        if not (element.tag == "time" or _DATE_HINT.search(marks) or marks.strip() in ("meta", "byline", "dateline")):
-            continue
-        text = text_of(element)
-        if len(text) > _MAX_DATE_LINE or _MODIFIED_HINT.search(marks) or is_beside_article(element):
-            continue
-        moment = parse_visible_date(text, month_first=month_first)
-        if moment:
-            return moment
-    return None
 
 
 def url_date(url: str) -> Moment | None:

@@ -15,10 +15,10 @@ from transforms.extract.metadata.html_metadata import (
     marked_dates,
     meta_tags,
     url_date,
-    visible_date,
 )
 from transforms.extract.metadata.jsonld import JsonLd, Node, plain, read_jsonld, types_of
 from transforms.extract.metadata.titles import headline_of, shown_titles, site_headings, title_of
+from transforms.extract.metadata.visible_dates import visible_date
 from transforms.schema.failures import Rejected
 from transforms.schema.urls import domain_of, resolve
 from transforms.text.dates import Moment, best_moment, parse_moment
@@ -114,7 +114,7 @@ def read_metadata(tree: HtmlElement, url: str = "", fetched_at: datetime | None 
     site = _site_name(data, meta)
     sites = _site_names(data, meta, site, url)
     signed = _signed(data, meta, tree, headline, sites)
-    published = _published(data, meta, tree, url, fetched_at)
+    published = _published(data, meta, tree, headline, url, fetched_at)
     return Metadata(
         title=title_of(data, meta, tree, headline, [*sites, *site_headings(tree)]) or None,
         headline=headline,
@@ -248,7 +248,12 @@ def _moments(values: Iterator[str] | list[str]) -> list[Moment]:
 
 
 def _published(
-    data: JsonLd, meta: dict[str, list[str]], tree: HtmlElement, url: str, fetched_at: datetime | None
+    data: JsonLd,
+    meta: dict[str, list[str]],
+    tree: HtmlElement,
+    headline: str,
+    url: str,
+    fetched_at: datetime | None,
 ) -> Moment | None:
     fields = [str(data.article.get(key) or "") for key in ("datePublished", "dateCreated", "uploadDate")]
     fields += [value for name in _PUBLISHED for value in meta.get(name, ())]
@@ -257,14 +262,14 @@ def _published(
     declared = _moments(fields) or list(marked_dates(tree))
     if declared:
         return best_moment(declared)
-    for moment in _guessed_dates(tree, url, fetched_at):
+    for moment in _guessed_dates(tree, headline, url, fetched_at):
         if moment and (fetched_at is None or moment.at <= fetched_at + _CLOCK_SKEW):
             return moment
     return None
 
 
-def _guessed_dates(tree: HtmlElement, url: str, fetched_at: datetime | None) -> Iterator[Moment | None]:
-    yield visible_date(tree, tree.get("lang") or "")
+def _guessed_dates(tree: HtmlElement, headline: str, url: str, fetched_at: datetime | None) -> Iterator[Moment | None]:
+    yield visible_date(tree, headline)
     yield url_date(url)
     yield _found_by_htmldate(tree, url, fetched_at)
 
