@@ -158,7 +158,10 @@ def test_manifest_round_trip(store: Store) -> None:
     assert Manifest.model_validate_json(to_json(manifest)) == manifest
 
 
-KEYS = """run_id run_date attempt schema_version committed_at urls files replaces checks revision follows config_hash supersedes"""
+KEYS = (
+    "run_id run_date attempt schema_version committed_at urls files replaces checks revision follows config_hash "
+    "supersedes"
+)
 
 
 def test_manifest_file_has_the_keys_of_version_1(store: Store) -> None:
